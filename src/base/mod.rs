@@ -1,0 +1,14 @@
+//! Base: the words every module shares: paths seen from two sides, where a wish was written, run ids, clocks.
+//!
+//! Never makes a syscall that changes anything, and knows no other module.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod id;
+mod path;
+mod source;
+
+pub use clock::{BootInstant, WallTime};
+pub use id::RunId;
+pub use path::{HostPath, InnerPath, PathError};
+pub use source::Source;

@@ -1,0 +1,12 @@
+//! aisandbox: runs an AI agent with exactly the access its owner gave it.
+//!
+//! ARCHITECTURE.md draws the modules and their arrows; `tests/architecture.rs` compares the drawing with the code.
+
+pub mod audit;
+pub mod base;
+pub mod cli;
+pub mod host;
+pub mod launch;
+pub mod plan;
+pub mod profile;
+pub mod sys;

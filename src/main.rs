@@ -1,0 +1,5 @@
+//! The command `aisandbox`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    aisandbox::cli::main()
+}

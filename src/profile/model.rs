@@ -1,0 +1,256 @@
+//! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
+
+use crate::base::{HostPath, InnerPath, Source};
+use std::time::Duration;
+
+/// A finished profile: `extends` merged, variables replaced, every value checked by itself.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The name it was asked for by, such as `cowork`, or the file's path.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// Every file that went in, parents first.
+    pub origins: Vec<Origin>,
+    /// The view, in the order written; later entries of one path replace earlier ones when profiles merge.
+    pub filesystem: Vec<FsEntry>,
+    /// The way out.
+    pub network: Network,
+    /// What of the environment reaches the agent.
+    pub environment: Environment,
+    /// Resource limits; `None` means none asked for.
+    pub limits: Limits,
+    /// The system call filter: a name of `seccomp/` or a file, with where that was said.
+    pub seccomp: Named,
+    /// What Landlock must be able to do here.
+    pub landlock: LandlockWish,
+    /// Layers whose lack the profile accepts; the lack is still recorded.
+    pub degraded: Vec<(Layer, Source)>,
+    /// A time namespace of its own (the clocks start at zero offset).
+    pub time_namespace: bool,
+    /// Escape sequences that may reach the person's terminal.
+    pub terminal: Terminal,
+    /// How durable the record is.
+    pub audit: AuditMode,
+    /// Host name inside.
+    pub hostname: String,
+}
+
+/// One file a profile was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// As shown in messages: `cowork.yaml`, or the path of a file.
+    pub name: String,
+    /// Lower-case hex of the SHA-256 of its bytes.
+    pub sha256: String,
+    /// Compiled into this program rather than read from disk.
+    pub embedded: bool,
+}
+
+/// A value with the place it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The value.
+    pub value: String,
+    /// Where it was written.
+    pub asked: Source,
+}
+
+/// One entry of `filesystem`.
+#[derive(Debug, Clone)]
+pub struct FsEntry {
+    /// Where it appears to the agent.
+    pub path: InnerPath,
+    /// The host's file, where that is another path (`source:`); otherwise the same text is meant.
+    pub source: Option<HostPath>,
+    /// What it is.
+    pub access: Access,
+    /// Leave it out when the host has no such path.
+    pub optional: bool,
+    /// Nothing below it can be executed (MS_NOEXEC).
+    pub noexec: bool,
+    /// Places below it that the agent must not change or create.
+    pub protect: Vec<Protect>,
+    /// Where it was written.
+    pub asked: Source,
+}
+
+impl FsEntry {
+    /// The host path behind the entry, for accesses that have one.
+    pub fn host_path(&self) -> Option<HostPath> {
+        match self.access {
+            Access::Ro | Access::Rw | Access::Dev | Access::Stage | Access::Ask(_) => match &self.source {
+                Some(source) => Some(source.clone()),
+                None => HostPath::new(self.path.as_path()).ok(),
+            },
+            Access::Tmpfs { .. } | Access::Dir | Access::File { .. } | Access::Symlink { .. } | Access::Mask
+            | Access::DevFs | Access::Proc => None,
+        }
+    }
+}
+
+/// What stands at a path. The YAML words are `ro rw dev stage ask tmpfs dir file symlink mask devfs proc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// The host's file or folder, read-only.
+    Ro,
+    /// The host's file or folder, read and write.
+    Rw,
+    /// One device node of the host (`/dev/kvm`); everything else is mounted nodev.
+    Dev,
+    /// Copy on write. Parsed; refused at start.
+    Stage,
+    /// A placeholder until a person says yes. Parsed; refused at start.
+    Ask(AskWish),
+    /// Empty and in memory. `size_bytes` is its most; `mode` the permission bits (0o1777 for /tmp, 0o755 otherwise).
+    Tmpfs {
+        /// The most it can hold.
+        size_bytes: Option<u64>,
+        /// Permission bits of its root.
+        mode: Option<u32>,
+    },
+    /// An empty folder in the new root, read-only once built.
+    Dir,
+    /// A read-only file with these bytes.
+    File {
+        /// The bytes.
+        content: Vec<u8>,
+    },
+    /// A symbolic link with this target, as readlink(2) will give it.
+    Symlink {
+        /// The target text.
+        target: String,
+    },
+    /// Whatever an outer entry shows there is covered: an empty read-only folder, or an empty file.
+    Mask,
+    /// A minimal /dev: null zero full random urandom tty, pts, shm, ptmx, fd links.
+    DevFs,
+    /// A procfs of the sandbox's own pid namespace.
+    Proc,
+}
+
+/// What an `ask` entry would allow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AskWish {
+    /// The actions a person may be asked for.
+    pub actions: Vec<String>,
+    /// How long a yes lasts.
+    pub lease: Option<Duration>,
+}
+
+/// A protected place below a `rw` entry: relative, no `..`, no wildcard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protect {
+    /// Components below the entry, such as `.git/hooks`.
+    pub path: String,
+    /// Protected only as a name: while it does not exist it cannot be made; an existing *file* is read-only, an
+    /// existing *folder* stays writable and can be neither moved away nor replaced (`.git`, whose inside must work).
+    pub name_only: bool,
+    /// The group it came from (`git`), or `None` for the profile's own pattern.
+    pub group: Option<&'static str>,
+}
+
+/// `network:`.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// How much network there is.
+    pub mode: NetworkMode,
+    /// Where the mode was written.
+    pub asked: Source,
+    /// TCP ports that may be connected to; `None` leaves it to the mode (Landlock ABI 4, Linux 6.7).
+    pub connect_tcp: Option<Vec<u16>>,
+    /// TCP ports that may be bound; `None` leaves it to the mode.
+    pub bind_tcp: Option<Vec<u16>>,
+}
+
+/// `network.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NetworkMode {
+    /// A network namespace whose loopback is down.
+    None,
+    /// A network namespace of its own with loopback up.
+    Loopback,
+    /// By name through our own proxy. Parsed; refused at start.
+    Filtered,
+    /// The host's network. Abstract sockets stay closed by Landlock's scope (ABI 6, Linux 6.12).
+    Host,
+}
+
+/// `environment:`. What is in neither list is dropped.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Names copied from outside, with `*` at the end as the only wildcard (`LC_*`).
+    pub keep: Vec<String>,
+    /// Names with the value they get inside; these win over `keep`.
+    pub set: Vec<(String, String)>,
+}
+
+/// `limits:`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory of the whole sandbox (cgroup v2), or RLIMIT_DATA of each process where no cgroup is delegated.
+    pub memory_bytes: Option<u64>,
+    /// Processes and threads (cgroup v2 pids.max; RLIMIT_NPROC of the user namespace, Linux 5.14).
+    pub processes: Option<u64>,
+    /// CPU in thousandths of one core (cgroup v2 cpu.max).
+    pub cpu_millis: Option<u64>,
+    /// RLIMIT_NOFILE.
+    pub open_files: Option<u64>,
+    /// RLIMIT_FSIZE, bytes.
+    pub file_size_bytes: Option<u64>,
+    /// RLIMIT_CORE, bytes; 0 unless said otherwise.
+    pub core_size_bytes: Option<u64>,
+    /// The run is ended after this long (CLOCK_BOOTTIME; time asleep counts).
+    pub wall_time: Option<Duration>,
+}
+
+/// `landlock.require`: what must be enforceable, or the launch stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LandlockWish {
+    /// Rights by action on files (ABI 1, Linux 5.13; all we use need ABI 3, Linux 6.2, for truncate).
+    pub filesystem: bool,
+    /// TCP ports (ABI 4, Linux 6.7).
+    pub network: bool,
+    /// Signals and abstract sockets stay inside (ABI 6, Linux 6.12).
+    pub scopes: bool,
+}
+
+/// A layer of confinement, as `--require`, `--allow-degraded`, `doctor` and the record name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// User, mount, pid, net, ipc, uts and cgroup namespaces with the filesystem view in them.
+    Namespaces,
+    /// Landlock rights on files.
+    LandlockFilesystem,
+    /// Landlock TCP ports.
+    LandlockNetwork,
+    /// Landlock scopes.
+    LandlockScopes,
+    /// The system call filter.
+    Seccomp,
+    /// Names that do not exist yet cannot be created (needs a seccomp listener).
+    ProtectNew,
+    /// Memory, process and CPU limits of the whole sandbox by cgroup v2.
+    Cgroup,
+}
+
+/// `terminal:`. What is not allowed is taken out of the agent's output, when that goes through our pseudo-terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    /// OSC 52 may set the clipboard.
+    pub clipboard: bool,
+    /// OSC 0, 1, 2 may set the title.
+    pub title: bool,
+}
+
+/// `audit.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditMode {
+    /// The start record is on disk (fdatasync) before the agent runs.
+    Durable,
+    /// The start record is written before the agent runs; the kernel syncs it when it likes.
+    Buffered,
+}

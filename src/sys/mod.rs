@@ -1,1 +1,32 @@
-//! sys
+//! Sys: one thin safe function for each system call, and the only place with `unsafe`.
+//!
+//! Never decides anything: no policy, no words for people. What may be called between clone and exec neither
+//! allocates nor locks; `tests/no_alloc.rs` holds that. Errors are the kernel's [`Errno`].
+
+pub mod caps;
+pub mod fd;
+pub mod file;
+pub mod landlock;
+pub mod limits;
+pub mod mount;
+pub mod net;
+pub mod process;
+pub mod seccomp;
+pub mod signal;
+pub mod socket;
+pub mod terminal;
+
+pub use nix::errno::Errno;
+
+/// What a system call gives: its value, or the kernel's errno.
+pub type Sys<T> = Result<T, Errno>;
+
+/// Turns the -1 of libc's wrappers into the errno.
+fn checked(rc: libc::c_long) -> Sys<libc::c_long> {
+    if rc == -1 { Err(Errno::last()) } else { Ok(rc) }
+}
+
+/// The same for wrappers that return int.
+fn checked_int(rc: libc::c_int) -> Sys<libc::c_int> {
+    if rc == -1 { Err(Errno::last()) } else { Ok(rc) }
+}

@@ -1,0 +1,116 @@
+//! Descriptors: close-on-exec in bulk, duplication to a fixed number, plain reads and writes.
+
+use super::{Errno, Sys, checked, checked_int};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2), `CLOSE_RANGE_CLOEXEC`, Linux 5.11).
+/// # Errors
+/// `ENOSYS` or `EINVAL` on older kernels; then [`mark_close_on_exec`] for each does the same.
+pub fn close_on_exec_from(first: u32) -> Sys<()> {
+    // SAFETY: takes three integers and no memory of ours; with this flag the call marks and closes nothing, so
+    // every OwnedFd stays valid. Refuted if CLOSE_RANGE_CLOEXEC closed a descriptor.
+    let rc = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    checked(rc).map(drop)
+}
+
+/// Marks one descriptor, given by its number, close-on-exec, or takes the mark away.
+/// # Errors
+/// `EBADF` when there is no such descriptor.
+pub fn mark_close_on_exec(raw: RawFd, on: bool) -> Sys<()> {
+    // SAFETY: F_SETFD takes integers only and cannot close or move a descriptor.
+    checked_int(unsafe { libc::fcntl(raw, libc::F_SETFD, if on { libc::FD_CLOEXEC } else { 0 }) }).map(drop)
+}
+
+/// Says whether a descriptor of this number is open.
+pub fn is_open(raw: RawFd) -> bool {
+    // SAFETY: F_GETFD reads one flag and touches no memory.
+    unsafe { libc::fcntl(raw, libc::F_GETFD) != -1 }
+}
+
+/// Takes over a descriptor the caller of this program handed us by number. Refused for stdio, which others use.
+/// # Errors
+/// `EBADF` when it is not open, or below 3.
+pub fn adopt(raw: RawFd) -> Sys<OwnedFd> {
+    if raw < 3 || !is_open(raw) {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: it is open, above stdio, and nobody else in this process owns it: the number came from our command
+    // line, and every descriptor we made ourselves since has a number that was free. Refuted by adopting one twice.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// Closes every descriptor from `first` to `last` in a process that is about to be init. Owners of these numbers
+/// must not be dropped afterwards: init ends by `_exit`, which runs no destructor.
+/// # Errors
+/// `ENOSYS` before Linux 5.9.
+pub fn close_between(first: RawFd, last: u32) -> Sys<()> {
+    // SAFETY: only called in the forked child, which ends by _exit or exec; no OwnedFd of it is dropped after.
+    // Refuted by a destructor that runs in the child after this call.
+    checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+}
+
+/// Makes `to` name what `from` names; close-on-exec is off for the copy.
+/// # Errors
+/// `EBADF`, `EINTR`, `EMFILE` as dup2(2).
+pub fn duplicate_onto(from: BorrowedFd<'_>, to: RawFd) -> Sys<()> {
+    if from.as_raw_fd() == to {
+        return mark_close_on_exec(to, false);
+    }
+    // SAFETY: two integers; `to` is one of stdio, which no OwnedFd of ours owns. Refuted by an owner of 0, 1 or 2.
+    checked_int(unsafe { libc::dup2(from.as_raw_fd(), to) }).map(drop)
+}
+
+/// Another descriptor for the same file, close-on-exec, numbered at least `least`.
+/// # Errors
+/// `EMFILE`, `EBADF`.
+pub fn duplicate_above(from: BorrowedFd<'_>, least: RawFd) -> Sys<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC makes a new descriptor from integers.
+    let rc = checked_int(unsafe { libc::fcntl(from.as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) })?;
+    // SAFETY: the kernel just made this number for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(rc) })
+}
+
+/// Reads once; 0 is the end.
+/// # Errors
+/// As read(2); `EINTR` is retried.
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Sys<usize> {
+    loop {
+        match nix::unistd::read(fd, buffer) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Writes once, which may be less than all of it.
+/// # Errors
+/// As write(2); `EINTR` is retried.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Sys<usize> {
+    loop {
+        match nix::unistd::write(fd, bytes) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Writes all of it.
+/// # Errors
+/// As write(2).
+pub fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> Sys<()> {
+    while !bytes.is_empty() {
+        let wrote = write(fd, bytes)?;
+        bytes = bytes.get(wrote..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Turns O_NONBLOCK on for the open file description.
+/// # Errors
+/// As fcntl(2).
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Sys<()> {
+    // SAFETY: F_GETFL takes and gives integers.
+    let flags = checked_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
+    // SAFETY: F_SETFL takes integers.
+    checked_int(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(drop)
+}

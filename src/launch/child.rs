@@ -1,0 +1,253 @@
+//! The child between clone and exec: stages in order, on memory laid out before.
+//!
+//! Never allocates, locks, formats, logs or reads the environment, and never returns: it becomes init, the agent, or
+//! ends by `_exit` after eight bytes about the failure. `tests/no_alloc.rs` proves the first, the types the last.
+
+use super::ready::{Maps, Ready};
+use super::stage::{Stage, StageFailure};
+use super::{build, init, probe};
+use crate::launch::message::{LENGTH, Message};
+use crate::sys::process::{self, Pid, Side};
+use crate::sys::{Errno, Sys, caps, fd, file, landlock, limits, mount, net, seccomp, signal, socket, terminal};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What the child is told by the one that fails.
+pub(super) type Staged<T> = Result<T, StageFailure>;
+
+/// Names the stage of an errno.
+pub(super) trait At<T> {
+    /// Names the stage.
+    fn at(self, stage: Stage) -> Staged<T>;
+}
+
+impl<T> At<T> for Sys<T> {
+    fn at(self, stage: Stage) -> Staged<T> {
+        self.map_err(|errno| StageFailure { stage, entry: 0, errno })
+    }
+}
+
+/// Evidence that ids are mapped: the host's /proc/self and /proc are still at hand.
+struct Mapped {
+    own: OwnedFd,
+}
+
+/// Evidence that the old root is gone.
+struct Rooted {
+    mapped: Mapped,
+    terminal: Option<OwnedFd>,
+}
+
+/// Evidence that no capability is left.
+struct Bare {
+    terminal: Option<OwnedFd>,
+}
+
+/// Evidence that Landlock and the filter are in force. Only [`confine`] makes one, and [`start`] wants one.
+struct Confined {
+    terminal: Option<OwnedFd>,
+}
+
+/// Runs the child's side; never returns.
+pub(super) fn run(ready: &Ready) -> ! {
+    match stages(ready) {
+        Ok(end) => process::exit_now(end),
+        Err(failure) => fail(ready, failure),
+    }
+}
+
+fn fail(ready: &Ready, failure: StageFailure) -> ! {
+    // A pipe without a reader means that the launcher is gone; there is nobody left to tell.
+    let told = fd::write_all(ready.failure.as_fd(), &failure.to_bytes());
+    process::exit_now(if told.is_ok() { 125 } else { 1 })
+}
+
+fn stages(ready: &Ready) -> Staged<i32> {
+    let mapped = map_ids(&ready.maps)?;
+    let rooted = enter_root(mapped, ready)?;
+    let bare = drop_privileges(rooted, ready)?;
+    let confined = confine(bare, ready)?;
+    probe::run(ready)?;
+    release(ready).at(Stage::Release)?;
+    start(confined, ready)
+}
+
+fn map_ids(maps: &Maps) -> Staged<Mapped> {
+    // The launcher is undumpable, and so are we: our /proc files would be root's, and the maps could not be written.
+    process::set_dumpable(true).at(Stage::MapIds)?;
+    let own = file::open(c"/proc/self", libc::O_RDONLY | libc::O_DIRECTORY).at(Stage::MapIds)?;
+    write_file(&own, c"setgroups", b"deny").at(Stage::MapIds)?;
+    write_file(&own, c"uid_map", &maps.outer_uid).at(Stage::MapIds)?;
+    write_file(&own, c"gid_map", &maps.outer_gid).at(Stage::MapIds)?;
+    Ok(Mapped { own })
+}
+
+fn write_file(dir: &OwnedFd, name: &std::ffi::CStr, bytes: &[u8]) -> Sys<()> {
+    let file = file::openat(dir.as_fd(), name, libc::O_WRONLY, 0)?;
+    fd::write_all(file.as_fd(), bytes)
+}
+
+fn enter_root(mapped: Mapped, ready: &Ready) -> Staged<Rooted> {
+    process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
+    // Proc's sysctl of the outer namespace: one more user namespace below it, which is the inner one.
+    let limit = file::open(c"/proc/sys/user/max_user_namespaces", libc::O_WRONLY).at(Stage::ForbidNamespaces)?;
+    fd::write_all(limit.as_fd(), b"1").at(Stage::ForbidNamespaces)?;
+    build::new_root(ready)?;
+    if ready.loopback {
+        net::loopback_up().at(Stage::Loopback)?;
+    }
+    process::set_host_name(&ready.host_name).at(Stage::HostName)?;
+    keyring().at(Stage::Keyring)?;
+    let terminal = open_terminal(ready).at(Stage::Terminal)?;
+    Ok(Rooted { mapped, terminal })
+}
+
+fn keyring() -> Sys<()> {
+    match process::new_session_keyring() {
+        // No keyrings in this kernel, or a filter above us hides them: then there is none to inherit either.
+        Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+        other => other,
+    }
+}
+
+/// Opens the pair inside, so that `tty` names a file that exists there, and hands the master to the launcher.
+fn open_terminal(ready: &Ready) -> Sys<Option<OwnedFd>> {
+    process::new_session()?;
+    let Some(wish) = &ready.terminal else { return Ok(None) };
+    let (master, slave) = terminal::open_pair(&wish.multiplexer)?;
+    terminal::set_window_size(slave.as_fd(), &wish.size)?;
+    terminal::take_controlling(slave.as_fd())?;
+    socket::send(ready.control.as_fd(), &Message::Terminal.to_bytes(), Some(master.as_fd()), true)?;
+    Ok(Some(slave))
+}
+
+fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Bare> {
+    for (resource, most) in &ready.limits {
+        limits::lower(*resource, *most).at(Stage::Limits)?;
+    }
+    process::unshare(libc::CLONE_NEWUSER).at(Stage::InnerUser)?;
+    write_file(&rooted.mapped.own, c"uid_map", &ready.maps.inner_uid).at(Stage::InnerUser)?;
+    write_file(&rooted.mapped.own, c"gid_map", &ready.maps.inner_gid).at(Stage::InnerUser)?;
+    drop(rooted.mapped);
+    process::set_dumpable(false).at(Stage::InnerUser)?;
+    match process::unshare(libc::CLONE_NEWUSER) {
+        Err(Errno::ENOSPC) => {}
+        Err(errno) => return Err(errno).at(Stage::ForbidNamespaces),
+        Ok(()) => return Err(Errno::EISCONN).at(Stage::ForbidNamespaces), // it worked: that must not be
+    }
+    caps::drop_all().at(Stage::DropCaps)?;
+    process::enter_no_new_privs().at(Stage::NoNewPrivs)?;
+    // Credentials changed on the way, which clears the signal of parent death (prctl(2)).
+    process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
+    Ok(Bare { terminal: rooted.terminal })
+}
+
+fn confine(bare: Bare, ready: &Ready) -> Staged<Confined> {
+    if let Some(landlock) = &ready.ruleset {
+        for (path, rights) in &landlock.inner {
+            let object = file::open(path, libc::O_PATH | libc::O_NOFOLLOW).at(Stage::Rules)?;
+            landlock::add_rule(landlock.ruleset.as_fd(), object.as_fd(), *rights).at(Stage::Rules)?;
+        }
+        landlock::restrict_self(landlock.ruleset.as_fd(), landlock.flags).at(Stage::Landlock)?;
+    }
+    seccomp::install(&ready.filter).at(Stage::Filter)?;
+    Ok(Confined { terminal: bare.terminal })
+}
+
+/// Says that everything holds, and waits for the launcher's word that the record is durable.
+fn release(ready: &Ready) -> Sys<()> {
+    socket::send(ready.control.as_fd(), &Message::Confined.to_bytes(), None, true)?;
+    let mut bytes = [0; LENGTH];
+    let (length, _) = socket::receive(ready.control.as_fd(), &mut bytes, true)?;
+    match Message::from_bytes(bytes.get(..length).unwrap_or_default()) {
+        Some(Message::Go) => Ok(()),
+        _ => Err(Errno::ECANCELED), // the launcher ended instead
+    }
+}
+
+fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
+    let (to_init, to_agent) = socket::message_pair().at(Stage::Agent)?;
+    match process::fork_bare().at(Stage::Agent)? {
+        Side::Child => {
+            drop(to_agent);
+            let failure = match become_agent(&confined, ready, to_init.as_fd()) {
+                Ok(never) => match never {},
+                Err(failure) => failure,
+            };
+            fail(ready, failure)
+        }
+        Side::Parent(agent) => {
+            drop(to_init);
+            init::run(ready, agent, confined.terminal, to_agent)
+        }
+    }
+}
+
+/// What a function that only returns on failure gives otherwise.
+enum Never {}
+
+fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
+    process::new_process_group().at(Stage::Agent)?;
+    if let Some(slave) = &confined.terminal {
+        take_terminal(slave, ready).at(Stage::Agent)?;
+    }
+    guard(ready, to_init).at(Stage::Guard)?;
+    file::enter_folder_named(&ready.command.chdir).at(Stage::Chdir)?;
+    process::set_umask(ready.umask);
+    hand_over_descriptors(ready).at(Stage::Agent)?;
+    signal::reset_dispositions();
+    signal::restore(&ready.signals).at(Stage::Agent)?;
+    let command = &ready.command;
+    let mut errno = process::execute(&command.program, &command.argv, &command.envp);
+    if errno == Errno::ENOEXEC {
+        errno = process::execute(c"/bin/sh", &command.shell_argv, &command.envp);
+    }
+    Err(StageFailure { stage: Stage::Exec, entry: 0, errno })
+}
+
+fn take_terminal(slave: &OwnedFd, ready: &Ready) -> Sys<()> {
+    let me: Pid = nix::unistd::getpid().as_raw();
+    terminal::set_foreground(slave.as_fd(), me)?; // SIGTTOU is blocked here, with all others
+    let Some(wish) = &ready.terminal else { return Ok(()) };
+    for (number, replaced) in (0..).zip(wish.replaces) {
+        if replaced {
+            fd::duplicate_onto(slave.as_fd(), number)?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs the second filter; its listener goes to init, which alone answers.
+fn guard(ready: &Ready, to_init: BorrowedFd<'_>) -> Sys<()> {
+    let Some((filter, _)) = &ready.guard else { return Ok(()) };
+    let listener = seccomp::install_with_listener(filter)?;
+    socket::send(to_init, &[1], Some(listener.as_fd()), true)
+}
+
+fn hand_over_descriptors(ready: &Ready) -> Sys<()> {
+    match fd::close_on_exec_from(3) {
+        Ok(()) => {}
+        // Before Linux 5.11: ours are close-on-exec from birth, and the launcher marked what it inherited.
+        Err(Errno::ENOSYS | Errno::EINVAL) => {}
+        Err(errno) => return Err(errno),
+    }
+    for number in &ready.pass {
+        fd::mark_close_on_exec(*number, false)?;
+    }
+    Ok(())
+}
+
+/// The number of a descriptor, for closing ranges around it.
+pub(super) fn number(fd: &OwnedFd) -> i32 {
+    fd.as_raw_fd()
+}
+
+/// mount's own way to say that a step of the view failed.
+pub(super) fn entry_failure(stage: Stage, entry: u16) -> impl Fn(Errno) -> StageFailure {
+    move |errno| StageFailure { stage, entry, errno }
+}
+
+/// Leaves the old root: the new root must be the working folder.
+pub(super) fn pivot() -> Sys<()> {
+    mount::pivot_to_working_folder()?;
+    mount::detach_working_folder()
+}

@@ -1,0 +1,100 @@
+//! What launcher and init say to each other: sixteen bytes a message over a SOCK_SEQPACKET pair.
+//!
+//! Both ends are ours; the agent never holds one. A message of another length or kind ends the run.
+
+/// One message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// Launcher to init: the record is durable, start the agent.
+    Go,
+    /// Launcher to init: give the agent's process group this signal.
+    Signal(i32),
+    /// Init to launcher: every stage is done and every probe held.
+    Confined,
+    /// Init to launcher: the master of the pseudo-terminal comes with this message.
+    Terminal,
+    /// Init to launcher: the agent exited with this code.
+    Exited(i32),
+    /// Init to launcher: this signal ended the agent.
+    Signaled(i32),
+    /// Init to launcher: the agent was stopped by this signal.
+    Stopped(i32),
+    /// Init to launcher: a creating call on a protected name was refused (pattern, system call number, times).
+    Denied {
+        /// Which pattern of the plan.
+        pattern: u16,
+        /// The system call's number.
+        call: u16,
+        /// How often since the last such message.
+        times: u32,
+    },
+}
+
+/// Length of every message, bytes.
+pub const LENGTH: usize = 16;
+
+impl Message {
+    /// As bytes.
+    pub fn to_bytes(self) -> [u8; LENGTH] {
+        let (kind, a, b, c) = match self {
+            Self::Go => (1, 0, 0, 0),
+            Self::Signal(signal) => (2, signal, 0, 0),
+            Self::Confined => (3, 0, 0, 0),
+            Self::Terminal => (4, 0, 0, 0),
+            Self::Exited(code) => (5, code, 0, 0),
+            Self::Signaled(signal) => (6, signal, 0, 0),
+            Self::Stopped(signal) => (7, signal, 0, 0),
+            Self::Denied { pattern, call, times } => (8, i32::from(pattern), u32::from(call), times),
+        };
+        let mut bytes = [0; LENGTH];
+        for (room, word) in bytes.chunks_exact_mut(4).zip([kind, a as u32, b, c]) {
+            room.copy_from_slice(&word.to_ne_bytes());
+        }
+        bytes
+    }
+
+    /// From bytes; `None` for what is no message.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let words: [u8; LENGTH] = bytes.try_into().ok()?;
+        let mut values = words.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
+        let (kind, a, b, c) = (values.next()?, values.next()? as i32, values.next()?, values.next()?);
+        Some(match kind {
+            1 => Self::Go,
+            2 => Self::Signal(a),
+            3 => Self::Confined,
+            4 => Self::Terminal,
+            5 => Self::Exited(a),
+            6 => Self::Signaled(a),
+            7 => Self::Stopped(a),
+            8 => Self::Denied { pattern: u16::try_from(a).ok()?, call: u16::try_from(b).ok()?, times: c },
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_survives_the_socket() {
+        let denied = Message::Denied { pattern: 3, call: 257, times: 9 };
+        for message in [
+            Message::Go,
+            Message::Signal(15),
+            Message::Confined,
+            Message::Terminal,
+            Message::Exited(-1),
+            Message::Signaled(9),
+            Message::Stopped(20),
+            denied,
+        ] {
+            assert_eq!(Message::from_bytes(&message.to_bytes()), Some(message));
+        }
+    }
+
+    #[test]
+    fn a_short_message_is_none() {
+        assert_eq!(Message::from_bytes(&[1, 0, 0, 0]), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! Layers: what the profile asks of each, what this machine can do, and whether the launch may go on.
+
+use crate::profile::{Layer, NetworkMode, Profile};
+use serde::Serialize;
+
+/// How much of a layer this machine can put in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// All that was asked.
+    Enforced,
+    /// Less than asked; `detail` says what is lost.
+    Degraded,
+    /// Nothing.
+    Missing,
+    /// Not asked for.
+    Off,
+}
+
+/// One layer of one launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayerPlan {
+    /// Which.
+    pub layer: Layer,
+    /// A lack of it stops the launch.
+    pub required: bool,
+    /// What the kernel can do for it.
+    pub state: State,
+    /// Why, and what is lost.
+    pub detail: String,
+}
+
+/// What the machine can do, as `host` found it; only what decides here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abilities {
+    /// Landlock's ABI; 0 when the kernel has none.
+    pub landlock_abi: u32,
+    /// Seccomp filters can be installed.
+    pub seccomp: bool,
+    /// A filter can have a listener here: none above us has one (Linux 5.0).
+    pub listener: bool,
+    /// A cgroup v2 leaf can be made.
+    pub cgroup: bool,
+}
+
+/// Judges every layer. `needs_guard`: a protected name does not exist yet.
+pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<LayerPlan> {
+    let abi = abilities.landlock_abi;
+    let wish = profile.landlock;
+    let ports = profile.network.connect_tcp.is_some()
+        || profile.network.bind_tcp.is_some()
+        || profile.network.mode == NetworkMode::None;
+    let limits = profile.limits;
+    let whole = limits.memory_bytes.is_some() || limits.processes.is_some() || limits.cpu_millis.is_some();
+    vec![
+        plan(Layer::Namespaces, true, State::Enforced, "user mount pid net ipc uts cgroup".into()),
+        plan(Layer::LandlockFilesystem, wish.filesystem, files(abi), files_detail(abi)),
+        plan(Layer::LandlockNetwork, wish.network, if ports { since(abi, 4) } else { State::Off }, abi_text(abi, 4)),
+        plan(Layer::LandlockScopes, wish.scopes, since(abi, 6), abi_text(abi, 6)),
+        plan(Layer::Seccomp, true, yes(abilities.seccomp), profile.seccomp.value.clone()),
+        guard(needs_guard, abilities.listener),
+        cgroup(whole, abilities.cgroup),
+    ]
+}
+
+/// The required layers that cannot be had and that the profile does not let go.
+pub fn refused(layers: &[LayerPlan], profile: &Profile) -> Vec<LayerPlan> {
+    let accepted = |layer: Layer| profile.degraded.iter().any(|(known, _)| *known == layer);
+    let lacking = |plan: &&LayerPlan| plan.required && plan.state == State::Missing && !accepted(plan.layer);
+    layers.iter().filter(lacking).cloned().collect()
+}
+
+fn plan(layer: Layer, required: bool, state: State, detail: String) -> LayerPlan {
+    LayerPlan { layer, required, state, detail }
+}
+
+fn yes(there: bool) -> State {
+    if there { State::Enforced } else { State::Missing }
+}
+
+fn since(abi: u32, needed: u32) -> State {
+    yes(abi >= needed)
+}
+
+fn abi_text(abi: u32, needed: u32) -> String {
+    format!("Landlock ABI {abi} here, {needed} needed")
+}
+
+fn files(abi: u32) -> State {
+    match abi {
+        0 => State::Missing,
+        1 | 2 => State::Degraded,
+        _ => State::Enforced,
+    }
+}
+
+fn files_detail(abi: u32) -> String {
+    match abi {
+        0 => "this kernel has no Landlock, or it is off at boot (lsm=landlock)".into(),
+        1 => "ABI 1: truncate(2) is not covered, and no file can move between folders".into(),
+        2 => "ABI 2: truncate(2) is not covered".into(),
+        abi => format!("ABI {abi}"),
+    }
+}
+
+fn guard(needed: bool, listener: bool) -> LayerPlan {
+    let state = if needed { yes(listener) } else { State::Off };
+    let detail = if needed { "creating calls are answered by init (seccomp listener)" } else { "nothing to guard" };
+    plan(Layer::ProtectNew, needed, state, detail.into())
+}
+
+fn cgroup(wanted: bool, there: bool) -> LayerPlan {
+    match (wanted, there) {
+        (false, _) => plan(Layer::Cgroup, false, State::Off, "no limit of the whole sandbox is asked for".into()),
+        (true, true) => plan(Layer::Cgroup, false, State::Enforced, "cgroup v2".into()),
+        (true, false) => {
+            let detail = "no cgroup v2 is delegated: limits hold for each process (rlimits), CPU has none";
+            plan(Layer::Cgroup, false, State::Degraded, detail.into())
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Protected places of one writable folder: which exist and get a mount, and which names must stay free.
+//!
+//! Looks at each component of a pattern once. Never creates anything: a name that does not exist is given to the
+//! guard (`launch::guard`), which refuses to make it.
+
+use crate::base::{HostPath, InnerPath, Source};
+use crate::host::{Kind, Object, Tree};
+use crate::profile::Protect;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A protected name that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The deepest folder on the way that exists, seen from inside.
+    pub folder: InnerPath,
+    /// The components from there, such as `.vscode/tasks.json`.
+    pub rest: String,
+    /// The pattern as written, for messages.
+    pub pattern: String,
+    /// Who asked for the folder's protection.
+    pub asked: Source,
+}
+
+/// What was found below one folder. Paths are relative to it.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// What gets a mount on itself: the flag says read-only; a folder without it is pinned (it cannot be renamed or
+    /// removed while something protected is below it: rename(2) gives EBUSY for a mount point).
+    pub mounts: Vec<(PathBuf, Object, bool)>,
+    /// Existing folder, missing components, pattern.
+    pub missing: Vec<(PathBuf, String, String)>,
+    seen: BTreeSet<PathBuf>,
+}
+
+impl Places {
+    /// Walks every pattern below `base`, the canonical path of a writable folder.
+    pub fn find(patterns: &[Protect], base: &HostPath, tree: &dyn Tree) -> Self {
+        let mut places = Self::default();
+        for pattern in patterns {
+            places.walk(pattern, base, tree);
+        }
+        places.mounts.sort_by(|a, b| a.0.components().cmp(b.0.components()));
+        places
+    }
+
+    fn walk(&mut self, pattern: &Protect, base: &HostPath, tree: &dyn Tree) {
+        let mut at = PathBuf::new();
+        let parts: Vec<&str> = pattern.path.split('/').filter(|part| !part.is_empty()).collect();
+        for (place, part) in parts.iter().enumerate() {
+            let rest = || parts.get(place..).unwrap_or_default().join("/");
+            let here = at.join(part);
+            let Ok(host) = base.join(&here) else { return };
+            let last = place + 1 == parts.len();
+            match tree.open(&host, false).map(|object| (object.kind, object)) {
+                Err(_) => return self.miss(&at, rest(), pattern),
+                Ok((Kind::Symlink, _)) => {
+                    // The link itself is kept from being replaced by its name; what it leads to inside is protected.
+                    self.miss(&at, (*part).to_owned(), pattern);
+                    let Some(inside) = resolved_below(&host, base, tree) else { return };
+                    at = inside;
+                    if last {
+                        let Ok(end) = base.join(&at).map_err(drop).and_then(|end| tree.open(&end, false).map_err(drop))
+                        else {
+                            return;
+                        };
+                        self.end(at, end, pattern);
+                        return;
+                    }
+                }
+                Ok((_, object)) if last => return self.end(here, object, pattern),
+                Ok((Kind::Folder, object)) => {
+                    self.mount(here.clone(), object, false);
+                    at = here;
+                }
+                Ok(_) => return self.miss(&at, rest(), pattern),
+            }
+        }
+    }
+
+    fn end(&mut self, at: PathBuf, object: Object, pattern: &Protect) {
+        let read_only = !(pattern.name_only && matches!(object.kind, Kind::Folder));
+        self.mount(at, object, read_only);
+    }
+
+    fn mount(&mut self, at: PathBuf, object: Object, read_only: bool) {
+        if self.seen.insert(at.clone()) {
+            self.mounts.push((at, object, read_only));
+        } else if read_only && let Some(known) = self.mounts.iter_mut().find(|known| known.0 == at) {
+            known.2 = true;
+        }
+    }
+
+    fn miss(&mut self, at: &Path, rest: String, pattern: &Protect) {
+        self.missing.push((at.to_path_buf(), rest, pattern.path.clone()));
+    }
+}
+
+/// Where a link ends, relative to `base`, if that is inside it.
+fn resolved_below(link: &HostPath, base: &HostPath, tree: &dyn Tree) -> Option<PathBuf> {
+    let end = tree.open(link, true).ok()?.canonical;
+    end.as_path().strip_prefix(base.as_path()).ok().map(Path::to_path_buf)
+}

@@ -1,1 +1,6 @@
-//! host
+//! Host: facts about this machine as data.
+//!
+//! Never decides what a sandbox gets and never changes the calling process; what has to be tried is tried in a child.
+#![forbid(unsafe_code)]
+
+pub mod tree;

@@ -4,11 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod escape;
 mod id;
 mod path;
 mod source;
 
 pub use clock::{BootInstant, WallTime};
+pub use escape::escape;
 pub use id::RunId;
 pub use path::{HostPath, InnerPath, PathError};
 pub use source::Source;

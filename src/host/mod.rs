@@ -4,3 +4,5 @@
 #![forbid(unsafe_code)]
 
 pub mod tree;
+
+pub use tree::{FakeTree, HostTree, Kind, Object, Tree};

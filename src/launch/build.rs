@@ -13,11 +13,11 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The most the new root itself holds: folders, links and the bytes of `file` entries.
-pub(super) const ROOT_SIZE: &CStr = c"67108864";
+const ROOT_SIZE: &CStr = c"67108864";
 const ROOT_MODE: &CStr = c"755";
 const EMPTY_FILE: &CStr = c".empty-file";
 const EMPTY_FOLDER: &CStr = c".empty-folder";
-const DATA: &CStr = c".data";
+pub(super) const DATA: &CStr = c".data";
 
 /// Builds the view and enters it; the old root is gone afterwards.
 pub(super) fn new_root(ready: &Ready) -> Staged<()> {
@@ -44,6 +44,16 @@ pub(super) fn new_root(ready: &Ready) -> Staged<()> {
 pub(super) struct Covers {
     file: OwnedFd,
     folder: OwnedFd,
+}
+
+impl Covers {
+    pub(super) fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
+    }
 }
 
 /// Makes the empty file and the empty folder; nobody can read, enter or write them.
@@ -86,9 +96,9 @@ impl Site<'_> {
                 file::unlinkat(self.root, DATA, false)?;
                 self.cover(tree, &step.at)
             }
-            ReadyAct::MaskFolder => self.cover(mount::clone_tree(self.covers.folder.as_fd(), c"", false)?, &step.at),
+            ReadyAct::MaskFolder => self.cover(mount::clone_tree(self.covers.folder(), c"", false)?, &step.at),
             ReadyAct::MaskFile(optional) => {
-                let tree = mount::clone_tree(self.covers.file.as_fd(), c"", false)?;
+                let tree = mount::clone_tree(self.covers.file(), c"", false)?;
                 if_there(self.cover(tree, &step.at), *optional)
             }
             ReadyAct::ReadOnlyIfThere => match file::open_beneath(self.root, &step.at) {
@@ -111,7 +121,8 @@ impl Site<'_> {
     }
 }
 
-fn if_there(done: Sys<()>, optional: bool) -> Sys<()> {
+/// Nothing to cover is no failure, where the step says so.
+pub(super) fn if_there(done: Sys<()>, optional: bool) -> Sys<()> {
     match done {
         Err(Errno::ENOENT) if optional => Ok(()),
         other => other,

@@ -9,7 +9,7 @@ use super::{build, init, probe};
 use crate::launch::message::{LENGTH, Message};
 use crate::sys::process::{self, Pid, Side};
 use crate::sys::{Errno, Sys, caps, fd, file, landlock, limits, mount, net, seccomp, signal, socket, terminal};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child is told by the one that fails.
 pub(super) type Staged<T> = Result<T, StageFailure>;
@@ -49,6 +49,7 @@ struct Confined {
 
 /// Runs the child's side; never returns.
 pub(super) fn run(ready: &Ready) -> ! {
+    process::set_umask(0);
     match stages(ready) {
         Ok(end) => process::exit_now(end),
         Err(failure) => fail(ready, failure),
@@ -177,7 +178,8 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
         }
         Side::Parent(agent) => {
             drop(to_init);
-            init::run(ready, agent, confined.terminal, to_agent)
+            drop(confined);
+            init::run(ready, agent, to_agent)
         }
     }
 }
@@ -220,7 +222,12 @@ fn take_terminal(slave: &OwnedFd, ready: &Ready) -> Sys<()> {
 fn guard(ready: &Ready, to_init: BorrowedFd<'_>) -> Sys<()> {
     let Some((filter, _)) = &ready.guard else { return Ok(()) };
     let listener = seccomp::install_with_listener(filter)?;
-    socket::send(to_init, &[1], Some(listener.as_fd()), true)
+    socket::send(to_init, &[1], Some(listener.as_fd()), true)?;
+    drop(listener);
+    match socket::receive(to_init, &mut [0; 1], true)? {
+        (1, None) => Ok(()),
+        _ => Err(Errno::ECANCELED), // init failed, and has told the launcher why
+    }
 }
 
 fn hand_over_descriptors(ready: &Ready) -> Sys<()> {
@@ -234,11 +241,6 @@ fn hand_over_descriptors(ready: &Ready) -> Sys<()> {
         fd::mark_close_on_exec(*number, false)?;
     }
     Ok(())
-}
-
-/// The number of a descriptor, for closing ranges around it.
-pub(super) fn number(fd: &OwnedFd) -> i32 {
-    fd.as_raw_fd()
 }
 
 /// mount's own way to say that a step of the view failed.

@@ -4,7 +4,7 @@
 
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message {
+pub(super) enum Message {
     /// Launcher to init: the record is durable, start the agent.
     Go,
     /// Launcher to init: give the agent's process group this signal.
@@ -31,11 +31,11 @@ pub enum Message {
 }
 
 /// Length of every message, bytes.
-pub const LENGTH: usize = 16;
+pub(super) const LENGTH: usize = 16;
 
 impl Message {
     /// As bytes.
-    pub fn to_bytes(self) -> [u8; LENGTH] {
+    pub(super) fn to_bytes(self) -> [u8; LENGTH] {
         let (kind, a, b, c) = match self {
             Self::Go => (1, 0, 0, 0),
             Self::Signal(signal) => (2, signal, 0, 0),
@@ -54,7 +54,7 @@ impl Message {
     }
 
     /// From bytes; `None` for what is no message.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let words: [u8; LENGTH] = bytes.try_into().ok()?;
         let mut values = words.chunks_exact(4).map(|word| word.try_into().map_or(0, u32::from_ne_bytes));
         let (kind, a, b, c) = (values.next()?, values.next()? as i32, values.next()?, values.next()?);

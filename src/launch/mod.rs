@@ -1,1 +1,24 @@
-//! launch
+//! Launch: carries a plan out: prepare, clone, stages in the child, init, and the parent that waits.
+//!
+//! Never parses what a person wrote. After the clone the child works on memory laid out before.
+
+mod build;
+mod child;
+mod classic;
+mod guard;
+pub mod hint;
+mod init;
+mod message;
+pub mod prepare;
+mod output;
+mod parent;
+mod probe;
+mod ready;
+mod relay;
+pub mod ruleset;
+mod stage;
+
+pub use parent::{Outcome, Running, start};
+pub use probe::PROBES;
+pub use ready::Ready;
+pub use stage::{Stage, StageFailure};

@@ -4,7 +4,7 @@
 //! is found here, before anything is started, and all of it at once.
 
 use super::protect::{Missing, Places};
-use super::rights::Actions;
+use super::rights::{Action, Actions};
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::{Kind, Object, Tree};
 use crate::profile::{Access, FsEntry};
@@ -134,6 +134,8 @@ enum Placed {
 pub fn build(entries: &[FsEntry], tree: &dyn Tree) -> Result<View, Vec<ViewError>> {
     let mut view = View::default();
     view.placed.insert(root(), Placed::Ours);
+    let listing = Actions::of(&[Action::List]);
+    view.rules.push(Rule { on: RuleObject::Inner(root(), true), actions: listing });
     let mut ordered: Vec<&FsEntry> = entries.iter().collect();
     ordered.sort_by(|a, b| a.path.as_path().components().cmp(b.path.as_path().components()));
     let mut errors = Vec::new();
@@ -169,6 +171,12 @@ impl View {
         }
     }
 
+    /// Whether a `file` entry stands exactly there.
+    pub fn shows_data(&self, path: &InnerPath) -> bool {
+        let path = self.settle(path);
+        self.steps.iter().any(|step| step.at == path && matches!(step.act, Act::Data(_)))
+    }
+
     fn leads_somewhere(&self, path: &InnerPath) -> bool {
         self.placed.keys().any(|placed| path.contains(placed)) || self.steps.iter().any(|step| path.contains(&step.at))
     }
@@ -193,7 +201,12 @@ impl View {
                 let placed = leads_to.map_or(Placed::Closed("a link"), Placed::Link);
                 self.place_inner(entry, at, act, placed, tree)
             }
-            Access::DevFs => self.place_inner(entry, at, Act::Devices, Placed::Ours, tree),
+            Access::DevFs => {
+                let shared = at.join("shm").map_err(|why| refusal(entry, why.to_string(), None))?;
+                let actions = Actions::of_access(&Access::Tmpfs { size_bytes: None, mode: None }, true);
+                self.rules.push(Rule { on: RuleObject::Inner(shared, true), actions });
+                self.place_inner(entry, at, Act::Devices, Placed::Ours, tree)
+            }
             Access::Proc => self.place_inner(entry, at, Act::Proc, Placed::Closed("procfs"), tree),
             Access::Stage | Access::Ask(_) => {
                 Err(refusal(entry, "this access is not in this build".into(), Some("use ro or rw".into())))
@@ -277,7 +290,7 @@ impl View {
     ) -> Result<(), ViewError> {
         let rights = Actions::of_access(&entry.access, entry.noexec);
         match &act {
-            Act::Symlink(_) | Act::Folder => self.parents(entry, &at, tree)?,
+            Act::Symlink(_) | Act::Folder => drop(self.parents(entry, &at, tree)?),
             Act::Data(_) => self.mount_point(entry, &at, false, tree)?,
             _ => self.mount_point(entry, &at, true, tree)?,
         }

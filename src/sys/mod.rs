@@ -6,6 +6,7 @@
 pub mod caps;
 pub mod fd;
 pub mod file;
+pub mod foreign;
 pub mod landlock;
 pub mod limits;
 pub mod mount;

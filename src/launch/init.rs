@@ -1,0 +1,163 @@
+//! Init: pid 1 inside. Reaps, forwards signals, answers creating calls, and ends when the agent does.
+//!
+//! It has the agent's own rights and no more: the same namespaces, uid, Landlock domain and base filter, and it is
+//! undumpable. When it ends the kernel ends everything in the sandbox. It never reads what the agent sends except
+//! through the guard.
+
+use super::child::Staged;
+use super::guard::Guard;
+use super::message::{LENGTH, Message};
+use super::ready::Ready;
+use super::stage::{Stage, StageFailure};
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{Errno, Sys, fd, file, socket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+struct Init<'a> {
+    control: BorrowedFd<'a>,
+    agent: Pid,
+    children: OwnedFd,
+    guard: Option<Guard>,
+}
+
+/// Serves until the agent ends; gives the code init ends with.
+pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd) -> Staged<i32> {
+    let here = |errno| StageFailure { stage: Stage::Guard, entry: 0, errno };
+    let children = SignalSet::of(&[libc::SIGCHLD]).descriptor().map_err(here)?;
+    let guarded = receive_listener(ready, &to_agent).map_err(here)?;
+    let mut kept = [-1; 6];
+    let used = [&ready.control, &ready.failure, &children, &to_agent].into_iter().chain(guarded.iter().flatten());
+    for (room, fd) in kept.iter_mut().zip(used) {
+        *room = fd.as_raw_fd();
+    }
+    let_go(ready, &mut kept).map_err(here)?;
+    let guard = match (guarded, &ready.guard) {
+        (Some([proc_dir, listener]), Some((_, plan))) => {
+            let guard = Guard::new(plan, proc_dir, listener).map_err(here)?;
+            socket::send(to_agent.as_fd(), &[1], None, true).map_err(here)?;
+            Some(guard)
+        }
+        _ => None,
+    };
+    drop(to_agent);
+    fd::close_between(ready.failure.as_raw_fd(), ready.failure.as_raw_fd().unsigned_abs()).map_err(here)?;
+    Ok(Init { control: ready.control.as_fd(), agent, children, guard }.serve())
+}
+
+/// /proc and the listener, when there is a guard and the agent's process got as far as its filter. If it did not, it
+/// has told the launcher itself.
+fn receive_listener(ready: &Ready, to_agent: &OwnedFd) -> Sys<Option<[OwnedFd; 2]>> {
+    if ready.guard.is_none() {
+        return Ok(None);
+    }
+    let (_, listener) = socket::receive(to_agent.as_fd(), &mut [0; 1], true)?;
+    let Some(listener) = listener else { return Ok(None) };
+    Ok(Some([file::open(c"/proc", libc::O_PATH | libc::O_DIRECTORY)?, listener]))
+}
+
+/// Gives up what only the stages before needed: the standard descriptors and everything not in `kept`.
+fn let_go(ready: &Ready, kept: &mut [RawFd; 6]) -> Sys<()> {
+    process::set_name(c"aisandbox-init")?;
+    for stdio in 0..3 {
+        fd::duplicate_onto(ready.null.as_fd(), stdio)?;
+    }
+    kept.sort_unstable();
+    let mut first = 3;
+    for keep in kept.iter().copied().filter(|keep| *keep >= 3) {
+        if keep > first {
+            fd::close_between(first, (keep - 1).unsigned_abs())?;
+        }
+        first = first.max(keep + 1);
+    }
+    fd::close_between(first, u32::MAX)
+}
+
+impl Init<'_> {
+    fn serve(&mut self) -> i32 {
+        loop {
+            let mut waiting = [
+                signal::wants_reading(Some(self.control)),
+                signal::wants_reading(Some(self.children.as_fd())),
+                signal::wants_reading(self.guard.as_ref().map(Guard::listener)),
+            ];
+            if signal::poll(&mut waiting, -1).is_err() {
+                return 125;
+            }
+            let [control, children, listener] = waiting;
+            if listener.revents != 0 {
+                self.answer(listener.revents);
+            }
+            if control.revents != 0 && !self.obey() {
+                return 125; // the launcher is gone
+            }
+            if children.revents != 0
+                && let Some(code) = self.reap()
+            {
+                return code;
+            }
+        }
+    }
+
+    fn answer(&mut self, revents: i16) {
+        let Some(guard) = &mut self.guard else { return };
+        if revents & libc::POLLIN == 0 {
+            self.guard = None; // nobody is under the filter any more
+            return;
+        }
+        match guard.serve_one() {
+            Ok(Some(denied)) => {
+                let message = Message::Denied { pattern: denied.pattern, call: denied.call, times: 1 };
+                tell(self.control, message, false);
+            }
+            Ok(None) => {}
+            Err(_) => self.guard = None, // closed: every later creating call fails with ENOSYS
+        }
+    }
+
+    /// One message of the launcher; `false` when it is gone.
+    fn obey(&mut self) -> bool {
+        let mut bytes = [0; LENGTH];
+        match socket::receive(self.control, &mut bytes, false) {
+            Err(Errno::EAGAIN) => true,
+            Err(_) | Ok((0, _)) => false,
+            Ok((length, _)) => {
+                if let Some(Message::Signal(signal)) = Message::from_bytes(bytes.get(..length).unwrap_or_default()) {
+                    // ESRCH: the group ended in between; its status is on its way.
+                    return matches!(process::send_signal(-self.agent, signal), Ok(()) | Err(Errno::ESRCH));
+                }
+                true
+            }
+        }
+    }
+
+    /// Takes every ended child; a code when the agent was among them.
+    fn reap(&mut self) -> Option<i32> {
+        while let Ok(Some(_)) = signal::next(self.children.as_fd()) {}
+        while let Ok(Some((pid, ended))) = process::wait_any() {
+            if let Some(guard) = &mut self.guard {
+                guard.reap(pid, ended);
+            }
+            if pid != self.agent {
+                continue;
+            }
+            let (message, code) = match ended {
+                Ended::Exited(code) => (Message::Exited(code), Some(0)),
+                Ended::Signaled(signal) => (Message::Signaled(signal), Some(0)),
+                Ended::Stopped(signal) => (Message::Stopped(signal), None),
+            };
+            tell(self.control, message, true);
+            if code.is_some() {
+                return code;
+            }
+        }
+        None
+    }
+}
+
+/// A launcher that does not listen is gone; init then ends by the closing of the socket.
+fn tell(control: BorrowedFd<'_>, message: Message, wait: bool) {
+    if socket::send(control, &message.to_bytes(), None, wait).is_err() {
+        // Denials may be lost when the socket is full: they are counted by the guard, and told with the next one.
+    }
+}

@@ -1,0 +1,305 @@
+//! The parent: clones, lets the agent go once its record is durable, forwards signals, and reports how it ended.
+//!
+//! Acts on its own messages only. When it ends, however it ends, the kernel ends the sandbox (PDEATHSIG of pid 1).
+
+use super::child;
+use super::message::{LENGTH, Message};
+use super::prepare::Ends;
+use super::ready::Ready;
+use super::relay::Relay;
+use super::stage::{Stage, StageFailure};
+use crate::base::BootInstant;
+use crate::profile::Terminal;
+use crate::sys::process::{self, ChildProcess, Ended, Side};
+use crate::sys::signal::{self, SignalSet};
+use crate::sys::{Errno, socket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// Signals that are passed on to the agent's process group.
+const FORWARDED: [i32; 8] = [
+    libc::SIGINT,
+    libc::SIGTERM,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGCONT,
+];
+
+/// Time between asking the agent to end (SIGTERM) and ending the sandbox (SIGKILL) when its wall time is over.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The agent exited with this code.
+    Exited(i32),
+    /// This signal ended the agent.
+    Signaled(i32),
+    /// Its wall time was over.
+    OutOfTime,
+    /// A stage failed; the agent never ran.
+    Failed(StageFailure),
+    /// Init ended without a word about the agent: killed from outside, or out of memory.
+    Lost(Ended),
+}
+
+impl Outcome {
+    /// The exit code of `aisandbox exec`: the agent's, 128+n for a signal, 124 out of time, 125 to 127 our failure.
+    pub fn code(self) -> u8 {
+        let byte = |value: i32| u8::try_from(value & 0xFF).unwrap_or(125);
+        match self {
+            Self::Exited(code) => byte(code),
+            Self::Signaled(signal) | Self::Lost(Ended::Signaled(signal)) => byte(128 + signal),
+            Self::OutOfTime => 124,
+            Self::Failed(StageFailure { stage: Stage::Exec, errno: Errno::ENOENT | Errno::ENOTDIR, .. }) => 127,
+            Self::Failed(StageFailure { stage: Stage::Exec, .. }) => 126,
+            Self::Failed(_) | Self::Lost(_) => 125,
+        }
+    }
+}
+
+/// A sandbox whose agent does not run yet, or runs.
+pub struct Running {
+    child: ChildProcess,
+    control: OwnedFd,
+    failure: Option<OwnedFd>,
+    signals: OwnedFd,
+    master: Option<OwnedFd>,
+    relay: Option<Relay>,
+    outcome: Option<Outcome>,
+    init_listens: bool,
+    deadline: Option<(BootInstant, Duration)>,
+    asked_to_end: bool,
+}
+
+/// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
+/// # Errors
+/// The clone's errno, as a failure of its stage; nothing is left behind.
+pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Result<Running, StageFailure> {
+    let failure = |errno| StageFailure { stage: Stage::Clone, entry: 0, errno };
+    let mut handled = FORWARDED.to_vec();
+    handled.extend([libc::SIGCHLD, libc::SIGWINCH, libc::SIGTSTP, libc::SIGTTOU, libc::SIGTTIN]);
+    ready.signals = SignalSet::of(&handled).block().map_err(failure)?;
+    let signals = SignalSet::of(handled.get(..12).unwrap_or(&handled)).descriptor().map_err(failure)?;
+    match process::clone_into_namespaces(ready.namespaces, cgroup).map_err(failure)? {
+        Side::Child => child::run(&ready),
+        Side::Parent(child) => Ok(Running {
+            child,
+            control: ends.control,
+            failure: Some(ends.failure),
+            signals,
+            master: None,
+            relay: None,
+            outcome: None,
+            init_listens: true,
+            deadline: None,
+            asked_to_end: false,
+        }),
+    }
+}
+
+impl Running {
+    /// Init's pid, as this process sees it.
+    pub fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
+    /// Waits until every stage before the agent is done and every probe held.
+    /// # Errors
+    /// The stage that failed, or how init was lost.
+    pub fn confined(&mut self) -> Result<(), Outcome> {
+        loop {
+            let mut waits = [
+                signal::wants_reading(Some(self.control.as_fd())),
+                signal::wants_reading(self.failure.as_ref().map(AsFd::as_fd)),
+                signal::wants_reading(Some(self.child.pidfd.as_fd())),
+            ];
+            signal::poll(&mut waits, -1).map_err(|_| Outcome::Lost(Ended::Exited(125)))?;
+            let [control, failure, ended] = waits;
+            if failure.revents != 0 {
+                self.read_failure();
+            }
+            if control.revents & libc::POLLIN != 0 && self.read_control() == Some(Message::Confined) {
+                return Ok(());
+            }
+            if ended.revents != 0 || self.outcome.is_some() {
+                self.reap();
+                return Err(self.outcome.unwrap_or(Outcome::Lost(Ended::Exited(125))));
+            }
+        }
+    }
+
+    /// Lets the agent start. Its wall time begins.
+    /// # Errors
+    /// `EPIPE` when init is gone.
+    pub fn go(&mut self, terminal: Terminal, wall_time: Option<Duration>) -> Result<(), Errno> {
+        if let Some(master) = self.master.take() {
+            self.relay = Some(Relay::new(master, terminal)?);
+        }
+        self.deadline = wall_time.map(|most| (BootInstant::now(), most));
+        self.tell(Message::Go)
+    }
+
+    /// Ends the sandbox without ever starting the agent.
+    pub fn abandon(mut self) {
+        self.kill();
+        self.reap();
+    }
+
+    /// Serves until the sandbox has ended. `denied` hears of refused creating calls.
+    pub fn wait(mut self, denied: &mut dyn FnMut(u16, u16, u32)) -> Outcome {
+        loop {
+            let relay = self.relay.as_ref().map_or([signal::wants_reading(None); 3], Relay::waits);
+            let fixed = [
+                signal::wants_reading(Some(self.control.as_fd()).filter(|_| self.init_listens)),
+                signal::wants_reading(self.failure.as_ref().map(AsFd::as_fd)),
+                signal::wants_reading(Some(self.child.pidfd.as_fd())),
+                signal::wants_reading(Some(self.signals.as_fd())),
+            ];
+            let [a, b, c, d] = fixed;
+            let [e, f, g] = relay;
+            let mut waits = [a, b, c, d, e, f, g];
+            if signal::poll(&mut waits, self.patience()).is_err() {
+                self.kill();
+            }
+            let [control, failure, ended, signals, master, keyboard, screen] = waits;
+            if failure.revents != 0 {
+                self.read_failure();
+            }
+            match self.read_control_if(control.revents) {
+                Some(Message::Denied { pattern, call, times }) => denied(pattern, call, times),
+                None if control.revents & libc::POLLHUP != 0 => self.init_listens = false,
+                _ => {}
+            }
+            if signals.revents != 0 {
+                self.pass_signals();
+            }
+            if self.relay.as_mut().is_some_and(|relay| !relay.serve(&[master, keyboard, screen])) {
+                self.relay = None;
+            }
+            self.watch_the_clock();
+            if ended.revents != 0 {
+                return self.end(denied);
+            }
+        }
+    }
+
+    fn end(mut self, denied: &mut dyn FnMut(u16, u16, u32)) -> Outcome {
+        while let Some(message) = self.read_control() {
+            if let Message::Denied { pattern, call, times } = message {
+                denied(pattern, call, times);
+            }
+        }
+        self.read_failure();
+        self.reap();
+        if let Some(relay) = self.relay.take() {
+            relay.finish();
+        }
+        let late = self.asked_to_end && !matches!(self.outcome, Some(Outcome::Failed(_)));
+        if late { Outcome::OutOfTime } else { self.outcome.unwrap_or(Outcome::Lost(Ended::Exited(125))) }
+    }
+
+    fn tell(&self, message: Message) -> Result<(), Errno> {
+        socket::send(self.control.as_fd(), &message.to_bytes(), None, true)
+    }
+
+    fn read_control_if(&mut self, revents: i16) -> Option<Message> {
+        if revents & libc::POLLIN == 0 { None } else { self.read_control() }
+    }
+
+    fn read_control(&mut self) -> Option<Message> {
+        let mut bytes = [0; LENGTH];
+        let (length, fd) = socket::receive(self.control.as_fd(), &mut bytes, false).ok()?;
+        let message = Message::from_bytes(bytes.get(..length)?)?;
+        match message {
+            Message::Terminal => self.master = fd,
+            Message::Exited(code) => self.outcome = Some(Outcome::Exited(code)),
+            Message::Signaled(signal) => self.outcome = Some(Outcome::Signaled(signal)),
+            Message::Stopped(_) => self.stop_with_agent(),
+            Message::Go | Message::Signal(_) | Message::Confined | Message::Denied { .. } => {}
+        }
+        Some(message)
+    }
+
+    /// Eight bytes are a failure; the end of the socket means that exec happened.
+    fn read_failure(&mut self) {
+        let Some(failure) = self.failure.take() else { return };
+        let mut bytes = [0; 8];
+        match socket::receive(failure.as_fd(), &mut bytes, false) {
+            Ok((8, _)) => self.outcome = StageFailure::from_bytes(bytes).map(Outcome::Failed),
+            Err(Errno::EAGAIN) => self.failure = Some(failure),
+            _ => {}
+        }
+    }
+
+    fn pass_signals(&mut self) {
+        while let Ok(Some(number)) = signal::next(self.signals.as_fd()) {
+            match number {
+                libc::SIGWINCH => self.relay.iter().for_each(Relay::resize),
+                libc::SIGTSTP => {
+                    self.send(libc::SIGSTOP);
+                    self.stop_ourselves();
+                    self.send(libc::SIGCONT);
+                }
+                libc::SIGCHLD => {}
+                number => self.send(number),
+            }
+        }
+    }
+
+    fn send(&self, number: i32) {
+        if self.tell(Message::Signal(number)).is_err() {
+            tracing::debug!("init is gone; signal {number} has nobody to go to");
+        }
+    }
+
+    /// The agent was stopped (its terminal's stop key): so are we, until someone continues us.
+    fn stop_with_agent(&mut self) {
+        if self.relay.is_some() {
+            self.stop_ourselves();
+            self.send(libc::SIGCONT);
+        }
+    }
+
+    fn stop_ourselves(&mut self) {
+        self.relay.iter_mut().for_each(Relay::pause);
+        if signal::stop_self().is_err() {
+            tracing::debug!("could not stop");
+        }
+        self.relay.iter_mut().for_each(Relay::resume);
+    }
+
+    fn patience(&self) -> i32 {
+        let Some((since, most)) = self.deadline else { return -1 };
+        let most = if self.asked_to_end { most + GRACE } else { most };
+        i32::try_from(most.saturating_sub(since.elapsed()).as_millis().saturating_add(1)).unwrap_or(i32::MAX)
+    }
+
+    fn watch_the_clock(&mut self) {
+        let Some((since, most)) = self.deadline else { return };
+        let elapsed = since.elapsed();
+        if self.asked_to_end && elapsed >= most + GRACE {
+            self.kill();
+        } else if !self.asked_to_end && elapsed >= most {
+            self.asked_to_end = true;
+            self.send(libc::SIGTERM);
+        }
+    }
+
+    fn kill(&self) {
+        if let Err(errno) = process::signal_pidfd(self.child.pidfd.as_fd(), libc::SIGKILL) {
+            tracing::debug!("init cannot be killed: {errno}");
+        }
+    }
+
+    fn reap(&mut self) {
+        match process::wait_for(self.child.pid) {
+            Ok(ended) if self.outcome.is_none() => self.outcome = Some(Outcome::Lost(ended)),
+            Ok(_) => {}
+            Err(errno) => tracing::debug!("init was waited for already: {errno}"),
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! Prepare: a plan becomes [`Ready`]: descriptors opened, filter taken, strings and steps laid out. One thread, no clone.
+
+use super::classic::classic_flags;
+use super::guard::GuardPlan;
+use super::ready::{
+    Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep, ReadyTerminal,
+};
+use super::ruleset;
+use crate::base::{HostPath, InnerPath};
+use crate::host::Kind;
+use crate::plan::Plan;
+use crate::plan::view::{Act, BindFlags, Step};
+use crate::profile::{Layer, NetworkMode};
+use crate::sys::limits::Resource;
+use crate::sys::mount::attr;
+use crate::sys::process::ExecStrings;
+use crate::sys::seccomp::Instruction;
+use crate::sys::signal::SignalSet;
+use crate::sys::{Errno, fd, file, process, socket, terminal};
+use std::ffi::{CStr, CString, OsString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// What `prepare` needs beside the plan.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Landlock's ABI, as `host` found it.
+    pub landlock_abi: u32,
+    /// The mount API by descriptor is there.
+    pub mount_api: bool,
+    /// Submounts of the host with their flags, for classic mounts; empty otherwise.
+    pub mounts: Vec<(HostPath, u64)>,
+    /// The system call filter.
+    pub filter: Vec<Instruction>,
+    /// The filter for creating calls.
+    pub trap: Vec<Instruction>,
+    /// A host file that exists and is ours, and that no profile shows: the record of this run.
+    pub planted: Option<HostPath>,
+    /// Try foreign system calls.
+    pub foreign_abi: bool,
+    /// Memory, process and CPU limits are a cgroup's; no rlimits for these.
+    pub cgroup: bool,
+    /// Descriptors the agent gets, by number.
+    pub pass: Vec<RawFd>,
+    /// Use a pseudo-terminal when a standard descriptor is a terminal.
+    pub pseudo_terminal: bool,
+}
+
+/// The parent's ends of what was prepared.
+#[derive(Debug)]
+pub struct Ends {
+    /// Messages with init.
+    pub control: OwnedFd,
+    /// Where a failed stage is told.
+    pub failure: OwnedFd,
+}
+
+/// Why nothing could be prepared.
+#[derive(Debug)]
+pub enum PrepareError {
+    /// A call failed while this was being done.
+    Sys(&'static str, Errno),
+    /// Landlock refused the ruleset.
+    Ruleset(String),
+    /// The view has more steps than a failure message can number (65,535).
+    TooManySteps(usize),
+}
+
+/// Lays everything out.
+/// # Errors
+/// [`PrepareError`]; nothing has been started.
+pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareError> {
+    let failed = |what| move |errno| PrepareError::Sys(what, errno);
+    let (control, to_launcher) = socket::message_pair().map_err(failed("make a socket pair"))?;
+    let (failure_read, failure) = socket::message_pair().map_err(failed("make a socket pair"))?;
+    let ruleset = made_ruleset(plan, inputs.landlock_abi)?;
+    let steps = steps(plan, &inputs)?;
+    let ready = Ready {
+        namespaces: namespaces(plan),
+        maps: maps(),
+        steps,
+        classic_mounts: !inputs.mount_api,
+        loopback: plan.profile.network.mode == NetworkMode::Loopback,
+        host_name: plain(&plan.profile.hostname),
+        limits: limits(plan, inputs.cgroup),
+        ruleset,
+        guard: plan.has(Layer::ProtectNew).then(|| (inputs.trap, guard_plan(plan))),
+        filter: inputs.filter,
+        probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi).map_err(failed("open the record's folder"))?,
+        terminal: if inputs.pseudo_terminal { pseudo_terminal() } else { None },
+        command: command(plan),
+        pass: inputs.pass,
+        signals: SignalSet::of(&[]),
+        umask: process::set_umask(0o077),
+        control: to_launcher,
+        failure,
+        null: file::open(c"/dev/null", libc::O_RDWR).map_err(failed("open /dev/null"))?,
+    };
+    process::set_umask(ready.umask);
+    Ok((ready, Ends { control, failure: failure_read }))
+}
+
+fn plain(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+fn namespaces(plan: &Plan) -> u64 {
+    let mut flags = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWCGROUP;
+    if plan.own_network() {
+        flags |= libc::CLONE_NEWNET;
+    }
+    let time = if plan.profile.time_namespace { CLONE_NEWTIME } else { 0 };
+    flags as u64 | time
+}
+
+/// CLONE_NEWTIME of linux/sched.h (Linux 5.6); clone3 takes it, clone(2) does not.
+const CLONE_NEWTIME: u64 = 0x80;
+
+/// Outside, we are this user; in the outer namespace 0, which devpts wants; in the inner one ourselves again.
+fn maps() -> Maps {
+    let (uid, gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+    Maps {
+        outer_uid: format!("0 {uid} 1\n").into_bytes(),
+        outer_gid: format!("0 {gid} 1\n").into_bytes(),
+        inner_uid: format!("{uid} 0 1\n").into_bytes(),
+        inner_gid: format!("{gid} 0 1\n").into_bytes(),
+    }
+}
+
+fn made_ruleset(plan: &Plan, abi: u32) -> Result<Option<ReadyRuleset>, PrepareError> {
+    let made = ruleset::make(plan, abi).map_err(|error| PrepareError::Ruleset(error.to_string()))?;
+    Ok(made.map(|(ruleset, inner, flags)| {
+        let inner = inner.into_iter().map(|(path, rights)| (path.to_cstring(), rights)).collect();
+        ReadyRuleset { ruleset, inner, flags }
+    }))
+}
+
+fn limits(plan: &Plan, cgroup: bool) -> Vec<(Resource, u64)> {
+    let limits = plan.profile.limits;
+    let of_each = |value: Option<u64>| if cgroup { None } else { value };
+    let wanted = [
+        (Resource::Data, of_each(limits.memory_bytes)),
+        (Resource::Processes, of_each(limits.processes)),
+        (Resource::OpenFiles, limits.open_files),
+        (Resource::FileSize, limits.file_size_bytes),
+        (Resource::Core, Some(limits.core_size_bytes.unwrap_or(0))),
+    ];
+    wanted.into_iter().filter_map(|(resource, most)| Some((resource, most?))).collect()
+}
+
+fn guard_plan(plan: &Plan) -> GuardPlan {
+    let entries: Vec<(InnerPath, String, u16)> = (0u16..)
+        .zip(&plan.view.missing)
+        .map(|(number, missing)| (missing.folder.clone(), missing.rest.clone(), number))
+        .collect();
+    GuardPlan::from_missing(&entries)
+}
+
+fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<Probes, Errno> {
+    let hidden = planted.filter(|path| {
+        InnerPath::new(path.as_path()).is_ok_and(|inner| plan.view.host_of(&inner).is_none())
+    });
+    let Some(path) = hidden else { return Ok(Probes { planted_path: None, planted_at: None, foreign_abi }) };
+    let folder = path.parent().ok_or(Errno::EINVAL)?;
+    let folder = file::open(&folder.to_cstring(), libc::O_PATH | libc::O_DIRECTORY)?;
+    let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::EINVAL)?;
+    Ok(Probes { planted_path: Some(path.to_cstring()), planted_at: Some((folder, name)), foreign_abi })
+}
+
+fn pseudo_terminal() -> Option<ReadyTerminal> {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let replaces = stdio.map(terminal::is_terminal);
+    let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
+    let size = terminal::window_size(first).ok()?;
+    Some(ReadyTerminal { replaces, size, multiplexer: c"/dev/pts/ptmx".into() })
+}
+
+fn command(plan: &Plan) -> ReadyCommand {
+    let program = plan.command.program.to_cstring();
+    let mut shell = vec![c"sh".to_owned(), program.clone()];
+    shell.extend(plan.command.argv.iter().skip(1).cloned());
+    ReadyCommand {
+        program,
+        argv: ExecStrings::new(plan.command.argv.clone()),
+        shell_argv: ExecStrings::new(shell),
+        envp: ExecStrings::new(plan.environment_strings()),
+        chdir: plan.chdir.to_cstring(),
+    }
+}
+
+fn steps(plan: &Plan, inputs: &Inputs) -> Result<Vec<ReadyStep>, PrepareError> {
+    let mut ready = Vec::with_capacity(plan.view.steps.len() + 24);
+    for (number, step) in plan.view.steps.iter().enumerate() {
+        let entry = u16::try_from(number).map_err(|_| PrepareError::TooManySteps(plan.view.steps.len()))?;
+        lay_out(step, entry, inputs, &mut ready);
+    }
+    Ok(ready)
+}
+
+fn lay_out(step: &Step, entry: u16, inputs: &Inputs, out: &mut Vec<ReadyStep>) {
+    let at = inner(&step.at);
+    let mut push = |at: CString, act| out.push(ReadyStep { at, act, entry });
+    match &step.act {
+        Act::Folder => push(at, ReadyAct::Folder),
+        Act::EmptyFile => push(at, ReadyAct::EmptyFile),
+        Act::Bind { object, flags } => push(at, bind(object, *flags, inputs)),
+        Act::Tmpfs { size_bytes, mode, noexec } => push(at, tmpfs(*size_bytes, *mode, *noexec)),
+        Act::Data(bytes) => push(at, ReadyAct::Data(bytes.clone())),
+        Act::Symlink(target) => push(at, ReadyAct::Symlink(plain(target))),
+        Act::MaskFolder => push(at, ReadyAct::MaskFolder),
+        Act::MaskFile => push(at, ReadyAct::MaskFile(false)),
+        Act::Devices => devices(&at, inputs, &mut push),
+        Act::Proc => procfs(&at, &mut push),
+    }
+}
+
+/// Relative to the new root: no slash in front; the root itself is `.`.
+fn inner(path: &InnerPath) -> CString {
+    let bytes = path.as_path().as_os_str().as_bytes();
+    let tail = bytes.strip_prefix(b"/").unwrap_or(bytes);
+    CString::new(if tail.is_empty() { b"." } else { tail }).unwrap_or_default()
+}
+
+fn below(at: &CStr, name: &str) -> CString {
+    CString::new([at.to_bytes(), b"/", name.as_bytes()].concat()).unwrap_or_default()
+}
+
+fn bind(object: &crate::host::Object, flags: BindFlags, inputs: &Inputs) -> ReadyAct {
+    let mut attributes = attr::NOSUID;
+    for (wanted, bit) in
+        [(flags.read_only, attr::RDONLY), (!flags.device, attr::NODEV), (flags.noexec, attr::NOEXEC)]
+    {
+        attributes |= if wanted { bit } else { 0 };
+    }
+    let submounts = inputs.mounts.iter().filter(|(path, _)| *path != object.canonical);
+    let submounts = submounts.filter_map(|(path, flags)| {
+        let tail = path.as_path().strip_prefix(object.canonical.as_path()).ok()?;
+        Some((CString::new(tail.as_os_str().as_bytes()).ok()?, flags | classic_flags(attributes)))
+    });
+    ReadyAct::Bind {
+        source: object.canonical.to_cstring(),
+        dev: object.dev,
+        ino: object.ino,
+        attributes,
+        submounts: submounts.collect(),
+    }
+}
+
+fn tmpfs(size_bytes: Option<u64>, mode: u32, noexec: bool) -> ReadyAct {
+    let mut parameters = vec![(c"mode", plain(&format!("{mode:o}")))];
+    if let Some(size) = size_bytes {
+        parameters.push((c"size", plain(&size.to_string())));
+    }
+    let attributes = attr::NOSUID | attr::NODEV | if noexec { attr::NOEXEC } else { 0 };
+    filesystem(c"tmpfs", parameters, attributes)
+}
+
+fn filesystem(kind: &'static CStr, parameters: Vec<(&'static CStr, CString)>, attributes: u64) -> ReadyAct {
+    let join = |(key, value): &(&CStr, CString)| [key.to_bytes(), b"=", value.to_bytes()].concat();
+    let data = parameters.iter().map(join).collect::<Vec<_>>().join(&b","[..]);
+    let data = CString::new(OsString::from_vec(data).as_bytes()).unwrap_or_default();
+    ReadyAct::Filesystem { kind, parameters, data, attributes }
+}
+
+/// Device nodes of a minimal /dev: they hold no data of anyone.
+const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+/// Links that programs expect in /dev.
+const LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+/// The most /dev/shm holds.
+const SHM_SIZE: u64 = 256 << 20;
+
+fn devices(at: &CStr, inputs: &Inputs, push: &mut impl FnMut(CString, ReadyAct)) {
+    for node in NODES {
+        let Ok(path) = HostPath::new(format!("/dev/{node}")) else { continue };
+        let Ok(object) = crate::host::Tree::open(&crate::host::HostTree, &path, true) else { continue };
+        if object.kind != Kind::CharDevice {
+            continue;
+        }
+        push(below(at, node), ReadyAct::EmptyFile);
+        let flags = BindFlags { read_only: false, noexec: true, device: true };
+        push(below(at, node), bind(&object, flags, inputs));
+    }
+    for (name, target) in LINKS {
+        push(below(at, name), ReadyAct::Symlink(plain(target)));
+    }
+    push(below(at, "pts"), ReadyAct::Folder);
+    let parameters = vec![(c"mode", plain("620")), (c"ptmxmode", plain("666"))];
+    push(below(at, "pts"), filesystem(c"devpts", parameters, attr::NOSUID | attr::NOEXEC));
+    push(below(at, "shm"), ReadyAct::Folder);
+    push(below(at, "shm"), tmpfs(Some(SHM_SIZE), 0o1777, true));
+}
+
+/// Parts of /proc that root may write without any capability, because its files are owned by uid 0 (bubblewrap's list).
+const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
+/// Parts of /proc that tell of the whole machine's memory, keys and timers.
+const MASKED: [&str; 3] = ["kcore", "keys", "timer_list"];
+
+fn procfs(at: &CStr, push: &mut impl FnMut(CString, ReadyAct)) {
+    push(at.to_owned(), filesystem(c"proc", Vec::new(), attr::NOSUID | attr::NODEV | attr::NOEXEC));
+    for name in READ_ONLY {
+        push(below(at, name), ReadyAct::ReadOnlyIfThere);
+    }
+    for name in MASKED {
+        push(below(at, name), ReadyAct::MaskFile(true));
+    }
+}
+
+/// Marks every inherited descriptor close-on-exec, but for those named. Called first of all by `exec`, before this
+/// program opens anything of its own that could be confused with them.
+/// # Errors
+/// `EBADF` for a named descriptor that is not open.
+pub fn close_inherited(kept: &[RawFd]) -> Result<(), (RawFd, Errno)> {
+    for number in kept {
+        if *number > 2 && !fd::is_open(*number) {
+            return Err((*number, Errno::EBADF));
+        }
+    }
+    if fd::close_on_exec_from(3).is_err() {
+        mark_each();
+    }
+    Ok(())
+}
+
+fn mark_each() {
+    let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<RawFd> = list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // EBADF: the listing's own descriptor, closed by now.
+        if fd::mark_close_on_exec(number, true) == Err(Errno::EBADF) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_relative_to_the_new_root() {
+        assert_eq!(inner(&InnerPath::new("/usr/lib").unwrap()).as_c_str(), c"usr/lib");
+        assert_eq!(inner(&InnerPath::new("/").unwrap()).as_c_str(), c".");
+    }
+}

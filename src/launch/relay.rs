@@ -1,0 +1,164 @@
+//! The relay between the person's terminal and the pseudo-terminal inside: bytes both ways, size, raw mode.
+//!
+//! The agent never holds the person's terminal, so it can push nothing into its input (TIOCSTI, TIOCLINUX). What it
+//! prints passes the output filter.
+
+use super::output::OutputFilter;
+use crate::profile;
+use crate::sys::{Errno, fd, signal, terminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The relay of one run.
+pub(super) struct Relay {
+    master: OwnedFd,
+    screen: OwnedFd,
+    keyboard: Option<OwnedFd>,
+    before: Option<nix::sys::termios::Termios>,
+    filter: OutputFilter,
+    to_screen: Vec<u8>,
+    to_agent: Vec<u8>,
+}
+
+impl Relay {
+    /// Takes the master; puts the keyboard into raw mode when we are in the foreground.
+    pub(super) fn new(master: OwnedFd, policy: profile::Terminal) -> Result<Self, Errno> {
+        let duplicate = |fd: BorrowedFd<'_>| fd::duplicate_above(fd, 3);
+        let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        let keyboard = terminal::is_terminal(stdin.as_fd()).then(|| duplicate(stdin.as_fd())).transpose()?;
+        let screens = [stdout.as_fd(), stderr.as_fd(), stdin.as_fd()];
+        let screen = screens.into_iter().find(|fd| terminal::is_terminal(*fd)).ok_or(Errno::ENOTTY)?;
+        fd::set_nonblocking(master.as_fd())?;
+        let mut relay = Self {
+            screen: duplicate(screen)?,
+            master,
+            keyboard,
+            before: None,
+            filter: OutputFilter::new(policy),
+            to_screen: Vec::new(),
+            to_agent: Vec::new(),
+        };
+        relay.resume();
+        Ok(relay)
+    }
+
+    /// Raw mode, if the terminal is ours now; and the size as it is now.
+    pub(super) fn resume(&mut self) {
+        if let Some(keyboard) = self.keyboard.as_ref().filter(|fd| terminal::in_foreground(fd.as_fd())) {
+            let before = terminal::settings(keyboard.as_fd()).ok();
+            if let Some(settings) = &before
+                && terminal::set_settings(keyboard.as_fd(), &terminal::raw(settings)).is_ok()
+            {
+                self.before = before;
+            }
+        }
+        self.resize();
+    }
+
+    /// The person's settings again.
+    pub(super) fn pause(&mut self) {
+        if let (Some(keyboard), Some(before)) = (&self.keyboard, self.before.take())
+            && terminal::set_settings(keyboard.as_fd(), &before).is_err()
+        {
+            tracing::warn!("the terminal's settings could not be restored; `reset` does it");
+        }
+    }
+
+    /// Passes the window size on.
+    pub(super) fn resize(&self) {
+        if let Ok(size) = terminal::window_size(self.screen.as_fd())
+            && terminal::set_window_size(self.master.as_fd(), &size).is_err()
+        {
+            tracing::debug!("the window size could not be passed on");
+        }
+    }
+
+    /// What to wait for: master, keyboard, screen.
+    pub(super) fn waits(&self) -> [libc::pollfd; 3] {
+        let mut master = signal::wants_reading(Some(self.master.as_fd()));
+        if !self.to_screen.is_empty() {
+            master.events = 0;
+        }
+        if !self.to_agent.is_empty() {
+            master.events |= libc::POLLOUT;
+        }
+        let idle = self.to_agent.is_empty() && self.before.is_some();
+        let keyboard = signal::wants_reading(self.keyboard.as_ref().filter(|_| idle).map(AsFd::as_fd));
+        let mut screen = signal::wants_reading(Some(self.screen.as_fd()).filter(|_| !self.to_screen.is_empty()));
+        screen.events = libc::POLLOUT;
+        [master, keyboard, screen]
+    }
+
+    /// Moves what can be moved; `false` once the pseudo-terminal has no user any more.
+    pub(super) fn serve(&mut self, waits: &[libc::pollfd; 3]) -> bool {
+        let [master, keyboard, screen] = waits;
+        if keyboard.revents != 0 {
+            self.read_keyboard();
+        }
+        if master.revents & libc::POLLOUT != 0 {
+            self.feed_agent();
+        }
+        if screen.revents != 0 {
+            self.draw();
+        }
+        if master.revents & (libc::POLLIN | libc::POLLHUP | libc::POLLERR) != 0 && self.to_screen.is_empty() {
+            return self.read_agent();
+        }
+        true
+    }
+
+    fn read_keyboard(&mut self) {
+        let mut bytes = [0; 4096];
+        match self.keyboard.as_ref().map(|keyboard| fd::read(keyboard.as_fd(), &mut bytes)) {
+            Some(Ok(count)) if count > 0 => self.to_agent.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            _ => self.keyboard = None, // the terminal is gone: SIGHUP is on its way
+        }
+    }
+
+    fn feed_agent(&mut self) {
+        match fd::write(self.master.as_fd(), &self.to_agent) {
+            Ok(count) => drop(self.to_agent.drain(..count)),
+            Err(Errno::EAGAIN) => {}
+            Err(_) => self.to_agent.clear(),
+        }
+    }
+
+    fn draw(&mut self) {
+        let most = self.to_screen.len().min(4096);
+        match fd::write(self.screen.as_fd(), self.to_screen.get(..most).unwrap_or_default()) {
+            Ok(count) => drop(self.to_screen.drain(..count)),
+            Err(Errno::EAGAIN) => {}
+            Err(_) => self.to_screen.clear(),
+        }
+    }
+
+    fn read_agent(&mut self) -> bool {
+        let mut bytes = [0; 16384];
+        match fd::read(self.master.as_fd(), &mut bytes) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.filter.pass(bytes.get(..count).unwrap_or_default(), &mut self.to_screen);
+                true
+            }
+            Err(Errno::EAGAIN) => true,
+            Err(_) => false, // EIO: no process has the slave open
+        }
+    }
+
+    /// Shows what is left once the sandbox has ended.
+    pub(super) fn finish(mut self) {
+        loop {
+            while !self.to_screen.is_empty() {
+                self.draw();
+            }
+            if !self.read_agent() || self.to_screen.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.pause();
+    }
+}

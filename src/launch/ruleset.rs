@@ -1,0 +1,111 @@
+//! The Landlock ruleset, made before the clone. The only file that names the crate `landlock`.
+//!
+//! Turns actions into the rights this kernel has. Never puts anything in force: the child does, after the mounts.
+
+use crate::plan::rights::{Action, Actions};
+use crate::plan::view::{Rule, RuleObject};
+use crate::plan::{Plan, layers::State};
+use crate::profile::Layer;
+use crate::sys::landlock::LOG_SAME_EXEC_OFF;
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A ruleset and the rules that must wait for the view: inner path and raw rights.
+pub(super) type Made = (OwnedFd, Vec<(crate::base::InnerPath, u64)>, u32);
+
+/// Makes the ruleset with every rule on host objects. `None` when Landlock is not there and the plan lets that go.
+/// # Errors
+/// What the kernel said; a ruleset that is not complete is never returned.
+pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<Made>, RulesetError> {
+    if !plan.has(Layer::LandlockFilesystem) {
+        return Ok(None);
+    }
+    let abi = ABI::from(i32::try_from(kernel_abi).unwrap_or(0));
+    let handled = AccessFs::from_all(abi);
+    let mut ruleset = create(plan, abi, handled)?;
+    let mut inner = Vec::new();
+    for rule in &plan.view.rules {
+        let rights = bits(rule.actions, abi) & handled;
+        if rights.is_empty() {
+            continue;
+        }
+        match &rule.on {
+            RuleObject::Host(object) => {
+                let Some(fd) = &object.fd else { continue };
+                let rights = fitting(rights, matches!(object.kind, crate::host::Kind::Folder), abi);
+                ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), rights))?;
+            }
+            RuleObject::Inner(path, folder) => inner.push((path.clone(), fitting(rights, *folder, abi).bits())),
+        }
+    }
+    let flags = if kernel_abi >= 7 { LOG_SAME_EXEC_OFF } else { 0 };
+    let made: Option<OwnedFd> = ruleset.into();
+    Ok(made.map(|fd| (fd, inner, flags)))
+}
+
+fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
+    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(handled)?;
+    let network = &plan.profile.network;
+    let ports = plan.state(Layer::LandlockNetwork) == State::Enforced;
+    let closed = network.mode == crate::profile::NetworkMode::None;
+    if ports && (closed || network.connect_tcp.is_some()) {
+        ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
+    }
+    if ports && (closed || network.bind_tcp.is_some()) {
+        ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
+    }
+    if plan.state(Layer::LandlockScopes) == State::Enforced {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    let mut created = ruleset.create()?;
+    if ports {
+        for port in network.connect_tcp.iter().flatten() {
+            created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
+        }
+        for port in network.bind_tcp.iter().flatten() {
+            created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
+        }
+    }
+    Ok(created)
+}
+
+/// The bits of an action in one ABI.
+fn bits(actions: Actions, abi: ABI) -> BitFlags<AccessFs> {
+    let table: [(Action, BitFlags<AccessFs>); 7] = [
+        (Action::Read, AccessFs::ReadFile.into()),
+        (Action::List, AccessFs::ReadDir.into()),
+        (Action::Write, AccessFs::WriteFile | AccessFs::Truncate),
+        (Action::Create, creating()),
+        (Action::Delete, AccessFs::RemoveFile | AccessFs::RemoveDir),
+        (Action::Execute, AccessFs::Execute.into()),
+        (Action::Device, AccessFs::IoctlDev.into()),
+    ];
+    let mine = table.iter().filter(|(action, _)| actions.has(*action));
+    mine.fold(BitFlags::empty(), |all, (_, bits)| all | *bits) & AccessFs::from_all(abi)
+}
+
+fn creating() -> BitFlags<AccessFs> {
+    AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::MakeSym
+        | AccessFs::MakeSock
+        | AccessFs::MakeFifo
+        | AccessFs::Refer
+}
+
+/// Rights about folders mean nothing on a file, and the kernel refuses them there (EINVAL).
+fn fitting(rights: BitFlags<AccessFs>, folder: bool, abi: ABI) -> BitFlags<AccessFs> {
+    if folder { rights } else { rights & AccessFs::from_file(abi) }
+}
+
+/// The rules as `explain` shows them: place, and names of actions.
+pub fn describe(rule: &Rule) -> (String, Vec<&'static str>) {
+    let place = match &rule.on {
+        RuleObject::Host(object) => object.canonical.to_string(),
+        RuleObject::Inner(path, _) => path.to_string(),
+    };
+    (place, rule.actions.names())
+}

@@ -1,0 +1,341 @@
+//! The command line. The only file that names clap.
+//!
+//! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
+
+use crate::profile::{Layer, NetworkMode};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Runs an AI agent with exactly the access its owner gave it.
+#[derive(Debug, Parser)]
+#[command(name = "aisandbox", version, about, disable_help_subcommand = true, max_term_width = 110)]
+#[command(after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-threats(7)")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in a sandbox
+    #[command(visible_alias = "run")]
+    Exec(Box<Exec>),
+    /// Print what a profile will do: mounts, Landlock, seccomp, environment, stages
+    Explain(Box<Explain>),
+    /// Explain one decision: a path, a host or a system call
+    Why(Why),
+    /// Say what this machine can enforce, what it cannot, and how to fix that
+    #[command(visible_alias = "check")]
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List, show, check and compare profiles
+    Profile {
+        /// What to do with profiles.
+        #[command(subcommand)]
+        command: Profile,
+    },
+    /// Read the records of runs
+    Audit {
+        /// What to do with records.
+        #[command(subcommand)]
+        command: Audit,
+    },
+    /// Print a completion script for a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `profile …`
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// List the profiles that can be named
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a profile, merged with what it extends
+    Show {
+        /// Name or file
+        profile: String,
+        /// Print the file as written
+        #[arg(long, conflicts_with = "json")]
+        raw: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check profiles; every error is printed with file and line
+    Validate {
+        /// Names or files
+        #[arg(required = true)]
+        profiles: Vec<String>,
+    },
+    /// Print the JSON Schema of the format, for editors
+    Schema,
+    /// Compare what two profiles come to
+    Diff {
+        /// Name or file
+        left: String,
+        /// Name or file
+        right: String,
+    },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// List the runs
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the record of a run
+    Show {
+        /// Run id, the start of one, or `last`
+        run: String,
+        /// Print the lines as recorded
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that a record was not changed: 0 whole, 1 changed, 2 its end is torn
+    Verify {
+        /// Run id, the start of one, `last`, or a file
+        run: String,
+    },
+}
+
+/// What shapes a sandbox; shared by `exec` and `explain`.
+#[derive(Debug, Args)]
+pub struct Shape {
+    /// Profile: a name (user, /etc/aisandbox, shipped) or a file
+    #[arg(short, long, value_name = "NAME|FILE", default_value = "cowork")]
+    pub profile: String,
+    /// Show a host path read-only
+    #[arg(short = 'r', long, value_name = "PATH")]
+    pub ro: Vec<PathBuf>,
+    /// Show a host path read and write
+    #[arg(short = 'w', long, value_name = "PATH")]
+    pub rw: Vec<PathBuf>,
+    /// Show a host path read-only at another place
+    #[arg(long, num_args = 2, value_names = ["SOURCE", "PATH"])]
+    pub ro_bind: Vec<PathBuf>,
+    /// Show a host path read and write at another place
+    #[arg(long, num_args = 2, value_names = ["SOURCE", "PATH"])]
+    pub bind: Vec<PathBuf>,
+    /// Cover a path with something empty
+    #[arg(long, visible_alias = "deny", value_name = "PATH")]
+    pub mask: Vec<PathBuf>,
+    /// Mount an empty filesystem in memory
+    #[arg(long, value_name = "PATH")]
+    pub tmpfs: Vec<PathBuf>,
+    /// Network: none, loopback, or host (filtered arrives with the proxy)
+    #[arg(long, value_name = "MODE")]
+    pub net: Option<Net>,
+    /// Set a variable, or keep one from outside
+    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", visible_alias = "setenv")]
+    pub env: Vec<String>,
+    /// Do not pass a variable
+    #[arg(long, value_name = "NAME", visible_alias = "unsetenv")]
+    pub unset_env: Vec<String>,
+    /// Pass no variable but those given with --env
+    #[arg(long, visible_alias = "clearenv")]
+    pub clear_env: bool,
+    /// Working folder inside
+    #[arg(short = 'C', long, value_name = "PATH", visible_alias = "workdir")]
+    pub chdir: Option<PathBuf>,
+    /// Most memory, such as 4G
+    #[arg(short = 'm', long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Most processes and threads
+    #[arg(long, value_name = "COUNT", visible_alias = "processes")]
+    pub pids: Option<u64>,
+    /// Most CPU, in cores, such as 1.5
+    #[arg(long, value_name = "CORES")]
+    pub cpu: Option<f64>,
+    /// Most open files in one process
+    #[arg(long, value_name = "COUNT")]
+    pub open_files: Option<u64>,
+    /// Largest file that can be written
+    #[arg(long, value_name = "SIZE")]
+    pub file_size: Option<String>,
+    /// End the run after this long, such as 30m (exit code 124)
+    #[arg(short = 't', long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+    /// Host name inside
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Seccomp filter: agent, strict, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub seccomp: Option<String>,
+    /// Stop unless this layer can be enforced
+    #[arg(long, value_name = "LAYER")]
+    pub require: Vec<LayerName>,
+    /// Go on without this layer where the machine lacks it (recorded)
+    #[arg(long, value_name = "LAYER")]
+    pub allow_degraded: Vec<LayerName>,
+}
+
+/// `exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The shape of the sandbox.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Print what would be done and start nothing
+    #[arg(long, visible_alias = "dry-run")]
+    pub explain: bool,
+    /// Write the child's pid and later its exit code as JSON lines to this descriptor
+    #[arg(long, value_name = "FD")]
+    pub json_status_fd: Option<i32>,
+    /// Write the child's pid and namespaces as JSON to this descriptor
+    #[arg(long, value_name = "FD")]
+    pub info_fd: Option<i32>,
+    /// Pass this open descriptor to the command
+    #[arg(long, value_name = "FD")]
+    pub pass_fd: Vec<i32>,
+    /// Use no pseudo-terminal: a terminal on stdin, stdout or stderr is then replaced by /dev/null
+    #[arg(long)]
+    pub no_pty: bool,
+    /// Accepted for bubblewrap's users: a sandbox always ends with its launcher
+    #[arg(long, hide = true)]
+    pub die_with_parent: bool,
+    /// Accepted for bubblewrap's users: a sandbox always has a session of its own
+    #[arg(long, hide = true)]
+    pub new_session: bool,
+    /// Say more; twice: say everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// The command and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The shape of the sandbox.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the seccomp filter, disassembled
+    #[arg(long)]
+    pub filter: bool,
+    /// The command and its arguments, /bin/sh when none is given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// `why`.
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The shape of the sandbox.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// A path (with a slash), a host name or address, or the name of a system call
+    pub subject: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--net`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Net {
+    /// No network at all
+    None,
+    /// A loopback of its own
+    Loopback,
+    /// By name through a proxy
+    Filtered,
+    /// The host's network
+    Host,
+}
+
+impl From<Net> for NetworkMode {
+    fn from(net: Net) -> Self {
+        match net {
+            Net::None => Self::None,
+            Net::Loopback => Self::Loopback,
+            Net::Filtered => Self::Filtered,
+            Net::Host => Self::Host,
+        }
+    }
+}
+
+/// A layer on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LayerName {
+    /// Namespaces and the filesystem view
+    Namespaces,
+    /// Landlock on files
+    LandlockFilesystem,
+    /// Landlock on TCP ports
+    LandlockNetwork,
+    /// Landlock on signals and abstract sockets
+    LandlockScopes,
+    /// The system call filter
+    Seccomp,
+    /// Protected names that do not exist yet
+    ProtectNew,
+    /// Limits of the whole sandbox
+    Cgroup,
+}
+
+impl From<LayerName> for Layer {
+    fn from(name: LayerName) -> Self {
+        match name {
+            LayerName::Namespaces => Self::Namespaces,
+            LayerName::LandlockFilesystem => Self::LandlockFilesystem,
+            LayerName::LandlockNetwork => Self::LandlockNetwork,
+            LayerName::LandlockScopes => Self::LandlockScopes,
+            LayerName::Seccomp => Self::Seccomp,
+            LayerName::ProtectNew => Self::ProtectNew,
+            LayerName::Cgroup => Self::Cgroup,
+        }
+    }
+}
+
+/// Reads the command line. On a mistake, or for `--help` and `--version`, gives the exit code after printing.
+/// # Errors
+/// The exit code: 0 after help, 125 after a mistake (so that it is never taken for the command's own).
+pub fn parse() -> Result<Cli, u8> {
+    Cli::try_parse().map_err(|error| {
+        let code = if error.use_stderr() { 125 } else { 0 };
+        if error.print().is_err() { 125 } else { code }
+    })
+}
+
+/// Writes a completion script to stdout.
+pub fn print_completion(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "aisandbox", &mut std::io::stdout());
+}
+
+/// Every subcommand with its long flags, for the test that holds the man page to them.
+pub fn flags() -> Vec<(String, Vec<String>)> {
+    fn walk(command: &clap::Command, above: &str, out: &mut Vec<(String, Vec<String>)>) {
+        let name = format!("{above}{}", command.get_name());
+        let flags = command.get_arguments().filter(|flag| !flag.is_hide_set());
+        out.push((name.clone(), flags.filter_map(|flag| flag.get_long()).map(str::to_owned).collect()));
+        for inner in command.get_subcommands() {
+            walk(inner, &format!("{name} "), out);
+        }
+    }
+    let mut out = Vec::new();
+    walk(&Cli::command(), "", &mut out);
+    out
+}

@@ -4,5 +4,3 @@
 #![forbid(unsafe_code)]
 
 pub mod tree;
-
-pub use tree::{FakeTree, HostTree, Kind, Object, Tree};

@@ -11,6 +11,7 @@ pub mod landlock;
 pub mod limits;
 pub mod mount;
 pub mod net;
+pub mod probe;
 pub mod process;
 pub mod seccomp;
 pub mod signal;

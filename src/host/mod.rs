@@ -9,4 +9,6 @@ pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod kernel;
+pub mod surroundings;
 pub mod tree;
+pub mod userns;

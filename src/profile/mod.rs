@@ -3,11 +3,21 @@
 //! Never clones, mounts, or opens anything but the files it is given; `plan` turns a [`Profile`] into steps.
 #![forbid(unsafe_code)]
 
+mod calls;
 mod decode;
 mod error;
+mod filter_condition;
+mod filter_decode;
+mod filter_file;
+mod filter_reader;
+mod filter_shipped;
+mod filter_words;
 mod model;
 mod nearest;
 mod parse;
 
+pub use calls::{Arch, call_name, call_names, call_number};
 pub use error::ProfileError;
+pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, Width};
+pub use filter_shipped::{FilterSource, SHIPPED_FILTERS, ShippedFilter, find_filter, load_filter, read_filter};
 pub use model::*;

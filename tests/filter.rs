@@ -1,0 +1,249 @@
+//! The shipped filters, compiled, against their own words.
+
+use aisandbox::base::Source;
+use aisandbox::plan::{CallData, Decision, MAX_INSTRUCTIONS, Program, compile, decide};
+use aisandbox::profile::{
+    Arch, FilterAction, FilterFile, Named, SHIPPED_FILTERS, call_name, call_names, call_number, load_filter,
+};
+
+fn shipped(name: &str) -> FilterFile {
+    let reference = Named { value: name.to_owned(), asked: Source::built_in("test") };
+    load_filter(&reference).unwrap_or_else(|errors| panic!("{name}: {errors:#?}"))
+}
+
+fn all() -> Vec<(FilterFile, Arch, Program)> {
+    let files = SHIPPED_FILTERS.iter().map(|filter| shipped(filter.name));
+    files.flat_map(|file| Arch::ALL.map(|arch| (file.clone(), arch, compile(&file, arch).unwrap()))).collect()
+}
+
+fn ask(program: &Program, number: u32, args: [u64; 6]) -> Decision {
+    decide(&program.instructions, &CallData { number, audit_arch: program.arch.audit(), args })
+}
+
+fn ask_call(program: &Program, call: &str, args: [u64; 6]) -> Decision {
+    ask(program, call_number(call, program.arch).unwrap_or_else(|| panic!("{call}")), args)
+}
+
+fn decision(action: FilterAction) -> Decision {
+    match action {
+        FilterAction::Allow => Decision::Allow,
+        FilterAction::Errno(errno) => Decision::Errno(errno as u16),
+        FilterAction::Succeed => Decision::Errno(0),
+        FilterAction::Kill => Decision::Kill,
+    }
+}
+
+const EPERM: Decision = Decision::Errno(1);
+const ENOSYS: Decision = Decision::Errno(38);
+const EPROTONOSUPPORT: Decision = Decision::Errno(93);
+const EAFNOSUPPORT: Decision = Decision::Errno(97);
+
+/// Values that tell comparisons apart: every value and mask a rule names, its neighbours, and high bits on top.
+fn telling_values(file: &FilterFile) -> Vec<u64> {
+    let conditions = file.rules.iter().flat_map(|rule| rule.when.iter().flatten());
+    let mut values: Vec<u64> = conditions.map(|condition| condition.value).collect();
+    values.extend([0, 1, 2, 17, 0x80, 0x2_0000, 0x1000_0011, u64::from(u32::MAX)]);
+    values =
+        values.iter().flat_map(|value| [*value, value ^ 1, value.wrapping_add(1), value | 1 << 35]).collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// A small generator of numbers (xorshift64*), so that a failure can be run again.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    fn pick(&mut self, values: &[u64]) -> u64 {
+        let at = usize::try_from(self.next() % values.len() as u64).unwrap();
+        values[at]
+    }
+}
+
+#[test]
+fn the_program_decides_what_the_file_says_for_every_number() {
+    for (file, arch, program) in all() {
+        for number in (0..1024).chain([0x3FFF_FFFF, u32::MAX]) {
+            let expected = decision(file.answer(number, arch, &[0; 6]).0);
+            assert_eq!(ask(&program, number, [0; 6]), expected, "{} {arch:?} {number}", file.name);
+        }
+    }
+}
+
+#[test]
+fn the_program_decides_what_the_file_says_for_any_arguments() {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for (file, arch, program) in all() {
+        let values = telling_values(&file);
+        let by_argument: Vec<u32> = (0..1024)
+            .filter(|number| file.rules.iter().any(|rule| !rule.when.is_empty() && rule.names(*number, arch)))
+            .collect();
+        assert!(by_argument.len() >= 5);
+        for number in by_argument {
+            for _ in 0..3000 {
+                let args = std::array::from_fn(|_| {
+                    if random.next() % 8 == 0 { random.next() } else { random.pick(&values) }
+                });
+                let expected = decision(file.answer(number, arch, &args).0);
+                assert_eq!(
+                    ask(&program, number, args),
+                    expected,
+                    "{} {arch:?} {number} {args:x?}",
+                    file.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_no_rule_names_does_not_exist() {
+    for (file, arch, program) in all() {
+        let named: Vec<u32> =
+            (0..1024).filter(|number| file.rules.iter().any(|rule| rule.names(*number, arch))).collect();
+        assert!(named.len() > 250);
+        let unnamed = |number: &u32| named.binary_search(number).is_err();
+        for number in (0..70_000).chain([0x3FFF_FFFF, u32::MAX]).filter(unnamed) {
+            assert_eq!(ask(&program, number, [u64::MAX; 6]), ENOSYS, "{} {arch:?} {number}", file.name);
+        }
+    }
+}
+
+#[test]
+fn a_call_of_another_machine_ends_the_process() {
+    for (file, arch, program) in all() {
+        for audit_arch in
+            [0x4000_0003, 0x4000_0028, 0, if arch == Arch::X86_64 { 0xC000_00B7 } else { 0xC000_003E }]
+        {
+            for number in 0..512 {
+                let call = CallData { number, audit_arch, args: [0; 6] };
+                assert_eq!(decide(&program.instructions, &call), Decision::Kill, "{} {number}", file.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_x32_call_ends_the_process() {
+    for (_, _, program) in all().into_iter().filter(|(_, arch, _)| *arch == Arch::X86_64) {
+        for number in 0..1024 {
+            assert_eq!(ask(&program, number | 0x4000_0000, [0; 6]), Decision::Kill);
+        }
+        assert_eq!(ask_call(&program, "read", [0; 6]), Decision::Allow);
+    }
+}
+
+#[test]
+fn every_known_call_is_answered_by_a_rule_of_its_own() {
+    let file = shipped("agent");
+    for call in call_names() {
+        assert!(
+            file.rules.iter().any(|rule| rule.calls.contains(&call)),
+            "no rule of agent.yaml names {call}"
+        );
+    }
+}
+
+#[test]
+fn the_terminal_cannot_be_typed_into_even_with_high_bits_set() {
+    for (_, _, program) in all() {
+        for request in [0x5412_u64, 0x541C, 0x5423] {
+            assert_eq!(ask_call(&program, "ioctl", [0, request, 0, 0, 0, 0]), EPERM);
+            assert_eq!(ask_call(&program, "ioctl", [0, request | 1 << 32, 0, 0, 0, 0]), EPERM);
+            assert_eq!(ask_call(&program, "ioctl", [0, request | 0xFFFF_FFFF << 32, 0, 0, 0, 0]), EPERM);
+        }
+        assert_eq!(ask_call(&program, "ioctl", [0x5412, 0x5413, 0x5412, 0, 0, 0]), Decision::Allow);
+    }
+}
+
+#[test]
+fn no_new_namespace_comes_from_clone_or_unshare() {
+    for (file, _, program) in all() {
+        for bit in [0x2_0000_u64, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
+            assert_eq!(ask_call(&program, "clone", [bit | 17, 0, 0, 0, 0, 0]), EPERM, "{bit:x}");
+            assert_eq!(ask_call(&program, "unshare", [bit, 0, 0, 0, 0, 0]), EPERM, "{bit:x}");
+        }
+        assert_eq!(ask_call(&program, "unshare", [0x80, 0, 0, 0, 0, 0]), EPERM);
+        assert_eq!(ask_call(&program, "clone3", [0; 6]), ENOSYS);
+        assert_eq!(ask_call(&program, "setns", [3, 0, 0, 0, 0, 0]), EPERM);
+        // Controls: a thread of the C library, fork, and a child with an uncommon exit signal.
+        for flags in [0x003D_0F00_u64, 0x0120_0011, 0x80] {
+            assert_eq!(ask_call(&program, "clone", [flags, 0, 0, 0, 0, 0]), Decision::Allow, "{flags:x}");
+        }
+        let files = ask_call(&program, "unshare", [0x400, 0, 0, 0, 0, 0]);
+        assert_eq!(files, if file.name == "agent" { Decision::Allow } else { EPERM });
+    }
+}
+
+#[test]
+fn an_agent_has_local_and_internet_sockets_and_routes_to_read_only() {
+    let file = shipped("agent");
+    for arch in Arch::ALL {
+        let program = compile(&file, arch).unwrap();
+        let socket = |family, kind, protocol| ask_call(&program, "socket", [family, kind, protocol, 0, 0, 0]);
+        for (family, kind, protocol) in
+            [(1, 1, 0), (1, 5, 0), (2, 1, 6), (2, 2, 17), (10, 0x80801, 262), (2, 2, 1), (16, 3, 0)]
+        {
+            assert_eq!(socket(family, kind, protocol), Decision::Allow, "{family} {kind} {protocol}");
+        }
+        for protocol in [4, 9, 15, 16] {
+            assert_eq!(socket(16, 3, protocol), EAFNOSUPPORT);
+        }
+        for family in (0..64).filter(|family| ![1, 2, 10, 16].contains(family)) {
+            assert_eq!(socket(family, 1, 0), EAFNOSUPPORT, "{family}");
+        }
+        for protocol in [33, 115, 132, 136, 256] {
+            assert_eq!(socket(2, 1, protocol), EPROTONOSUPPORT);
+        }
+        assert_eq!(socket(10, 5 | 0x80000, 0), EPROTONOSUPPORT);
+    }
+}
+
+#[test]
+fn a_process_cannot_hide_from_its_supervisor_and_does_not_notice() {
+    for (_, _, program) in all() {
+        assert_eq!(ask_call(&program, "prctl", [4, 0, 0, 0, 0, 0]), Decision::Errno(0));
+        assert_eq!(ask_call(&program, "prctl", [4 | 1 << 32, 0, 0, 0, 0, 0]), Decision::Errno(0));
+        assert_eq!(ask_call(&program, "prctl", [35, 8, 0, 0, 0, 0]), EPERM);
+        assert_eq!(ask_call(&program, "prctl", [15, 0, 0, 0, 0, 0]), Decision::Allow);
+    }
+}
+
+#[test]
+fn strict_never_allows_what_agent_refuses() {
+    let (agent, strict) = (shipped("agent"), shipped("strict"));
+    let values = telling_values(&strict);
+    let mut random = Random(7);
+    for arch in Arch::ALL {
+        for number in (0..512).filter(|number| call_name(*number, arch).is_some()) {
+            for _ in 0..300 {
+                let args = std::array::from_fn(|_| random.pick(&values));
+                if strict.answer(number, arch, &args).0 == FilterAction::Allow {
+                    assert_eq!(
+                        agent.answer(number, arch, &args).0,
+                        FilterAction::Allow,
+                        "{number} {args:x?}"
+                    );
+                }
+            }
+        }
+        let program = compile(&strict, arch).unwrap();
+        assert_eq!(ask_call(&program, "socket", [2, 1, 0, 0, 0, 0]), EAFNOSUPPORT);
+        assert_eq!(ask_call(&program, "ptrace", [0; 6]), EPERM);
+    }
+}
+
+#[test]
+fn a_shipped_program_is_short() {
+    for (file, arch, program) in all() {
+        println!("{} {arch:?}: {} instructions", file.name, program.instructions.len());
+        assert!(program.instructions.len() < MAX_INSTRUCTIONS / 4);
+    }
+}

@@ -10,7 +10,7 @@ mod path;
 mod source;
 
 pub use clock::{BootInstant, WallTime};
-pub use escape::escape;
+pub use escape::{Escaped, escape, misleads};
 pub use id::RunId;
 pub use path::{HostPath, InnerPath, PathError};
 pub use source::Source;

@@ -1,1 +1,36 @@
-//! audit
+//! Audit: the record of a run, written so that a later change of it shows.
+//!
+//! Never decides, never prints, and never holds a secret it was not handed by mistake. Writing fails upwards: who
+//! asked for a record gets it or an error, and must do nothing without it.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod chain;
+mod digest;
+mod error;
+pub mod event;
+mod find;
+mod log;
+mod private;
+mod redact;
+mod verify;
+
+pub use cache::DigestCache;
+pub use chain::Record;
+pub use digest::{Digest, NotADigest, sha256, sha256_file};
+pub use error::AuditError;
+pub use event::Event;
+pub use find::{find, runs};
+pub use log::Log;
+pub use private::{digests_dir, runs_dir};
+pub use verify::{Verdict, read, verify};
+
+use crate::base::{RunId, WallTime};
+
+/// A new run id: now, and 80 random bits.
+/// # Errors
+/// When the kernel gives no random bytes (getrandom(2)).
+pub fn new_run_id() -> Result<RunId, AuditError> {
+    let random = crate::sys::random::random_bytes::<16>().map_err(|errno| AuditError::Random { errno })?;
+    Ok(RunId::from_parts(WallTime::now().unix_millis(), u128::from_le_bytes(random)))
+}

@@ -1,0 +1,115 @@
+//! Why a record could not be written or read.
+
+use crate::base::Escaped;
+use crate::sys::Errno;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What was tried, on what, and why it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditError {
+    /// A system call failed.
+    Io {
+        /// What was tried, as the start of a sentence.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        errno: Errno,
+    },
+    /// A folder of ours is open to others.
+    NotPrivate {
+        /// The folder.
+        path: PathBuf,
+        /// How it is.
+        why: String,
+    },
+    /// The kernel took only a part of a line.
+    Short {
+        /// The log.
+        path: PathBuf,
+        /// Bytes written.
+        wrote: usize,
+        /// Bytes of the line.
+        of: usize,
+    },
+    /// An earlier write failed; the log ends there.
+    Closed {
+        /// The log.
+        path: PathBuf,
+    },
+    /// An event could not be written as JSON.
+    Encode {
+        /// What the serializer said.
+        why: String,
+    },
+    /// No place for records is known.
+    NoHome {
+        /// The variable that would name one.
+        variable: &'static str,
+    },
+    /// The kernel gave no random bytes.
+    Random {
+        /// Why.
+        errno: Errno,
+    },
+    /// No log, or more than one, is meant by a word of the caller.
+    NoSuchRun {
+        /// The word.
+        asked: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl AuditError {
+    pub(super) fn io(what: &'static str, path: &Path, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+        Self::Io { what, path: path.to_owned(), errno }
+    }
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { what, path, errno } => write!(out, "{what} {}: {}", shown(path), described(*errno)),
+            Self::NotPrivate { path, why } => write!(
+                out,
+                "use {} for records: {why}\nhint: make it yours alone (chown, chmod 0700), or set XDG_STATE_HOME to another place",
+                shown(path)
+            ),
+            Self::Short { path, wrote, of } => {
+                write!(
+                    out,
+                    "write to the log {}: only {wrote} of {of} bytes were taken (disk full?)",
+                    shown(path)
+                )
+            }
+            Self::Closed { path } => write!(out, "write to the log {}: an earlier write failed", shown(path)),
+            Self::Encode { why } => write!(out, "write an event as JSON: {why}"),
+            Self::NoHome { variable } => {
+                write!(out, "find a place for records: no home folder is known\nhint: set {variable} or HOME")
+            }
+            Self::Random { errno } => write!(out, "make a run id: getrandom: {}", described(*errno)),
+            Self::NoSuchRun { asked, why } => {
+                write!(
+                    out,
+                    "find run {}: {why}\nhint: `aisandbox audit list` shows the runs",
+                    Escaped(asked.as_bytes())
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for AuditError {}
+
+fn shown(path: &Path) -> Escaped<'_> {
+    Escaped(path.as_os_str().as_bytes())
+}
+
+fn described(errno: Errno) -> String {
+    format!("{errno:?}: {}", errno.desc())
+}

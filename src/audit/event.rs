@@ -1,0 +1,269 @@
+//! What a run leaves behind, as types. The names here are the record's schema: add fields, never rename them.
+//!
+//! Never holds a value of the environment, and no argument that looks like a secret (see [`Command::of`]).
+
+use super::digest::Digest;
+use super::redact;
+use crate::base::escape;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// One thing that happened. In a line of the log: `"event":"run_start","data":{…}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// The sandbox is planned and about to be made: who, what, under which profile, on which kernel.
+    RunStart(Box<RunStart>),
+    /// The command ended.
+    RunEnd(RunEnd),
+    /// The sandbox could not be made; no command ran.
+    LaunchFailure(LaunchFailure),
+    /// Protected places refused a change.
+    ProtectedDenied(ProtectedDenied),
+    /// A layer is missing or weaker than asked, and someone accepted that.
+    Degraded(Degraded),
+}
+
+impl Event {
+    /// The name the log has for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStart(_) => "run_start",
+            Self::RunEnd(_) => "run_end",
+            Self::LaunchFailure(_) => "launch_failure",
+            Self::ProtectedDenied(_) => "protected_denied",
+            Self::Degraded(_) => "degraded",
+        }
+    }
+}
+
+/// Who started what, under which rules, on which machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStart {
+    /// The version of this program.
+    pub aisandbox_version: String,
+    /// This program's own file.
+    pub binary: FileFacts,
+    /// The program that was asked for.
+    pub program: FileFacts,
+    /// Its arguments.
+    pub command: Command,
+    /// The profile and every file it was made from.
+    pub profile: ProfileFacts,
+    /// The kernel.
+    pub kernel: KernelFacts,
+    /// The caller's user id.
+    pub uid: u32,
+    /// The caller's group id.
+    pub gid: u32,
+    /// The working folder the caller was in.
+    pub cwd: String,
+    /// Each layer of confinement: what was asked, what is.
+    pub layers: Vec<LayerState>,
+}
+
+/// A file by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// Its path on the host.
+    pub path: String,
+    /// Its SHA-256; `None` when the caller may execute but not read it.
+    pub sha256: Option<Digest>,
+}
+
+/// The most arguments a record keeps.
+pub const MAX_ARGS: usize = 64;
+/// The most bytes a record keeps of one argument.
+pub const MAX_ARG_BYTES: usize = 4096;
+
+/// The arguments of a command, within limits and without what looks like a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The first [`MAX_ARGS`] arguments, the program's name first. `…` stands for what was cut.
+    pub argv: Vec<String>,
+    /// How many arguments there were.
+    pub count: usize,
+    /// Arguments or parts of them are missing because of the limits.
+    pub cut: bool,
+    /// Something that looked like a secret was replaced by `…`.
+    pub redacted: bool,
+    /// At least one argument is no UTF-8; in such a one bytes are written `\x…` and backslashes doubled.
+    pub not_utf8: bool,
+}
+
+impl Command {
+    /// Makes the record of an argument list. What follows a name like `--token=`, `--password`, `API_KEY=` or
+    /// `Authorization:` is cut up to the end of the argument, and so is what begins like a well-known token. It is a
+    /// guess, not a promise: `-pSECRET` looks like any other flag.
+    pub fn of<S: AsRef<OsStr>>(argv: &[S]) -> Self {
+        let mut command =
+            Self { argv: Vec::new(), count: argv.len(), cut: false, redacted: false, not_utf8: false };
+        let mut redactor = redact::Redactor::default();
+        for argument in argv.iter().take(MAX_ARGS) {
+            let bytes = argument.as_ref().as_bytes();
+            command.not_utf8 |= str::from_utf8(bytes).is_err();
+            let shown = redactor.argument(&text(bytes));
+            command.argv.push(limited(shown, &mut command.cut));
+        }
+        command.redacted = redactor.found();
+        command.cut |= argv.len() > MAX_ARGS;
+        command
+    }
+}
+
+fn limited(mut argument: String, cut: &mut bool) -> String {
+    if argument.len() > MAX_ARG_BYTES {
+        argument.truncate(argument.floor_char_boundary(MAX_ARG_BYTES));
+        argument.push('…');
+        *cut = true;
+    }
+    argument
+}
+
+/// Bytes of others as the record keeps them: UTF-8 as it is (the writer of lines makes it harmless), anything else
+/// escaped.
+pub fn text(bytes: &[u8]) -> String {
+    str::from_utf8(bytes).map_or_else(|_| escape(bytes), str::to_owned)
+}
+
+/// A profile by name and content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileFacts {
+    /// The name or path it was asked for by.
+    pub name: String,
+    /// Every file that went in, parents first.
+    pub origins: Vec<Origin>,
+}
+
+/// One file a profile was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// As shown in messages.
+    pub name: String,
+    /// Lower-case hex of the SHA-256 of its bytes.
+    pub sha256: String,
+    /// Compiled into the program rather than read from disk.
+    pub embedded: bool,
+}
+
+/// What the kernel is and can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelFacts {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// The newest Landlock ABI it has; 0 for none.
+    pub landlock_abi: u32,
+    /// The active security modules, where they could be read.
+    pub lsms: Option<Vec<String>>,
+}
+
+/// One layer of confinement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerState {
+    /// Its name, as `--require` takes it.
+    pub layer: String,
+    /// How much it was asked for.
+    pub asked: Asked,
+    /// What became of it.
+    pub state: Enforced,
+    /// More, for people; may be empty.
+    pub detail: String,
+}
+
+/// How much a layer was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// Without it nothing runs.
+    Required,
+    /// Its lack is accepted and recorded.
+    Wanted,
+    /// Not asked for.
+    Off,
+}
+
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforced {
+    /// All of it holds.
+    Enforced,
+    /// A part of it holds.
+    Degraded,
+    /// Nothing of it holds.
+    Missing,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunEnd {
+    /// The command's exit code or signal.
+    pub exit: Exit,
+    /// What ended it.
+    pub reason: EndReason,
+    /// Milliseconds of CLOCK_BOOTTIME since the start record.
+    pub duration_ms: u64,
+    /// What was refused, by kind, with how often.
+    pub denied: BTreeMap<String, u64>,
+}
+
+/// What wait(2) said of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+/// What ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The command exited by itself.
+    Exited,
+    /// A signal ended the command.
+    Signaled,
+    /// The profile's wall time was over.
+    WallTime,
+    /// The launcher ended it: it was told to stop, or something of ours failed.
+    Killed,
+}
+
+/// A sandbox that was not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFailure {
+    /// The stage that failed.
+    pub stage: String,
+    /// The message the caller saw.
+    pub message: String,
+    /// The kernel's errno, where there is one.
+    pub errno: Option<i32>,
+}
+
+/// Refused changes of one protected place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectedDenied {
+    /// The place, as the profile names it.
+    pub path: String,
+    /// The system call.
+    pub call: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// An accepted lack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Degraded {
+    /// The layer.
+    pub layer: String,
+    /// What is missing and why.
+    pub why: String,
+    /// Who accepted it: a profile's line or a flag.
+    pub accepted_by: String,
+}

@@ -12,3 +12,5 @@ pub mod kernel;
 pub mod surroundings;
 pub mod tree;
 pub mod userns;
+
+pub use tree::{FakeTree, HostTree, Kind, Object, Tree};

@@ -69,6 +69,8 @@ pub struct Object {
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
+    /// Somebody may execute it (any of the three bits); the kernel decides who at exec.
+    pub executable: bool,
     /// Where it lies with every symlink followed, as the kernel names it.
     pub canonical: HostPath,
 }
@@ -84,7 +86,8 @@ impl Tree for HostTree {
         let Identity { dev, ino, mode } = file::kind_and_identity(fd.as_fd())?;
         let kind = Kind::from_mode(mode).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         let canonical = name_of(&fd)?;
-        Ok(Object { fd: Some(fd), kind, dev, ino, canonical })
+        let executable = kind == Kind::File && mode & 0o111 != 0;
+        Ok(Object { fd: Some(fd), kind, dev, ino, executable, canonical })
     }
 
     fn read_link(&self, path: &HostPath) -> io::Result<PathBuf> {
@@ -186,7 +189,9 @@ impl Tree for FakeTree {
             _ => Kind::Symlink,
         };
         let canonical = HostPath::new(found).map_err(io::Error::other)?;
-        Ok(Object { fd: None, kind, dev: 1, ino: u64::try_from(place).unwrap_or(0) + 1, canonical })
+        let executable = kind == Kind::File;
+        let ino = u64::try_from(place).unwrap_or(0) + 1;
+        Ok(Object { fd: None, kind, dev: 1, ino, executable, canonical })
     }
 
     fn read_link(&self, path: &HostPath) -> io::Result<PathBuf> {

@@ -1,11 +1,137 @@
-//! plan
+//! Plan: a profile and facts about the host become everything a launch will do, before it does anything.
+//!
+//! Never starts, mounts or writes. Host paths are looked up once, through [`crate::host::Tree`], and the objects are
+//! kept open for the launch. What a person wrote wrongly is found here, all of it at once.
+#![forbid(unsafe_code)]
+
 mod bpf;
+pub mod command;
 mod dispatch;
+pub mod environment;
 mod filter;
 mod filter_text;
+pub mod layers;
+pub mod protect;
+pub mod rights;
 mod trap;
+pub mod view;
 
 pub use bpf::{CallData, Decision, MAX_INSTRUCTIONS, Program, decide};
 pub use filter::{FilterError, compile};
 pub use filter_text::disassemble;
 pub use trap::trap_filter;
+
+use crate::base::{InnerPath, Source};
+use crate::host::Tree;
+use crate::profile::{FsEntry, Layer, NetworkMode, Profile};
+use command::{Command, CommandError};
+use layers::{Abilities, LayerPlan, State};
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
+use view::{View, ViewError};
+
+/// What a launch is asked for beside the profile.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// The command and its arguments.
+    pub argv: Vec<OsString>,
+    /// The environment outside.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Working folder inside; `None`: where we are, else the home, else `/`.
+    pub chdir: Option<InnerPath>,
+    /// Where we are.
+    pub here: InnerPath,
+    /// The user's home.
+    pub home: InnerPath,
+}
+
+/// Everything a launch will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The profile it was made from.
+    pub profile: Profile,
+    /// The filesystem view.
+    pub view: View,
+    /// The program and its arguments.
+    pub command: Command,
+    /// Variables inside.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// Working folder inside.
+    pub chdir: InnerPath,
+    /// Each layer: asked for, and what this machine can do.
+    pub layers: Vec<LayerPlan>,
+}
+
+/// Why there is no plan.
+#[derive(Debug)]
+pub enum PlanError {
+    /// Entries that cannot work.
+    View(Vec<ViewError>),
+    /// There is nothing to execute.
+    Command(CommandError),
+    /// The working folder is not in the view.
+    Chdir(InnerPath),
+    /// Required layers this machine cannot put in force.
+    Layers(Vec<LayerPlan>),
+}
+
+/// Makes the plan.
+/// # Errors
+/// [`PlanError`], with every error of its kind.
+pub fn build(profile: Profile, wish: &Wish, abilities: Abilities, tree: &dyn Tree) -> Result<Plan, PlanError> {
+    let view = view::build(&profile.filesystem, tree).map_err(PlanError::View)?;
+    let environment = environment::choose(&profile.environment, &wish.environment);
+    let chdir = working_folder(wish, &view)?;
+    let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
+    let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
+    let layers = layers::judge(&profile, abilities, !view.missing.is_empty());
+    let refused = layers::refused(&layers, &profile);
+    if !refused.is_empty() {
+        return Err(PlanError::Layers(refused));
+    }
+    Ok(Plan { profile, view, command, environment, chdir, layers })
+}
+
+impl Plan {
+    /// The state a layer will have.
+    pub fn state(&self, layer: Layer) -> State {
+        self.layers.iter().find(|plan| plan.layer == layer).map_or(State::Off, |plan| plan.state)
+    }
+
+    /// Whether a layer will be put in force, wholly or in part.
+    pub fn has(&self, layer: Layer) -> bool {
+        matches!(self.state(layer), State::Enforced | State::Degraded)
+    }
+
+    /// Whether the sandbox has a network namespace of its own.
+    pub fn own_network(&self) -> bool {
+        self.profile.network.mode != NetworkMode::Host
+    }
+
+    /// The environment as execve(2) wants it.
+    pub fn environment_strings(&self) -> Vec<CString> {
+        environment::strings(&self.environment)
+    }
+}
+
+/// An entry that a command-line flag such as `--ro PATH` adds.
+pub fn entry_of_flag(flag: &str, path: InnerPath, access: crate::profile::Access) -> FsEntry {
+    FsEntry {
+        path,
+        source: None,
+        access,
+        optional: false,
+        noexec: false,
+        protect: Vec::new(),
+        asked: Source::flag(flag),
+    }
+}
+
+fn working_folder(wish: &Wish, view: &View) -> Result<InnerPath, PlanError> {
+    if let Some(asked) = &wish.chdir {
+        return if view.shows(asked) { Ok(asked.clone()) } else { Err(PlanError::Chdir(asked.clone())) };
+    }
+    let fallback = InnerPath::new("/").map_err(|_| PlanError::Chdir(wish.here.clone()))?;
+    let shown = [&wish.here, &wish.home].into_iter().find(|path| view.shows(path));
+    Ok(shown.cloned().unwrap_or(fallback))
+}

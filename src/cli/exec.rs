@@ -1,0 +1,198 @@
+//! `exec`: from the command line to the exit code. The order is the promise: plan, prepare, clone, record, go, wait.
+
+use super::args::Exec;
+use super::output::complain;
+use super::record::{self, Record};
+use super::status::Status;
+use super::{explain, shape};
+use crate::audit;
+use crate::host::cgroup::{self, Cgroup};
+use crate::host::facts::Facts;
+use crate::launch::prepare::{self, Inputs, PrepareError};
+use crate::launch::{self, Outcome, Running, hint};
+use crate::plan::{self, Plan, trap_filter};
+use crate::profile::{Arch, Context, Profile};
+use crate::sys::process;
+use std::os::fd::RawFd;
+
+/// Runs the command; gives the exit code.
+pub(super) fn run(exec: &Exec) -> u8 {
+    match launch(exec) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn launch(exec: &Exec) -> Result<u8, u8> {
+    let mut status = take_descriptors(exec)?;
+    let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
+    let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
+    let profile = shape::profile(&exec.shape, &context)?;
+    let facts = Facts::for_launch();
+    let cgroup = if exec.explain { None } else { make_cgroup(run, &profile) };
+    let wish = shape::wish(&exec.shape, &exec.command, &context)?;
+    let mut plan = shape::plan(profile, &wish, &facts, cgroup.is_some())?;
+    plan.environment.insert("AISANDBOX_RUN".into(), run.to_string().into());
+    if exec.explain {
+        return Ok(super::output::print(&explain::text(&plan, &facts, false)?));
+    }
+    announce(exec, &plan);
+    enter_secrecy()?;
+    let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
+    let mut running = match begin(exec, &plan, &facts, &record, cgroup.as_ref()) {
+        Ok(running) => running,
+        Err((failure, message, tip)) => {
+            complain(&message, tip);
+            note(record.failed(failure, &message));
+            return Err(125);
+        }
+    };
+    if let Err(error) = record.start(&plan, &facts) {
+        running.abandon();
+        return Err(refuse(&format!("no record, no run: {error}")));
+    }
+    if let Err(outcome) = running.confined() {
+        return Err(never_ran(&plan, &mut record, outcome));
+    }
+    status.started(running.pid(), &run.to_string());
+    if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
+        note(record.failed(None, &format!("let the agent go: {errno}")));
+        return Err(refuse(&format!("let the agent go: {errno}")));
+    }
+    let outcome = running.wait(&mut |pattern, call, times| record.denied(&plan, pattern, call, times));
+    if let Outcome::Failed(_) = outcome {
+        return Err(never_ran(&plan, &mut record, outcome));
+    }
+    finish(exec, &plan, record, outcome, cgroup);
+    status.ended(outcome.code());
+    Ok(outcome.code())
+}
+
+fn refuse(message: &str) -> u8 {
+    complain(message, None);
+    125
+}
+
+fn note(written: Result<(), audit::AuditError>) {
+    if let Err(error) = written {
+        complain(&format!("the record is not complete: {error}"), None);
+    }
+}
+
+/// Before anything of ours is opened: what was inherited is named or closed.
+fn take_descriptors(exec: &Exec) -> Result<Status, u8> {
+    let ours = exec.json_status_fd.iter().chain(exec.info_fd.iter());
+    let kept: Vec<RawFd> = exec.pass_fd.iter().chain(ours).copied().collect();
+    prepare::close_inherited(&kept)
+        .map_err(|(number, _)| refuse(&format!("descriptor {number}: not open, so it cannot be passed")))?;
+    Status::open(exec.json_status_fd, exec.info_fd)
+}
+
+/// From here on nobody of this uid can trace us or read our memory; as root, we have no groups either.
+fn enter_secrecy() -> Result<(), u8> {
+    process::set_dumpable(false).map_err(|errno| refuse(&format!("become undumpable: {errno}")))?;
+    if nix::unistd::geteuid().is_root()
+        && let Err(errno) = process::drop_groups()
+    {
+        tracing::debug!("supplementary groups stay: {errno}");
+    }
+    Ok(())
+}
+
+fn make_cgroup(run: crate::base::RunId, profile: &Profile) -> Option<Cgroup> {
+    let limits = profile.limits;
+    let wanted = cgroup::Limits {
+        memory_bytes: limits.memory_bytes,
+        processes: limits.processes,
+        cpu_millis: limits.cpu_millis,
+    };
+    if wanted == cgroup::Limits::default() {
+        return None;
+    }
+    Cgroup::create(run, &wanted).inspect_err(|error| tracing::info!("{error}")).ok()
+}
+
+fn announce(exec: &Exec, plan: &Plan) {
+    if exec.quiet {
+        return;
+    }
+    for (layer, why, by) in record::degraded(plan) {
+        if by != "not required" || exec.verbose > 0 {
+            complain(&format!("layer {layer} is degraded: {why} (accepted: {by})"), None);
+        }
+    }
+}
+
+type Refusal = (Option<launch::StageFailure>, String, Option<&'static str>);
+
+fn begin(
+    exec: &Exec,
+    plan: &Plan,
+    facts: &Facts,
+    record: &Record,
+    cgroup: Option<&Cgroup>,
+) -> Result<Running, Refusal> {
+    let inputs = Inputs {
+        landlock_abi: facts.landlock.abi,
+        mount_api: facts.calls.mount_api,
+        mounts: if facts.calls.mount_api { Vec::new() } else { crate::host::mounts::table() },
+        filter: filter(plan)?,
+        trap: trap_filter(Arch::host()).instructions.into_owned(),
+        planted: record.path(),
+        foreign_abi: false,
+        cgroup: cgroup.is_some(),
+        pass: exec.pass_fd.clone(),
+        pseudo_terminal: !exec.no_pty,
+    };
+    let (ready, ends) = prepare::prepare(plan, inputs).map_err(|error| (None, prepare_error(&error), None))?;
+    launch::start(ready, ends, cgroup.map(Cgroup::descriptor)).map_err(|failure| {
+        let (message, tip) = hint::explain(failure, plan);
+        (Some(failure), message, tip)
+    })
+}
+
+fn filter(plan: &Plan) -> Result<Vec<crate::sys::seccomp::Instruction>, Refusal> {
+    let file = crate::profile::load_filter(&plan.profile.seccomp).map_err(|errors| {
+        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        (None, text.join("\n"), None)
+    })?;
+    let program = plan::compile(&file, Arch::host()).map_err(|error| (None, error.to_string(), None))?;
+    Ok(program.instructions.into_owned())
+}
+
+fn prepare_error(error: &PrepareError) -> String {
+    match error {
+        PrepareError::Sys(what, errno) => format!("{what}: {errno:?}: {}", errno.desc()),
+        PrepareError::Ruleset(why) => format!("make the Landlock ruleset: {why}"),
+        PrepareError::TooManySteps(count) => format!("the view has {count} steps; 65,535 is the most"),
+    }
+}
+
+fn never_ran(plan: &Plan, record: &mut Record, outcome: Outcome) -> u8 {
+    let (failure, message, tip) = match outcome {
+        Outcome::Failed(failure) => {
+            let (message, tip) = hint::explain(failure, plan);
+            (Some(failure), message, tip)
+        }
+        other => (None, format!("init ended before the agent could start: {other:?}"), None),
+    };
+    complain(&message, tip);
+    note(record.failed(failure, &message));
+    outcome.code()
+}
+
+fn finish(exec: &Exec, plan: &Plan, mut record: Record, outcome: Outcome, cgroup: Option<Cgroup>) {
+    note(record.end(plan, outcome));
+    match outcome {
+        Outcome::OutOfTime => complain("the run's wall time was over, so it was ended", Some("--timeout, limits.wall_time")),
+        Outcome::Lost(ended) if !exec.quiet => complain(&format!("the sandbox was ended from outside: {ended:?}"), None),
+        _ => {}
+    }
+    if let Some(cgroup) = cgroup {
+        if cgroup.memory_kills() > 0 {
+            complain("the kernel ended a process: the sandbox's memory limit was reached", Some("--memory, limits.memory"));
+        }
+        if let Err(error) = cgroup.remove() {
+            tracing::warn!("the run's cgroup stays: {error}");
+        }
+    }
+}

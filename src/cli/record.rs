@@ -1,0 +1,175 @@
+//! The record of one run: events made from a plan, and the log that must take them before anything runs.
+
+use super::shape::layer_name;
+use crate::audit::event::{
+    Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState, Origin,
+    ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
+};
+use crate::audit::{AuditError, Digest, DigestCache, Event, Log, digests_dir, runs_dir, sha256, sha256_file};
+use crate::base::{BootInstant, HostPath, RunId};
+use crate::host::facts::Facts;
+use crate::launch::{Outcome, StageFailure};
+use crate::plan::Plan;
+use crate::plan::layers::State;
+use crate::profile::{AuditMode, Layer};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+
+/// The log of this run and what is counted for its end.
+pub(super) struct Record {
+    log: Log,
+    since: BootInstant,
+    denied: BTreeMap<(u16, u16), u64>,
+}
+
+/// Refused creating calls get an event each up to this many for one name and call; all are counted in the end record.
+const DENIED_EVENTS: u64 = 3;
+
+impl Record {
+    /// Opens the log.
+    pub(super) fn create(run: RunId) -> Result<Self, AuditError> {
+        let log = Log::create(&runs_dir()?, run)?;
+        Ok(Self { log, since: BootInstant::now(), denied: BTreeMap::new() })
+    }
+
+    /// The log's own path; a file that exists and that no sandbox may see.
+    pub(super) fn path(&self) -> Option<HostPath> {
+        HostPath::new(self.log.path()).ok()
+    }
+
+    /// Writes the start of the run, and what was accepted as degraded; on disk when the profile wants it durable.
+    pub(super) fn start(&mut self, plan: &Plan, facts: &Facts) -> Result<(), AuditError> {
+        self.log.append(&Event::RunStart(start_event(plan, facts)))?;
+        for (layer, why, accepted_by) in degraded(plan) {
+            self.log.append(&Event::Degraded(Degraded { layer, why, accepted_by }))?;
+        }
+        if plan.profile.audit == AuditMode::Durable { self.log.sync() } else { Ok(()) }
+    }
+
+    /// Writes that nothing ran.
+    pub(super) fn failed(&mut self, failure: Option<StageFailure>, message: &str) -> Result<(), AuditError> {
+        let stage = failure.map_or("prepare", |failure| failure.stage.text()).to_owned();
+        let errno = failure.map(|failure| failure.errno as i32);
+        self.log.append(&Event::LaunchFailure(LaunchFailure { stage, message: message.to_owned(), errno }))
+    }
+
+    /// A creating call on a protected name was refused.
+    pub(super) fn denied(&mut self, plan: &Plan, pattern: u16, call: u16, times: u32) {
+        let seen = self.denied.entry((pattern, call)).or_default();
+        *seen += u64::from(times);
+        if *seen > DENIED_EVENTS {
+            return;
+        }
+        let count = *seen;
+        let event = ProtectedDenied { path: pattern_name(plan, pattern), call: call_name(call), count };
+        if let Err(error) = self.log.append(&Event::ProtectedDenied(event)) {
+            tracing::warn!("a refusal could not be recorded: {error}");
+        }
+    }
+
+    /// Writes the end.
+    pub(super) fn end(&mut self, plan: &Plan, outcome: Outcome) -> Result<(), AuditError> {
+        let (exit, reason) = match outcome {
+            Outcome::Exited(code) => (Exit::Code(code), EndReason::Exited),
+            Outcome::Signaled(signal) => (Exit::Signal(signal), EndReason::Signaled),
+            Outcome::OutOfTime => (Exit::Code(i32::from(outcome.code())), EndReason::WallTime),
+            Outcome::Failed(_) | Outcome::Lost(_) => (Exit::Code(i32::from(outcome.code())), EndReason::Killed),
+        };
+        let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut denied = BTreeMap::new();
+        for ((pattern, _), times) in &self.denied {
+            *denied.entry(pattern_name(plan, *pattern)).or_default() += times;
+        }
+        self.log.append(&Event::RunEnd(RunEnd { exit, reason, duration_ms, denied }))
+    }
+}
+
+/// The protected path that was asked for, as the agent sees it.
+pub(super) fn pattern_name(plan: &Plan, pattern: u16) -> String {
+    plan.view.missing.get(usize::from(pattern)).map_or_else(String::new, |missing| {
+        missing.folder.join(&missing.rest).map_or_else(|_| missing.rest.clone(), |path| path.to_string())
+    })
+}
+
+fn call_name(number: u16) -> String {
+    crate::profile::call_name(u32::from(number), crate::profile::Arch::host())
+        .map_or_else(|| number.to_string(), str::to_owned)
+}
+
+fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
+    let cache = digests_dir().and_then(|dir| DigestCache::open(&dir)).ok();
+    let own = std::env::current_exe().ok().and_then(|path| HostPath::new(path).ok());
+    let program = plan.command.host.clone();
+    let program_path = program.as_ref().map_or_else(|| plan.command.program.to_string(), HostPath::to_string);
+    RunStart {
+        aisandbox_version: env!("CARGO_PKG_VERSION").to_owned(),
+        binary: FileFacts {
+            path: own.as_ref().map(HostPath::to_string).unwrap_or_default(),
+            sha256: own.as_ref().and_then(|path| digest(path, cache.as_ref())),
+        },
+        program: FileFacts {
+            path: program_path,
+            sha256: program.as_ref().and_then(|path| digest(path, cache.as_ref())),
+        },
+        command: Command::of(&argv(plan)),
+        profile: profile_facts(plan),
+        kernel: KernelFacts {
+            release: facts.kernel.release.clone(),
+            machine: facts.kernel.machine.clone(),
+            landlock_abi: facts.landlock.abi,
+            lsms: None,
+        },
+        uid: facts.ids.uid,
+        gid: facts.ids.gid,
+        cwd: text(plan.chdir.as_path().as_os_str().as_bytes()),
+        layers: plan.layers.iter().map(layer_state).collect(),
+    }
+}
+
+fn argv(plan: &Plan) -> Vec<&std::ffi::OsStr> {
+    plan.command.argv.iter().map(|text| std::ffi::OsStr::from_bytes(text.to_bytes())).collect()
+}
+
+fn digest(path: &HostPath, cache: Option<&DigestCache>) -> Option<Digest> {
+    let file = File::open(path.as_path()).ok()?;
+    match cache {
+        Some(cache) => cache.digest_of(file.as_fd()),
+        None => sha256_file(file.as_fd()),
+    }
+    .ok()
+}
+
+fn profile_facts(plan: &Plan) -> ProfileFacts {
+    let origin = |origin: &crate::profile::Origin| Origin {
+        name: origin.name.clone(),
+        sha256: sha256(origin.text.as_bytes()).to_string(),
+        embedded: origin.embedded,
+    };
+    ProfileFacts { name: plan.profile.name.clone(), origins: plan.profile.origins.iter().map(origin).collect() }
+}
+
+fn layer_state(plan: &crate::plan::layers::LayerPlan) -> LayerState {
+    let asked = match (plan.required, plan.state) {
+        (_, State::Off) => Asked::Off,
+        (true, _) => Asked::Required,
+        (false, _) => Asked::Wanted,
+    };
+    let state = match plan.state {
+        State::Enforced => Enforced::Enforced,
+        State::Degraded => Enforced::Degraded,
+        State::Missing | State::Off => Enforced::Missing,
+    };
+    LayerState { layer: layer_name(plan.layer), asked, state, detail: plan.detail.clone() }
+}
+
+/// Layers that are less than whole although they were asked for: name, why, who accepted it.
+pub(super) fn degraded(plan: &Plan) -> Vec<(String, String, String)> {
+    let lacking = plan.layers.iter().filter(|layer| matches!(layer.state, State::Degraded | State::Missing));
+    let accepted = |layer: Layer| {
+        let by = plan.profile.degraded.iter().find(|(known, _)| *known == layer);
+        by.map_or_else(|| "not required".to_owned(), |(_, source)| source.to_string())
+    };
+    lacking.map(|layer| (layer_name(layer.layer), layer.detail.clone(), accepted(layer.layer))).collect()
+}

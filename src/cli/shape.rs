@@ -1,0 +1,257 @@
+//! The shape of a sandbox: a profile with the command line's flags laid over it. A flag is a wish of the owner.
+
+use super::args::Shape;
+use super::output::complain;
+use crate::base::{HostPath, InnerPath, Source};
+use crate::host::facts::Facts;
+use crate::plan::layers::Abilities;
+use crate::plan::{self, PlanError, Wish, entry_of_flag};
+use crate::profile::{self, Access, Context, Layer, Named, Profile, ProfileError};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Loads the profile and lays the flags over it. Every error is printed; the exit code is given.
+pub(super) fn profile(shape: &Shape, context: &Context) -> Result<Profile, u8> {
+    let mut profile = profile::load(&shape.profile, context).map_err(|errors| report(&errors))?;
+    let mut errors = profile::unsupported(&profile);
+    errors.extend(lay_over(&mut profile, shape, context));
+    if errors.is_empty() { Ok(profile) } else { Err(report(&errors)) }
+}
+
+/// Prints errors; the exit code of a launch that never began.
+pub(super) fn report(errors: &[ProfileError]) -> u8 {
+    for error in errors {
+        complain(&format!("{}: {}", error.asked, error.message), error.hint.as_deref());
+    }
+    125
+}
+
+fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<ProfileError> {
+    let mut errors = Vec::new();
+    paths(profile, shape, context, &mut errors);
+    environment(profile, shape, context, &mut errors);
+    limits(profile, shape, &mut errors);
+    if let Some(mode) = shape.net {
+        profile.network.mode = mode.into();
+        profile.network.asked = Source::flag("--net");
+        if profile.network.mode == profile::NetworkMode::Filtered {
+            errors.push(
+                ProfileError::new(Source::flag("--net"), "`filtered` is not in this build")
+                    .hint("use none, loopback or host"),
+            );
+        }
+    }
+    if let Some(name) = &shape.hostname {
+        profile.hostname.clone_from(name);
+    }
+    if let Some(value) = &shape.seccomp {
+        profile.seccomp = Named { value: value.clone(), asked: Source::flag("--seccomp") };
+    }
+    for layer in &shape.allow_degraded {
+        profile.degraded.push(((*layer).into(), Source::flag("--allow-degraded")));
+    }
+    for layer in shape.require.iter().map(|layer| Layer::from(*layer)) {
+        profile.degraded.retain(|(known, _)| *known != layer);
+        profile.required.push(layer);
+    }
+    errors
+}
+
+fn paths(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut Vec<ProfileError>) {
+    let tmpfs = Access::Tmpfs { size_bytes: None, mode: None };
+    let plain = [
+        ("--ro", &shape.ro, Access::Ro),
+        ("--rw", &shape.rw, Access::Rw),
+        ("--mask", &shape.mask, Access::Mask),
+        ("--tmpfs", &shape.tmpfs, tmpfs),
+    ];
+    for (flag, paths, access) in plain {
+        for path in paths {
+            match inner(path, context) {
+                Ok(path) => replace(profile, entry_of_flag(flag, path, access.clone())),
+                Err(why) => errors.push(ProfileError::new(Source::flag(flag), why)),
+            }
+        }
+    }
+    for (flag, pairs, access) in [("--ro-bind", &shape.ro_bind, Access::Ro), ("--bind", &shape.bind, Access::Rw)] {
+        for pair in pairs.chunks_exact(2) {
+            let [source, path] = pair else { continue };
+            let both = inner(path, context).and_then(|path| Ok((path, absolute::<HostPath>(source, context)?)));
+            match both {
+                Ok((path, source)) => {
+                    let mut entry = entry_of_flag(flag, path, access.clone());
+                    entry.source = Some(source);
+                    replace(profile, entry);
+                }
+                Err(why) => errors.push(ProfileError::new(Source::flag(flag), why)),
+            }
+        }
+    }
+}
+
+/// A flag says more than the profile about the same place; what is protected there stays protected.
+fn replace(profile: &mut Profile, mut entry: profile::FsEntry) {
+    if let Some(known) = profile.filesystem.iter_mut().find(|known| known.path == entry.path) {
+        entry.protect.clone_from(&known.protect);
+        *known = entry;
+    } else {
+        profile.filesystem.push(entry);
+    }
+}
+
+trait FromText: Sized {
+    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError>;
+}
+
+impl FromText for HostPath {
+    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError> {
+        Self::new(path)
+    }
+}
+
+impl FromText for InnerPath {
+    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError> {
+        Self::new(path)
+    }
+}
+
+/// Relative paths of the command line are meant from here; `~/` is for shells that do not replace it.
+fn absolute<T: FromText>(path: &Path, context: &Context) -> Result<T, String> {
+    let full = match path.strip_prefix("~") {
+        Ok(tail) => context.home.join(tail),
+        Err(_) => context.pwd.join(path),
+    };
+    let shown = crate::base::escape(full.as_os_str().as_encoded_bytes());
+    T::from_path(full).map_err(|why| format!("{shown} {why}"))
+}
+
+/// An inner path of the command line.
+pub(super) fn inner(path: &Path, context: &Context) -> Result<InnerPath, String> {
+    absolute(path, context)
+}
+
+fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut Vec<ProfileError>) {
+    let environment = &mut profile.environment;
+    if shape.clear_env {
+        environment.keep.clear();
+        environment.set.clear();
+    }
+    for name in &shape.unset_env {
+        environment.keep.retain(|known| known != name);
+        environment.set.retain(|(known, _)| known != name);
+    }
+    for text in &shape.env {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text.as_str(), None),
+        };
+        if name.is_empty() || name.contains('*') {
+            errors.push(ProfileError::new(Source::flag("--env"), "no name before `=`").hint("--env NAME=VALUE"));
+            continue;
+        }
+        environment.set.retain(|(known, _)| known != name);
+        match value {
+            Some(value) => environment.set.push((name.to_owned(), value.to_owned())),
+            None => environment.keep.push(name.to_owned()),
+        }
+    }
+    if shape.clear_env {
+        environment.set.push(("HOME".into(), context.home.to_string_lossy().into_owned()));
+    }
+}
+
+fn limits(profile: &mut Profile, shape: &Shape, errors: &mut Vec<ProfileError>) {
+    let size = |flag: &str, text: &Option<String>, errors: &mut Vec<ProfileError>| {
+        let text = text.as_ref()?;
+        let value = profile::parse_size(text);
+        if value.is_none() {
+            let message = format!("`{}` is no size", crate::base::escape(text.as_bytes()));
+            errors.push(ProfileError::new(Source::flag(flag), message).hint("write 512M or 4G"));
+        }
+        value
+    };
+    let limits = &mut profile.limits;
+    limits.memory_bytes = size("--memory", &shape.memory, errors).or(limits.memory_bytes);
+    limits.file_size_bytes = size("--file-size", &shape.file_size, errors).or(limits.file_size_bytes);
+    limits.processes = shape.pids.or(limits.processes);
+    limits.open_files = shape.open_files.or(limits.open_files);
+    if let Some(cores) = shape.cpu {
+        if cores.is_finite() && (0.01..=4096.0).contains(&cores) {
+            limits.cpu_millis = Some((cores * 1000.0) as u64);
+        } else {
+            errors.push(ProfileError::new(Source::flag("--cpu"), "not between 0.01 and 4096 cores"));
+        }
+    }
+    if let Some(text) = &shape.timeout {
+        limits.wall_time = profile::parse_duration(text);
+        if limits.wall_time.is_none() {
+            let message = format!("`{}` is no duration", crate::base::escape(text.as_bytes()));
+            errors.push(ProfileError::new(Source::flag("--timeout"), message).hint("write 90s, 30m or 8h"));
+        }
+    }
+}
+
+/// What the command line adds to a plan.
+pub(super) fn wish(shape: &Shape, argv: &[OsString], context: &Context) -> Result<Wish, u8> {
+    let path = |path: &Path| {
+        inner(path, context).map_err(|why| {
+            complain(&why, None);
+            125u8
+        })
+    };
+    Ok(Wish {
+        argv: argv.to_vec(),
+        environment: std::env::vars_os().collect(),
+        chdir: shape.chdir.as_deref().map(path).transpose()?,
+        here: path(&context.pwd)?,
+        home: path(&context.home)?,
+    })
+}
+
+/// What this machine can do, for a plan. `cgroup` says that a leaf could be made.
+pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
+    Abilities {
+        landlock_abi: facts.landlock.abi,
+        seccomp: true,
+        listener: facts.seccomp.user_notif,
+        cgroup,
+    }
+}
+
+/// Prints why there is no plan; the exit code.
+pub(super) fn explain_refusal(error: &PlanError) -> u8 {
+    match error {
+        PlanError::View(errors) => {
+            for error in errors {
+                complain(&format!("{}: {} ({})", error.path, error.message, error.asked), error.hint.as_deref());
+            }
+            125
+        }
+        PlanError::Command(error) => {
+            complain(&error.message, error.hint.as_deref());
+            error.code
+        }
+        PlanError::Chdir(path) => {
+            complain(&format!("enter {path}: the view does not show it"), Some("--ro PATH or --rw PATH shows it"));
+            125
+        }
+        PlanError::Layers(layers) => {
+            for plan in layers {
+                let name = layer_name(plan.layer);
+                let hint = format!("`--allow-degraded {name}` goes without; `aisandbox doctor` says what is missing");
+                complain(&format!("layer {name} is required and cannot be enforced: {}", plan.detail), Some(&hint));
+            }
+            125
+        }
+    }
+}
+
+/// The name of a layer, as flags, profiles and records write it.
+pub(super) fn layer_name(layer: Layer) -> String {
+    serde_json::to_value(layer).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// Builds the plan on the real host, printing what refuses it.
+pub(super) fn plan(profile: Profile, wish: &Wish, facts: &Facts, cgroup: bool) -> Result<plan::Plan, u8> {
+    plan::build(profile, wish, abilities(facts, cgroup), &crate::host::HostTree).map_err(|error| explain_refusal(&error))
+}

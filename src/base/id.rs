@@ -55,7 +55,8 @@ impl FromStr for RunId {
         }
         let mut value: u128 = 0;
         for byte in text.bytes() {
-            let digit = DIGITS.iter().position(|known| *known == byte.to_ascii_uppercase()).ok_or(NotARunId)?;
+            let digit =
+                DIGITS.iter().position(|known| *known == byte.to_ascii_uppercase()).ok_or(NotARunId)?;
             value = (value << 5) | u128::try_from(digit).map_err(|_| NotARunId)?;
         }
         Ok(Self(value))

@@ -47,7 +47,12 @@ impl Decoder {
     }
 
     /// Reports an error.
-    pub(crate) fn refuse<T>(&mut self, line: u32, message: impl Into<String>, hint: Option<String>) -> Option<T> {
+    pub(crate) fn refuse<T>(
+        &mut self,
+        line: u32,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> Option<T> {
         let error = ProfileError::new(self.source(line), message);
         self.errors.push(ProfileError { hint, ..error });
         None
@@ -100,15 +105,27 @@ impl Decoder {
         let asked = self.source(node.line);
         match node.value {
             Value::Str(value) => Some(At { value, asked }),
-            Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
-                self.refuse(node.line, format!("must be text, not {}", node.value.kind()), Some("put it in quotes".into()))
+            Value::Int(_) | Value::Float(_) | Value::Bool(_) => self.refuse(
+                node.line,
+                format!("must be text, not {}", node.value.kind()),
+                Some("put it in quotes".into()),
+            ),
+            other => {
+                // In YAML a lone tilde is the null value, and everybody means the home.
+                let hint =
+                    matches!(other, Value::Null).then(|| "a lone `~` is nothing in YAML: write $HOME".into());
+                self.refuse(node.line, format!("must be text, not {}", other.kind()), hint)
             }
-            other => self.refuse(node.line, format!("must be text, not {}", other.kind()), None),
         }
     }
 
     /// One of a few words, by its text.
-    pub(crate) fn word<T: Clone>(&mut self, node: Node, what: &str, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Clone>(
+        &mut self,
+        node: Node,
+        what: &str,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
         let line = node.line;
         let text = self.text(node)?.value;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -131,7 +148,8 @@ impl<T: Decode> Decode for Vec<T> {
         match node.value {
             Value::List(list) => Some(list.into_iter().filter_map(|item| T::decode(item, decoder)).collect()),
             other => {
-                let hint = matches!(other, Value::Str(_) | Value::Int(_)).then(|| "write it in brackets: [ … ]".into());
+                let hint = matches!(other, Value::Str(_) | Value::Int(_))
+                    .then(|| "write it in brackets: [ … ]".into());
                 decoder.refuse(node.line, format!("must be a list, not {}", other.kind()), hint)
             }
         }
@@ -160,7 +178,11 @@ impl Decode for u16 {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
         match node.value {
             Value::Int(value) if Self::try_from(value).is_ok() => Self::try_from(value).ok(),
-            other => decoder.refuse(node.line, format!("must be a port from 0 to 65535, not {}", shown(&other)), None),
+            other => decoder.refuse(
+                node.line,
+                format!("must be a port from 0 to 65535, not {}", shown(&other)),
+                None,
+            ),
         }
     }
 }
@@ -202,7 +224,8 @@ pub(crate) fn object_schema(
         }
         keys.insert(name.into(), schema.to_value());
     }
-    let mut schema = schemars::json_schema!({ "type": "object", "properties": keys, "additionalProperties": false });
+    let mut schema =
+        schemars::json_schema!({ "type": "object", "properties": keys, "additionalProperties": false });
     schema.insert("description".into(), description.trim().into());
     if !required.is_empty() {
         schema.insert("required".into(), required.into());

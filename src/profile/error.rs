@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn an_escape_sequence_of_a_file_never_reaches_the_terminal() {
-        let error = ProfileError::new(Source::line("x.yaml", 3), "unknown key `\u{1b}]52;c;aGk=\u{7}`").hint("a\nb");
+        let error =
+            ProfileError::new(Source::line("x.yaml", 3), "unknown key `\u{1b}]52;c;aGk=\u{7}`").hint("a\nb");
         let shown = error.to_string();
         assert_eq!(shown, "x.yaml:3: unknown key `\\u{1b}]52;c;aGk=\\u{7}`\nhint: a\\nb");
         assert_eq!(shown.lines().count(), 2);

@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+mod context;
 mod decode;
+mod entry;
 mod error;
 mod filter_condition;
 mod filter_decode;
@@ -12,12 +14,27 @@ mod filter_file;
 mod filter_reader;
 mod filter_shipped;
 mod filter_words;
+mod find;
+mod lint;
+mod load;
+mod merge;
 mod model;
 mod nearest;
 mod parse;
+mod protect;
+mod schema;
+mod shipped;
+mod units;
+mod written;
 
 pub use calls::{Arch, call_name, call_names, call_number};
+pub use context::Context;
 pub use error::ProfileError;
 pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, Width};
 pub use filter_shipped::{FilterSource, SHIPPED_FILTERS, ShippedFilter, find_filter, load_filter, read_filter};
+pub use find::{Listed, list};
+pub use load::{load, load_str, unsupported};
 pub use model::*;
+pub use protect::{GroupEntry, protect_group};
+pub use schema::schema;
+pub use units::{parse_duration, parse_size};

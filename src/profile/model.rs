@@ -1,6 +1,7 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
 use crate::base::{HostPath, InnerPath, Source};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A finished profile: `extends` merged, variables replaced, every value checked by itself.
@@ -34,6 +35,10 @@ pub struct Profile {
     pub audit: AuditMode,
     /// Host name inside.
     pub hostname: String,
+    /// How a person would be asked. Without effect until something asks.
+    pub consent: Consent,
+    /// Wishes that this build knows and cannot fulfil, each in words; [`unsupported`](super::unsupported) refuses them.
+    pub later: Vec<Named>,
 }
 
 /// One file a profile was made from.
@@ -41,8 +46,8 @@ pub struct Profile {
 pub struct Origin {
     /// As shown in messages: `cowork.yaml`, or the path of a file.
     pub name: String,
-    /// Lower-case hex of the SHA-256 of its bytes.
-    pub sha256: String,
+    /// Its text, as read once: the record digests it.
+    pub text: Arc<str>,
     /// Compiled into this program rather than read from disk.
     pub embedded: bool,
 }
@@ -83,8 +88,13 @@ impl FsEntry {
                 Some(source) => Some(source.clone()),
                 None => HostPath::new(self.path.as_path()).ok(),
             },
-            Access::Tmpfs { .. } | Access::Dir | Access::File { .. } | Access::Symlink { .. } | Access::Mask
-            | Access::DevFs | Access::Proc => None,
+            Access::Tmpfs { .. }
+            | Access::Dir
+            | Access::File { .. }
+            | Access::Symlink { .. }
+            | Access::Mask
+            | Access::DevFs
+            | Access::Proc => None,
         }
     }
 }
@@ -161,6 +171,8 @@ pub struct Network {
     pub connect_tcp: Option<Vec<u16>>,
     /// TCP ports that may be bound; `None` leaves it to the mode.
     pub bind_tcp: Option<Vec<u16>>,
+    /// Hosts refused whatever else is allowed (`*.pastebin.com`). With `none` and `loopback` nothing gets there anyway.
+    pub deny: Vec<Named>,
 }
 
 /// `network.mode`.
@@ -217,7 +229,19 @@ pub struct LandlockWish {
 }
 
 /// A layer of confinement, as `--require`, `--allow-degraded`, `doctor` and the record name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layer {
     /// User, mount, pid, net, ipc, uts and cgroup namespaces with the filesystem view in them.
@@ -243,6 +267,15 @@ pub struct Terminal {
     pub clipboard: bool,
     /// OSC 0, 1, 2 may set the title.
     pub title: bool,
+}
+
+/// `consent:`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Ways to reach a person, in order.
+    pub channels: Vec<&'static str>,
+    /// No answer after this long means no.
+    pub timeout: Option<Duration>,
 }
 
 /// `audit.mode`.

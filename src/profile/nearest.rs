@@ -11,7 +11,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let most = (letters / 3).max(1);
     let word = word.to_lowercase();
-    let scored = known.into_iter().map(|other| (distance(&word, other), other));
+    let scored = known.into_iter().map(|other| (distance(&word, &other.to_lowercase()), other));
     scored.filter(|(apart, _)| *apart <= most).min_by_key(|(apart, _)| *apart).map(|(_, other)| other)
 }
 

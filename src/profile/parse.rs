@@ -72,7 +72,8 @@ impl Value {
 /// The first place where the text is no YAML, or one of the bounds it breaks.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Node, Vec<ProfileError>> {
     if text.len() > MAX_BYTES {
-        let error = ProfileError::new(Source::line(name, 1), format!("has {} bytes, more than 1 MiB", text.len()));
+        let error =
+            ProfileError::new(Source::line(name, 1), format!("has {} bytes, more than 1 MiB", text.len()));
         return Err(vec![error]);
     }
     serde_yaml::from_str_with_options::<Spanned<Value>>(text, options()).map(node).map_err(|error| {
@@ -213,7 +214,9 @@ mod tests {
 
     #[test]
     fn values_know_their_lines() {
-        let Value::Map(map) = parse("x.yaml", "a: 1\nb:\n  - {c: x,\n     d: ~}\n").unwrap().value else { panic!() };
+        let Value::Map(map) = parse("x.yaml", "a: 1\nb:\n  - {c: x,\n     d: ~}\n").unwrap().value else {
+            panic!()
+        };
         assert_eq!((map[0].0.line, map[0].1.line, &map[0].1.value), (1, 1, &Value::Int(1)));
         assert_eq!((map[1].0.line, map[1].1.line), (2, 3));
         let Value::List(list) = &map[1].1.value else { panic!() };
@@ -238,7 +241,11 @@ mod tests {
 
     #[test]
     fn an_error_names_the_line() {
-        assert!(first("a: 1\nb: [1, 2\nc: 3\n").to_string().starts_with("x.yaml:3: "), "{}", first("a: 1\nb: [1, 2\nc: 3\n"));
+        assert!(
+            first("a: 1\nb: [1, 2\nc: 3\n").to_string().starts_with("x.yaml:3: "),
+            "{}",
+            first("a: 1\nb: [1, 2\nc: 3\n")
+        );
         assert!(first("a: 1\n---\nb: 2\n").message.to_lowercase().contains("document"));
     }
 

@@ -21,7 +21,8 @@ pub const LOG_SAME_EXEC_OFF: u32 = 1;
 pub fn abi() -> Sys<u32> {
     let none = std::ptr::null::<u8>();
     // SAFETY: the version query takes a null attribute of size zero.
-    let rc = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, CREATE_RULESET_VERSION) };
+    let rc =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, CREATE_RULESET_VERSION) };
     Ok(u32::try_from(checked(rc)?).unwrap_or(0))
 }
 
@@ -32,13 +33,7 @@ pub fn add_rule(ruleset: BorrowedFd<'_>, object: BorrowedFd<'_>, allowed_access:
     let rule = PathBeneath { allowed_access, parent_fd: object.as_raw_fd() };
     // SAFETY: the struct is packed as linux/landlock.h lays it out, and outlives the call.
     let rc = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_add_rule,
-            ruleset.as_raw_fd(),
-            RULE_PATH_BENEATH,
-            &raw const rule,
-            0,
-        )
+        libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), RULE_PATH_BENEATH, &raw const rule, 0)
     };
     checked(rc).map(drop)
 }

@@ -38,7 +38,8 @@ struct MountAttr {
 /// # Errors
 /// `ENOSYS` without the new mount API; `ELOOP` never: a symlink is cloned as itself and then fails to attach.
 pub fn clone_tree(dir: BorrowedFd<'_>, path: &CStr, recursive: bool) -> Sys<OwnedFd> {
-    let mut flags = OPEN_TREE_CLONE | libc::O_CLOEXEC as libc::c_uint | libc::AT_SYMLINK_NOFOLLOW as libc::c_uint;
+    let mut flags =
+        OPEN_TREE_CLONE | libc::O_CLOEXEC as libc::c_uint | libc::AT_SYMLINK_NOFOLLOW as libc::c_uint;
     flags |= libc::AT_EMPTY_PATH as libc::c_uint;
     if recursive {
         flags |= AT_RECURSIVE;
@@ -126,7 +127,13 @@ fn configure(context: &OwnedFd, command: libc::c_uint, key: *const i8, value: *c
 /// mount(2), for kernels without the calls above. Paths are strings; give `/proc/self/fd/N` to mean a descriptor.
 /// # Errors
 /// As mount(2).
-pub fn classic(source: &CStr, target: &CStr, kind: Option<&CStr>, flags: u64, data: Option<&CStr>) -> Sys<()> {
+pub fn classic(
+    source: &CStr,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: u64,
+    data: Option<&CStr>,
+) -> Sys<()> {
     let kind = kind.map_or(ptr::null(), CStr::as_ptr);
     let data = data.map_or(ptr::null(), CStr::as_ptr).cast();
     // SAFETY: every pointer is null or NUL-terminated and outlives the call.

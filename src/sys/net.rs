@@ -18,7 +18,8 @@ pub fn loopback_up() -> Sys<()> {
     let raw = checked_int(unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the kernel just made this descriptor for us.
     let socket = unsafe { OwnedFd::from_raw_fd(raw) };
-    let mut request = InterfaceFlags { name: [0; 16], flags: libc::IFF_UP as libc::c_short, padding: [0; 22] };
+    let mut request =
+        InterfaceFlags { name: [0; 16], flags: libc::IFF_UP as libc::c_short, padding: [0; 22] };
     request.name[..2].copy_from_slice(b"lo");
     // SAFETY: the struct is as large as struct ifreq (40 bytes) and outlives the call.
     checked_int(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) }).map(drop)

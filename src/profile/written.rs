@@ -1,0 +1,414 @@
+//! The format as it is written: every key of a profile file, with the words its values know.
+//!
+//! Never fills in a default or a variable: `entry` and `merge` do. The JSON Schema is made from these types.
+
+use super::decode::{At, Decode, Decoder, mapping, shown, words};
+use super::model::{AuditMode, Layer, NetworkMode};
+use super::parse::{Node, Value};
+use super::units::{Bytes, Cores, Count, Lasting, Mode};
+use std::borrow::Cow;
+
+mapping! {
+    /// A profile of aisandbox: what a confined program can see and do.
+    ProfileFile, required ["version"] {
+        /// The version of the format: 1.
+        version: Version,
+        /// One line for people.
+        description: String,
+        /// Profiles this one builds on, by name or by path relative to this file. Their settings come first.
+        extends: Vec<At<String>>,
+        /// What the program sees. What is not named is not there.
+        filesystem: Vec<At<EntryKeys>>,
+        /// The way out.
+        network: NetworkKeys,
+        /// What of the environment reaches the program.
+        environment: EnvironmentKeys,
+        /// Resource limits.
+        limits: LimitKeys,
+        /// The system call filter: a name of the shipped filters, or a path.
+        seccomp: At<String>,
+        /// What Landlock must be able to do.
+        landlock: LandlockKeys,
+        /// Layers that may be missing on this machine. Their lack is recorded.
+        allow_degraded: Vec<At<Layer>>,
+        /// Namespaces beyond those that every run has.
+        namespaces: NamespaceKeys,
+        /// Host name inside.
+        hostname: At<String>,
+        /// Escape sequences that may reach the terminal.
+        terminal: TerminalKeys,
+        /// Devices of the desktop.
+        desktop: DesktopKeys,
+        /// How a person is asked.
+        consent: ConsentKeys,
+        /// The record.
+        audit: AuditKeys,
+    }
+}
+
+mapping! {
+    /// One place in the view.
+    EntryKeys, required ["path", "access"] {
+        /// Where it appears: absolute, `~/…` or with a variable ($HOME $PWD $USER $UID $XDG_…).
+        path: At<String>,
+        /// What is there.
+        access: At<AccessWord>,
+        /// The host's path, where it is another one. For ro, rw, dev, stage and ask.
+        source: At<String>,
+        /// The most a tmpfs can hold.
+        size: At<Bytes>,
+        /// Permission bits of a tmpfs.
+        mode: At<Mode>,
+        /// The text of a file.
+        content: At<String>,
+        /// Where a symlink leads.
+        target: At<String>,
+        /// What a person may be asked for. For ask.
+        actions: At<Vec<ActionWord>>,
+        /// How long a yes lasts. For ask.
+        lease: At<Lasting>,
+        /// Leave it out where the host has no such path.
+        optional: At<bool>,
+        /// Nothing in it can be executed.
+        noexec: At<bool>,
+        /// Groups (git, shell, editors, agents) or paths below, which cannot be changed or created. For rw and stage.
+        protect: At<Vec<At<String>>>,
+    }
+}
+
+words! {
+    /// What stands at a path.
+    AccessWord, "access" {
+        "ro" => Ro,
+        "rw" => Rw,
+        "tmpfs" => Tmpfs,
+        "dir" => Dir,
+        "file" => File,
+        "symlink" => Symlink,
+        "mask" => Mask,
+        "dev" => Dev,
+        "devfs" => DevFs,
+        "proc" => Proc,
+        "stage" => Stage,
+        "ask" => Ask,
+    }
+}
+
+words! {
+    /// What can be done with a file.
+    ActionWord, "action" {
+        "read" => Read,
+        "append" => Append,
+        "overwrite" => Overwrite,
+        "create" => Create,
+        "delete" => Delete,
+        "execute" => Execute,
+    }
+}
+
+mapping! {
+    /// The way out.
+    NetworkKeys, required [] {
+        /// none: not even loopback. loopback: its own. filtered: by name. host: the host's.
+        mode: At<NetworkMode>,
+        /// Destinations that are allowed when filtered.
+        allow: Vec<At<AllowKeys>>,
+        /// Destinations that are refused whatever else is allowed. Lists of several profiles add up.
+        deny: Vec<At<DenyKeys>>,
+        /// Limits on what leaves.
+        limits: At<TrafficKeys>,
+        /// TCP ports, by Landlock.
+        tcp: TcpKeys,
+    }
+}
+
+mapping! {
+    /// A destination that is allowed.
+    AllowKeys, required ["host"] {
+        /// A name, an address, or `*.` before a name.
+        host: Host,
+        /// The TCP port; 443 when not said.
+        port: u16,
+        /// HTTP methods.
+        methods: Vec<String>,
+        /// Beginnings of paths.
+        paths: Vec<String>,
+        /// splice: passed on unread. inspect: read.
+        tls: TlsWord,
+    }
+}
+
+words! {
+    /// What happens to TLS.
+    TlsWord, "tls" {
+        "splice" => Splice,
+        "inspect" => Inspect,
+    }
+}
+
+mapping! {
+    /// A destination that is refused.
+    DenyKeys, required ["host"] {
+        /// A name, an address, or `*.` before a name.
+        host: Host,
+        /// The TCP port; every port when not said.
+        port: u16,
+    }
+}
+
+mapping! {
+    /// Limits on what leaves.
+    TrafficKeys, required [] {
+        /// Bytes of all uploads of a run.
+        upload_total: Bytes,
+        /// Bytes a second.
+        upload_rate: Bytes,
+        /// Bytes of one request.
+        request_body: Bytes,
+    }
+}
+
+mapping! {
+    /// TCP ports, by Landlock.
+    TcpKeys, required [] {
+        /// Ports that may be connected to.
+        connect: Vec<u16>,
+        /// Ports that may be bound.
+        bind: Vec<u16>,
+    }
+}
+
+mapping! {
+    /// What of the environment reaches the program.
+    EnvironmentKeys, required [] {
+        /// Names that are passed on; `*` at the end stands for any ending.
+        keep: Vec<At<String>>,
+        /// Names with the values they get inside. Variables are replaced.
+        set: Settings,
+    }
+}
+
+mapping! {
+    /// Resource limits.
+    LimitKeys, required [] {
+        /// Memory of all together.
+        memory: Bytes,
+        /// Processes and threads.
+        processes: Count,
+        /// CPU cores, such as 1.5.
+        cpu: Cores,
+        /// Open files of one process.
+        open_files: Count,
+        /// The greatest file that can be written.
+        file_size: Bytes,
+        /// The greatest core dump; 0 when not said.
+        core_size: Bytes,
+        /// The run is ended after this long.
+        wall_time: Lasting,
+    }
+}
+
+mapping! {
+    /// What Landlock must be able to do.
+    LandlockKeys, required [] {
+        /// What must be enforceable, or the launch stops. Lists of several profiles add up.
+        require: Vec<LandlockWord>,
+    }
+}
+
+words! {
+    /// A part of Landlock.
+    LandlockWord, "part of Landlock" {
+        "filesystem" => Filesystem,
+        "network" => Network,
+        "scopes" => Scopes,
+    }
+}
+
+mapping! {
+    /// Namespaces beyond those that every run has.
+    NamespaceKeys, required [] {
+        /// Clocks of its own.
+        time: bool,
+    }
+}
+
+words! {
+    /// Yes or no.
+    Say, "answer" {
+        "deny" => Deny,
+        "allow" => Allow,
+    }
+}
+
+mapping! {
+    /// Escape sequences that may reach the terminal.
+    TerminalKeys, required [] {
+        /// OSC 52 may set the clipboard.
+        clipboard: Say,
+        /// OSC 0, 1 and 2 may set the title.
+        title: Say,
+    }
+}
+
+mapping! {
+    /// Devices of the desktop. Only `deny` works in this build.
+    DesktopKeys, required [] {
+        /// The session bus.
+        dbus: At<Say>,
+        /// Wayland.
+        wayland: At<Say>,
+        /// X11.
+        x11: At<Say>,
+        /// Sound.
+        audio: At<Say>,
+        /// Cameras.
+        camera: At<Say>,
+        /// Graphics cards.
+        gpu: At<Say>,
+    }
+}
+
+mapping! {
+    /// How a person is asked.
+    ConsentKeys, required [] {
+        /// Ways to reach a person, in order.
+        channels: Vec<ChannelWord>,
+        /// No answer after this long means no.
+        timeout: Lasting,
+    }
+}
+
+words! {
+    /// A way to reach a person.
+    ChannelWord, "channel" {
+        "terminal" => Terminal,
+        "ui" => Ui,
+        "notification" => Notification,
+    }
+}
+
+mapping! {
+    /// The record.
+    AuditKeys, required [] {
+        /// durable: on disk before the program runs. buffered: written, and synced when the kernel likes.
+        mode: AuditMode,
+    }
+}
+
+/// The version of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Version;
+
+/// A destination: a DNS name or address in lower case, `*.` before a name at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Host(pub(crate) String);
+
+/// Variables with their values; numbers and truth values are taken as their text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Settings(pub(crate) Vec<(String, At<String>)>);
+
+impl Decode for Version {
+    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+        match node.value {
+            Value::Int(1) => Some(Self),
+            other => {
+                let hint = Some("this build knows version 1: write `version: 1`".into());
+                decoder.refuse(node.line, format!("unknown version {} of the format", shown(&other)), hint)
+            }
+        }
+    }
+}
+
+impl Decode for Host {
+    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+        let line = node.line;
+        let text = decoder.text(node)?.value;
+        let name = text.strip_prefix("*.").unwrap_or(&text);
+        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.:".contains(&byte);
+        let labels = name.len() <= 253 && name.split('.').all(|label| !label.is_empty() && label.len() <= 63);
+        if labels && name.bytes().all(fit) {
+            return Some(Self(text));
+        }
+        let hint = Some("write a name in lower case, an address, or `*.example.org`".into());
+        decoder.refuse(line, format!("not a host: `{text}`"), hint)
+    }
+}
+
+impl Decode for Settings {
+    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+        let mut settings: Vec<(String, At<String>)> = Vec::new();
+        for (key, node) in decoder.map(node)? {
+            if !variable_name(&key.name) {
+                decoder.refuse::<()>(key.line, format!("not a variable's name: `{}`", key.name), None);
+            } else if settings.iter().any(|(name, _)| *name == key.name) {
+                decoder.refuse::<()>(
+                    key.line,
+                    format!("`{}` comes twice", key.name),
+                    Some("keep one".into()),
+                );
+            } else if let Some(value) = scalar(node, decoder) {
+                settings.push((key.name, value));
+            }
+        }
+        Some(Self(settings))
+    }
+}
+
+/// A name that shells can set: letters, digits and `_`, no digit first.
+pub(super) fn variable_name(name: &str) -> bool {
+    let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    name.bytes().all(fit) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+fn scalar(node: Node, decoder: &mut Decoder) -> Option<At<String>> {
+    let asked = decoder.source(node.line);
+    let value = match node.value {
+        Value::Int(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        _ => return decoder.text(node),
+    };
+    Some(At { value, asked })
+}
+
+macro_rules! model_words {
+    ($name:ident, $what:literal, $($word:literal => $variant:ident),*) => {
+        impl Decode for $name {
+            fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+                decoder.word(node, $what, &[$(($word, Self::$variant)),*])
+            }
+        }
+    };
+}
+
+model_words!(NetworkMode, "mode", "none" => None, "loopback" => Loopback, "filtered" => Filtered, "host" => Host);
+model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
+model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
+    "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
+    "protect-new" => ProtectNew, "cgroup" => Cgroup);
+
+macro_rules! schema {
+    ($name:ident, $schema:tt) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!($schema)
+            }
+        }
+    };
+}
+
+schema!(Version, { "const": 1 });
+schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });
+schema!(Settings, {
+    "type": "object",
+    "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+    "additionalProperties": { "type": ["string", "integer", "boolean"] }
+});

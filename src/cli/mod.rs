@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod doctor;
 mod exec;
 mod explain;
 mod output;

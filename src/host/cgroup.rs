@@ -1,7 +1,6 @@
 //! Cgroup: one leaf of the unified hierarchy for one run, where somebody delegated one to us.
 //!
-//! Never moves a process that exists, and never ends one outside its own leaf: the child is born in it
-//! (CLONE_INTO_CGROUP). Where nothing is delegated, the caller uses rlimits and says so.
+//! Never ends a process outside its own leaf, and moves none into it: the child is born there (CLONE_INTO_CGROUP). Where nothing is delegated, the caller uses rlimits and says so.
 
 use super::delegation::Place;
 use super::facts::Root;

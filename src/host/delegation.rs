@@ -1,6 +1,7 @@
 //! Delegation: where in the unified hierarchy we are, and the nearest cgroup that may hold a leaf of ours.
 //!
-//! Never makes a cgroup; it may hand controllers down in one that is ours (cgroup.subtree_control).
+//! Never moves a process but our own, and that only from a cgroup that holds nobody else into one below it. It may hand
+//! controllers down in a cgroup that is ours (cgroup.subtree_control).
 
 use super::cgroup::CgroupError;
 use super::facts::Root;
@@ -48,8 +49,26 @@ impl Place {
                 Err(reason) => why.push(format!("{} {reason}", self.shown(folder))),
             }
         }
+        if self.step_aside() && suitable(&self.own, controllers).is_ok() {
+            return Ok(self.own.clone());
+        }
         why.truncate(3);
         Err(not_delegated(&why.join("; ")))
+    }
+
+    /// A unit with `Delegate=yes` starts us in the very cgroup it delegates, which then cannot limit what is below it.
+    /// When nobody else is there, we move into one below, as systemd asks of such a unit (systemd.resource-control(5)).
+    fn step_aside(&self) -> bool {
+        let alone = words(&self.own.join("cgroup.procs")) == [std::process::id().to_string()];
+        if !alone || self.own == self.mount || !may_write(&self.own) {
+            return false;
+        }
+        let below = self.own.join("aisandbox-launcher");
+        let made = std::fs::create_dir(&below).or_else(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        });
+        made.is_ok() && std::fs::write(below.join("cgroup.procs"), "0").is_ok()
     }
 
     /// The cgroup as /proc/self/cgroup writes it.

@@ -44,7 +44,7 @@ pub static FEATURES: &[Feature] = &[
         "cgroup-v2",
         Version(4, 5, 0),
         "limit memory, processes and CPU of the sandbox as a whole",
-        "limits count for each process alone (rlimits)",
+        "the layer cgroup: limits count for each process alone (rlimits)",
     ),
     feature(
         "cgroup-namespace",
@@ -56,7 +56,7 @@ pub static FEATURES: &[Feature] = &[
         "seccomp-user-notif",
         Version(5, 0, 0),
         "let the launcher create files in trees with protected names",
-        "protection of names that do not exist yet (protect-new)",
+        "the layer protect-new: names that do not exist yet can be created",
     ),
     feature(
         "mount-api",
@@ -86,7 +86,7 @@ pub static FEATURES: &[Feature] = &[
         "clone-into-cgroup",
         Version(5, 7, 0),
         "start the sandbox inside its cgroup, limited from its first instruction",
-        "limits by cgroup",
+        "the layer cgroup: limits count for each process alone (rlimits)",
     ),
     feature(
         "close-range",
@@ -104,7 +104,7 @@ pub static FEATURES: &[Feature] = &[
         "landlock",
         Version(5, 13, 0),
         "rights on files as a second lock under the mounts (ABI 1)",
-        "landlock-filesystem",
+        "the layer landlock-filesystem",
     ),
     feature(
         "namespaced-rlimit-nproc",
@@ -116,7 +116,7 @@ pub static FEATURES: &[Feature] = &[
         "seccomp-addfd-send",
         Version(5, 14, 0),
         "answer a call with a descriptor in one step",
-        "protection of names that do not exist yet (protect-new)",
+        "the layer protect-new: names that do not exist yet can be created",
     ),
     feature(
         "landlock-refer",
@@ -136,7 +136,7 @@ pub static FEATURES: &[Feature] = &[
         "refuse truncation of files that may only be read (ABI 3)",
         "landlock-filesystem is degraded: truncate(2) is left to the mounts",
     ),
-    feature("landlock-tcp", Version(6, 7, 0), "TCP ports by number (ABI 4)", "landlock-network"),
+    feature("landlock-tcp", Version(6, 7, 0), "TCP ports by number (ABI 4)", "the layer landlock-network"),
     feature(
         "landlock-ioctl-dev",
         Version(6, 10, 0),
@@ -147,7 +147,7 @@ pub static FEATURES: &[Feature] = &[
         "landlock-scopes",
         Version(6, 12, 0),
         "signals and abstract sockets stay inside (ABI 6)",
-        "landlock-scopes; the pid and net namespaces still hold",
+        "the layer landlock-scopes; the pid and net namespaces still hold",
     ),
     feature(
         "landlock-log",

@@ -11,6 +11,7 @@ mod fixture;
 pub mod kernel;
 pub mod surroundings;
 pub mod tree;
+pub mod trial;
 pub mod userns;
 
 pub use tree::{FakeTree, HostTree, Kind, Object, Tree};

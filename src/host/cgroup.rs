@@ -255,4 +255,24 @@ mod tests {
         assert_eq!(launcher_of("aisandbox-41-mine"), None);
         assert_eq!(launcher_of("app.slice"), None);
     }
+
+    #[test]
+    fn the_sweep_takes_old_leaves_of_dead_launchers_only() {
+        const NO_SUCH_PID: u32 = u32::MAX;
+        let run = RunId::from_parts(1, 2);
+        let folder = crate::host::fixture::Folder::with(&[]);
+        let leaf = |pid: u32, age: Duration| {
+            let path = folder.root().path(&format!("{PREFIX}{pid}-{run}"));
+            std::fs::create_dir(&path).unwrap();
+            let made = std::time::SystemTime::now() - age;
+            std::fs::File::open(&path).unwrap().set_modified(made).unwrap();
+            path
+        };
+        let hour = Duration::from_secs(3600);
+        let (dead, alive) = (leaf(NO_SUCH_PID, hour), leaf(std::process::id(), hour));
+        let fresh = leaf(NO_SUCH_PID - 1, Duration::ZERO);
+        sweep(&folder.root().path(""));
+        assert!(!dead.exists());
+        assert!(alive.exists() && fresh.exists());
+    }
 }

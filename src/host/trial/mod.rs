@@ -196,10 +196,13 @@ mod tests {
             plain(0x06, 0x7fff_0000),
         ];
         let closed = foreign_gates(&careful);
+        let something = open.iter().any(|(_, gate)| *gate == Gate::Open);
+        let must_run = std::env::var_os("AISANDBOX_MUST_RUN").is_some_and(|value| value == "1");
+        assert!(something || !must_run || !cfg!(target_arch = "x86_64"), "no foreign ABI here to try");
         assert_eq!(open, blind, "a filter that looks at numbers only leaves them open");
         for ((name, without), (_, with)) in open.iter().zip(&closed) {
             match without {
-                Gate::Absent => eprintln!("skipped: this kernel has no {name} ABI"),
+                Gate::Absent => eprintln!("nothing to close: this kernel has no {name} ABI"),
                 Gate::Open => assert_eq!(*with, Gate::Closed, "{name}"),
                 Gate::Closed => panic!("closed without a filter"),
             }

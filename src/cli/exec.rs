@@ -1,6 +1,7 @@
 //! `exec`: from the command line to the exit code. The order is the promise: plan, prepare, clone, record, go, wait.
 
 use super::args::Exec;
+use super::filter::{arch, compiled};
 use super::output::complain;
 use super::record::{self, Record};
 use super::status::Status;
@@ -10,8 +11,8 @@ use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
-use crate::plan::{self, Plan, trap_filter};
-use crate::profile::{Arch, Context, Profile};
+use crate::plan::{Plan, trap_filter};
+use crate::profile::{Context, Profile};
 use crate::sys::process;
 use std::os::fd::RawFd;
 
@@ -122,6 +123,12 @@ fn announce(exec: &Exec, plan: &Plan) {
     }
 }
 
+/// Whether a leaf could be made here, for `explain`; the next launch finds out for itself.
+pub(super) fn could_have_cgroup() -> bool {
+    let limits = cgroup::Limits { memory_bytes: Some(1 << 30), ..cgroup::Limits::default() };
+    audit::new_run_id().is_ok_and(|run| Cgroup::create(run, &limits).is_ok_and(|leaf| leaf.remove().is_ok()))
+}
+
 type Refusal = (Option<launch::StageFailure>, String, Option<&'static str>);
 
 fn begin(
@@ -131,12 +138,15 @@ fn begin(
     record: &Record,
     cgroup: Option<&Cgroup>,
 ) -> Result<Running, Refusal> {
+    let in_words = |message| (None, message, None);
+    let (_, filter) = compiled(&plan.profile.seccomp).map_err(in_words)?;
+    let trap = trap_filter(arch().map_err(in_words)?);
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
         mount_api: facts.calls.mount_api,
         mounts: if facts.calls.mount_api { Vec::new() } else { crate::host::mounts::table() },
-        filter: filter(plan)?,
-        trap: trap_filter(Arch::host()).instructions.into_owned(),
+        filter: filter.instructions.into_owned(),
+        trap: trap.instructions.into_owned(),
         planted: record.path(),
         foreign_abi: false,
         cgroup: cgroup.is_some(),
@@ -148,15 +158,6 @@ fn begin(
         let (message, tip) = hint::explain(failure, plan);
         (Some(failure), message, tip)
     })
-}
-
-fn filter(plan: &Plan) -> Result<Vec<crate::sys::seccomp::Instruction>, Refusal> {
-    let file = crate::profile::load_filter(&plan.profile.seccomp).map_err(|errors| {
-        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        (None, text.join("\n"), None)
-    })?;
-    let program = plan::compile(&file, Arch::host()).map_err(|error| (None, error.to_string(), None))?;
-    Ok(program.instructions.into_owned())
 }
 
 fn prepare_error(error: &PrepareError) -> String {

@@ -7,10 +7,12 @@ pub mod args;
 mod doctor;
 mod exec;
 mod explain;
+mod filter;
 mod output;
 mod record;
 mod shape;
 mod status;
+mod why;
 
 use args::{Audit, Command, Profile};
 use std::process::ExitCode;

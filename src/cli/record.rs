@@ -41,7 +41,7 @@ impl Record {
 
     /// Writes the start of the run, and what was accepted as degraded; on disk when the profile wants it durable.
     pub(super) fn start(&mut self, plan: &Plan, facts: &Facts) -> Result<(), AuditError> {
-        self.log.append(&Event::RunStart(start_event(plan, facts)))?;
+        self.log.append(&Event::RunStart(Box::new(start_event(plan, facts))))?;
         for (layer, why, accepted_by) in degraded(plan) {
             self.log.append(&Event::Degraded(Degraded { layer, why, accepted_by }))?;
         }
@@ -94,8 +94,8 @@ pub(super) fn pattern_name(plan: &Plan, pattern: u16) -> String {
 }
 
 fn call_name(number: u16) -> String {
-    crate::profile::call_name(u32::from(number), crate::profile::Arch::host())
-        .map_or_else(|| number.to_string(), str::to_owned)
+    let known = super::filter::arch().ok().and_then(|arch| crate::profile::call_name(u32::from(number), arch));
+    known.map_or_else(|| number.to_string(), str::to_owned)
 }
 
 fn start_event(plan: &Plan, facts: &Facts) -> RunStart {

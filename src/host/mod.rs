@@ -9,6 +9,7 @@ pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod kernel;
+pub mod mounts;
 pub mod surroundings;
 pub mod tree;
 pub mod trial;

@@ -93,8 +93,8 @@ impl Site<'_> {
             ReadyAct::Data(bytes) => {
                 make_data(self.root, bytes)?;
                 let tree = mount::clone_tree(self.root, DATA, false)?;
-                file::unlinkat(self.root, DATA, false)?;
-                self.cover(tree, &step.at)
+                self.cover(tree, &step.at)?;
+                file::unlinkat(self.root, DATA, false) // only now: an unlinked file cannot be attached (ENOENT)
             }
             ReadyAct::MaskFolder => self.cover(mount::clone_tree(self.covers.folder(), c"", false)?, &step.at),
             ReadyAct::MaskFile(optional) => {

@@ -52,7 +52,7 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
         || profile.network.mode == NetworkMode::None;
     let limits = profile.limits;
     let whole = limits.memory_bytes.is_some() || limits.processes.is_some() || limits.cpu_millis.is_some();
-    vec![
+    let mut layers = vec![
         plan(Layer::Namespaces, true, State::Enforced, "user mount pid net ipc uts cgroup".into()),
         plan(Layer::LandlockFilesystem, wish.filesystem, files(abi), files_detail(abi)),
         plan(Layer::LandlockNetwork, wish.network, if ports { since(abi, 4) } else { State::Off }, abi_text(abi, 4)),
@@ -60,14 +60,24 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
         plan(Layer::Seccomp, true, yes(abilities.seccomp), profile.seccomp.value.clone()),
         guard(needs_guard, abilities.listener),
         cgroup(whole, abilities.cgroup),
-    ]
+    ];
+    for plan in &mut layers {
+        plan.required |= profile.required.contains(&plan.layer);
+    }
+    layers
 }
 
 /// The required layers that cannot be had and that the profile does not let go.
 pub fn refused(layers: &[LayerPlan], profile: &Profile) -> Vec<LayerPlan> {
     let accepted = |layer: Layer| profile.degraded.iter().any(|(known, _)| *known == layer);
-    let lacking = |plan: &&LayerPlan| plan.required && plan.state == State::Missing && !accepted(plan.layer);
+    let lacking = |plan: &&LayerPlan| plan.required && lacks(plan, profile) && !accepted(plan.layer);
     layers.iter().filter(lacking).cloned().collect()
+}
+
+/// Asked for by name, less than whole is a lack; otherwise only nothing at all is.
+fn lacks(plan: &LayerPlan, profile: &Profile) -> bool {
+    let named = profile.required.contains(&plan.layer);
+    plan.state == State::Missing || (named && matches!(plan.state, State::Degraded | State::Off))
 }
 
 fn plan(layer: Layer, required: bool, state: State, detail: String) -> LayerPlan {

@@ -43,6 +43,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         seccomp: Named { value: "agent".into(), asked: asked() },
         landlock: LandlockWish { filesystem: true, network: false, scopes: false },
         degraded: Vec::new(),
+        required: Vec::new(),
         time_namespace: false,
         terminal: Terminal { clipboard: false, title: false },
         audit: AuditMode::Durable,

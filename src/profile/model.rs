@@ -27,6 +27,8 @@ pub struct Profile {
     pub landlock: LandlockWish,
     /// Layers whose lack the profile accepts; the lack is still recorded.
     pub degraded: Vec<(Layer, Source)>,
+    /// Layers whose lack stops the launch although the profile would let it go (`--require`).
+    pub required: Vec<Layer>,
     /// A time namespace of its own (the clocks start at zero offset).
     pub time_namespace: bool,
     /// Escape sequences that may reach the person's terminal.

@@ -28,7 +28,7 @@ pub(crate) struct Cores(pub(crate) u64);
 pub(crate) struct Count(pub(crate) u64);
 
 /// The bytes a text such as `4KiB` means.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits)?;
     let unit = unit.trim_start();
@@ -44,7 +44,7 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 }
 
 /// The time a text such as `1h30m` means: more than nothing, each unit once, the greater first.
-pub(super) fn lasting(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut seconds: u64 = 0;
     let mut least = u64::MAX;
@@ -79,7 +79,7 @@ impl Decode for Bytes {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
         let found = match &node.value {
             Value::Int(number) => u64::try_from(*number).ok(),
-            Value::Str(text) => bytes(text),
+            Value::Str(text) => parse_size(text),
             _ => None,
         };
         let hint = || Some("write bytes, or 512M, 4G (powers of 1024)".into());
@@ -92,7 +92,7 @@ impl Decode for Bytes {
 impl Decode for Lasting {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
         let found = match &node.value {
-            Value::Str(text) => lasting(text),
+            Value::Str(text) => parse_duration(text),
             _ => None,
         };
         let hint = || Some("write 90s, 5m, 8h, 2d or 1h30m".into());
@@ -185,15 +185,15 @@ mod tests {
     #[test]
     fn what_is_no_size_or_does_not_fit_is_refused() {
         for text in ["", "M", "-1", "1.5G", "1Q", "1G2M", "99999999999T", "18446744073709551616", "１G"] {
-            assert_eq!(bytes(text), None, "{text}");
+            assert_eq!(parse_size(text), None, "{text}");
         }
     }
 
     #[test]
     fn times_add_up() {
-        assert_eq!(lasting("5m"), Some(Duration::from_secs(300)));
-        assert_eq!(lasting("1h30m"), Some(Duration::from_secs(5400)));
-        assert_eq!(lasting("2d"), Some(Duration::from_secs(172_800)));
+        assert_eq!(parse_duration("5m"), Some(Duration::from_secs(300)));
+        assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("2d"), Some(Duration::from_secs(172_800)));
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         for text in
             ["", "5", "m", "0s", "5m1h", "5m5m", "1.5h", "-5m", "99999999999999999999s", "9999999999d"]
         {
-            assert_eq!(lasting(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 

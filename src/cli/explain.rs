@@ -1,0 +1,191 @@
+//! `explain`: a plan as text and as JSON: what would be mounted, allowed, filtered, kept and limited, and in what order.
+
+use super::args::Explain;
+use super::output::{complain, print};
+use super::shape::{self, layer_name};
+use crate::host::facts::Facts;
+use crate::launch::{Stage, ruleset};
+use crate::plan::view::{Act, BindFlags, Step};
+use crate::plan::{self, Plan};
+use crate::profile::Context;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Prints what a profile will do; the exit code.
+pub(super) fn run(wish: &Explain) -> u8 {
+    match explain(wish) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn explain(wish: &Explain) -> Result<u8, u8> {
+    let (plan, facts) = plan_of(&wish.shape, &wish.command)?;
+    if wish.json {
+        let value = json(&plan, &facts, wish.filter)?;
+        let text = serde_json::to_string_pretty(&value).map_err(|error| {
+            complain(&format!("make JSON: {error}"), None);
+            125u8
+        })?;
+        return Ok(print(&format!("{text}\n")));
+    }
+    Ok(print(&text(&plan, &facts, wish.filter)?))
+}
+
+/// The plan for a shape, without starting anything. Without a command, a shell is meant.
+pub(super) fn plan_of(shape: &super::args::Shape, command: &[std::ffi::OsString]) -> Result<(Plan, Facts), u8> {
+    let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
+    let profile = shape::profile(shape, &context)?;
+    let facts = Facts::for_launch();
+    let shell = ["/bin/sh".into()];
+    let argv = if command.is_empty() { &shell[..] } else { command };
+    let wish = shape::wish(shape, argv, &context)?;
+    let plan = shape::plan(profile, &wish, &facts, super::exec::could_have_cgroup())?;
+    Ok((plan, facts))
+}
+
+/// The plan for people.
+pub(super) fn text(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<String, u8> {
+    let mut out = String::new();
+    write_text(&mut out, plan, facts).map_err(|_| 125u8)?;
+    if with_filter {
+        out.push_str("\nseccomp filter\n");
+        for line in disassembly(plan)? {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    Ok(out)
+}
+
+fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result {
+    let profile = &plan.profile;
+    writeln!(out, "profile {} — {}", profile.name, profile.description)?;
+    let origins: Vec<&str> = profile.origins.iter().map(|origin| origin.name.as_str()).collect();
+    writeln!(out, "  made from {}", origins.join(", "))?;
+    writeln!(out, "\ncommand {}\n  in {}", plan.command.program, plan.chdir)?;
+    writeln!(out, "\nlayers (kernel {})", facts.kernel.release)?;
+    for layer in &plan.layers {
+        let state = format!("{:?}", layer.state).to_lowercase();
+        let required = if layer.required { "required" } else { "" };
+        writeln!(out, "  {:<20} {:<9} {:<9} {}", layer_name(layer.layer), state, required, layer.detail)?;
+    }
+    writeln!(out, "\nview")?;
+    for step in plan.view.steps.iter().filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile)) {
+        writeln!(out, "  {:<42} {:<28} {}", step.at.to_string(), act_text(&step.act), step.asked)?;
+    }
+    for missing in &plan.view.missing {
+        let place = format!("{}/{}", missing.folder, missing.rest);
+        writeln!(out, "  {place:<42} {:<28} {}", "must stay absent", missing.asked)?;
+    }
+    for (path, asked) in &plan.view.left_out {
+        writeln!(out, "  {:<42} {:<28} {asked}", path.to_string(), "left out: not on this host")?;
+    }
+    writeln!(out, "\nLandlock rules")?;
+    for (place, actions) in plan.view.rules.iter().map(ruleset::describe) {
+        writeln!(out, "  {place:<42} {}", actions.join(" "))?;
+    }
+    writeln!(out, "\nnetwork {:?} ({})", profile.network.mode, profile.network.asked)?;
+    writeln!(out, "\nenvironment")?;
+    for (name, value) in &plan.environment {
+        let (name, value) = (name.as_encoded_bytes(), value.as_encoded_bytes());
+        writeln!(out, "  {}={}", crate::base::escape(name), crate::base::escape(value))?;
+    }
+    writeln!(out, "\nlimits {}", limits(plan))?;
+    writeln!(out, "\nseccomp {} ({})", profile.seccomp.value, profile.seccomp.asked)?;
+    writeln!(out, "\nstages, in order")?;
+    for (number, stage) in Stage::ALL.iter().enumerate() {
+        writeln!(out, "  {:>2} {}", number + 1, stage.text())?;
+    }
+    Ok(())
+}
+
+fn act_text(act: &Act) -> String {
+    match act {
+        Act::Folder => "empty folder".into(),
+        Act::EmptyFile => "empty file".into(),
+        Act::Bind { object, flags } => format!("{} {}", bind_text(*flags), object.canonical),
+        Act::Tmpfs { size_bytes, mode, noexec } => {
+            let size = size_bytes.map_or_else(|| "half of memory".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+            format!("tmpfs {size} {mode:o}{}", if *noexec { " noexec" } else { "" })
+        }
+        Act::Data(bytes) => format!("file of {} bytes, read-only", bytes.len()),
+        Act::Symlink(target) => format!("link to {}", crate::base::escape(target.as_bytes())),
+        Act::MaskFolder | Act::MaskFile => "masked".into(),
+        Act::Devices => "minimal /dev".into(),
+        Act::Proc => "procfs of the sandbox".into(),
+    }
+}
+
+fn bind_text(flags: BindFlags) -> &'static str {
+    match flags {
+        BindFlags { device: true, .. } => "device",
+        BindFlags { read_only: true, noexec: false, .. } => "ro",
+        BindFlags { read_only: true, noexec: true, .. } => "ro noexec",
+        BindFlags { read_only: false, noexec: false, .. } => "rw",
+        BindFlags { read_only: false, noexec: true, .. } => "rw noexec",
+    }
+}
+
+fn limits(plan: &Plan) -> String {
+    let limits = plan.profile.limits;
+    let size = |name: &str, value: Option<u64>| value.map(|bytes| format!("{name} {} MiB", bytes >> 20));
+    let count = |name: &str, value: Option<u64>| value.map(|count| format!("{name} {count}"));
+    let parts = [
+        size("memory", limits.memory_bytes),
+        count("processes", limits.processes),
+        limits.cpu_millis.map(|millis| format!("cpu {}.{:03}", millis / 1000, millis % 1000)),
+        count("open-files", limits.open_files),
+        size("file-size", limits.file_size_bytes),
+        limits.wall_time.map(|most| format!("wall-time {} s", most.as_secs())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "none".into() } else { parts.join(", ") }
+}
+
+fn disassembly(plan: &Plan) -> Result<Vec<String>, u8> {
+    let (_, program) = super::filter::compiled(&plan.profile.seccomp).map_err(|message| {
+        complain(&message, None);
+        125u8
+    })?;
+    Ok(plan::disassemble(&program))
+}
+
+fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
+    let filter = if with_filter { json!(disassembly(plan)?) } else { Value::Null };
+    let rules: Vec<Value> = plan
+        .view
+        .rules
+        .iter()
+        .map(ruleset::describe)
+        .map(|(place, actions)| json!({ "place": place, "actions": actions }))
+        .collect();
+    let missing = |missing: &plan::protect::Missing| {
+        json!({ "folder": missing.folder.to_string(), "name": missing.rest, "pattern": missing.pattern })
+    };
+    let left_out = |(path, asked): &(crate::base::InnerPath, crate::base::Source)| {
+        json!({ "path": path.to_string(), "asked": asked.to_string() })
+    };
+    let variable = |(name, value): (&std::ffi::OsString, &std::ffi::OsString)| {
+        (name.to_string_lossy().into_owned(), Value::from(value.to_string_lossy()))
+    };
+    Ok(json!({
+        "profile": plan.profile.name,
+        "origins": plan.profile.origins.iter().map(|origin| &origin.name).collect::<Vec<_>>(),
+        "kernel": facts.kernel.release,
+        "command": plan.command.program.to_string(),
+        "chdir": plan.chdir.to_string(),
+        "layers": plan.layers,
+        "view": plan.view.steps.iter().map(step_json).collect::<Vec<_>>(),
+        "absent": plan.view.missing.iter().map(missing).collect::<Vec<_>>(),
+        "left_out": plan.view.left_out.iter().map(left_out).collect::<Vec<_>>(),
+        "landlock": rules,
+        "network": plan.profile.network.mode,
+        "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
+        "limits": limits(plan),
+        "seccomp": { "name": plan.profile.seccomp.value, "filter": filter },
+        "stages": Stage::ALL.iter().map(|stage| stage.text()).collect::<Vec<_>>(),
+    }))
+}
+
+fn step_json(step: &Step) -> Value {
+    json!({ "path": step.at.to_string(), "act": act_text(&step.act), "asked": step.asked.to_string() })
+}

@@ -253,7 +253,7 @@ impl fmt::Display for Report {
 }
 
 fn row(out: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
-    writeln!(out, "{name:22} {}", text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
+    writeln!(out, "{name:24} {}", text.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\""))
 }
 
 #[cfg(test)]

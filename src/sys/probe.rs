@@ -6,7 +6,7 @@ use super::process::{self, Ended, Side};
 use super::{Errno, Sys, checked, checked_int, socket};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// Calls that a launch would like and can do without.
@@ -110,6 +110,25 @@ pub fn has_wait_killable() -> bool {
     // SAFETY: a null program installs nothing; known flags give `EFAULT`, unknown ones `EINVAL`.
     let rc = unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, NEW_LISTENER_WAIT_KILLABLE, none) };
     checked(rc) == Err(Errno::EFAULT)
+}
+
+/// Whether this listener can answer a call with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14).
+pub fn has_addfd_send(listener: BorrowedFd<'_>) -> bool {
+    #[repr(C)]
+    struct AddFd {
+        id: u64,
+        flags: u32,
+        source: u32,
+        new: u32,
+        new_flags: u32,
+    }
+    const NOTIF_ADDFD: libc::c_ulong = 0x4018_2103;
+    const FLAG_SEND: u32 = 2;
+    let request = AddFd { id: 0, flags: FLAG_SEND, source: u32::MAX, new: 0, new_flags: 0 };
+    // SAFETY: the struct outlives the call and has the size in the request's number. The source is no descriptor, so
+    // nothing is sent: a known flag gives `EBADF`, an unknown one `EINVAL`.
+    let rc = unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ADDFD as _, &raw const request) };
+    checked_int(rc) == Err(Errno::EBADF)
 }
 
 /// A socket to the packet filter's configuration, as proof that the kernel has one (netlink(7)).

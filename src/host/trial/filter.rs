@@ -7,10 +7,12 @@ use crate::host::facts::Facts;
 use crate::sys::probe::{self, Trial};
 use crate::sys::seccomp::{self, Instruction};
 use crate::sys::{Errno, Sys, process};
+use std::os::fd::AsFd;
 
 const STEPS: &[(u8, &str)] = &[
     (1, "set no_new_privs"),
     (2, "put the filter in force"),
+    (3, "answer a call with a descriptor (`seccomp-addfd-send`)"),
     (4, "the control, without the filter"),
     (5, "what the filter must refuse"),
 ];
@@ -74,6 +76,9 @@ pub(super) fn protect_new(facts: &Facts) -> Verdict {
     let trial = probe::in_child(0, None, || {
         process::enter_no_new_privs().map_err(|errno| (1, errno))?;
         let listener = seccomp::install_with_listener(&answering(USER_NOTIF)).map_err(|errno| (2, errno))?;
+        if !probe::has_addfd_send(listener.as_fd()) {
+            return Err((3, Errno::EOPNOTSUPP));
+        }
         drop(listener); // nobody answers any more: the kernel says ENOSYS (seccomp_unotify(2))
         must_refuse(5, probe::harmless_call(), Errno::ENOSYS)
     });
@@ -98,7 +103,7 @@ pub(super) fn protect_new(facts: &Facts) -> Verdict {
             LAYER,
             State::Missing,
             told(&trial, STEPS),
-            "a kernel with `seccomp-user-notif` (Linux 5.0 and later)",
+            "a kernel with `seccomp-addfd-send` (Linux 5.14 and later)",
         ),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Never changes the machine: a fix is a command that it prints.
 
+use super::output;
 use crate::host::facts::{Facts, Root};
 use crate::host::kernel::FEATURES;
 use crate::host::surroundings::{Access, Surroundings};
@@ -11,14 +12,29 @@ use serde::Serialize;
 use std::fmt::{self, Write};
 
 /// Layers that must hold unless the caller names others. Where no cgroup is delegated, rlimits take its place.
-pub const REQUIRED: &[&str] =
+const REQUIRED: &[&str] =
     &["namespaces", "landlock-filesystem", "landlock-network", "landlock-scopes", "seccomp", "protect-new"];
+
+/// `doctor`: 0 when every required layer holds, else 1. Must run before any thread is started. `agent_filter` is the
+/// program that agents run under; without one, what it does to calls of other ABIs is not tried.
+pub(super) fn run(json: bool, agent_filter: &[Instruction]) -> u8 {
+    let report = Report::gather(REQUIRED, agent_filter);
+    let text = if json { report.to_json() } else { Ok(report.to_string()) };
+    let printed = match text {
+        Ok(text) => output::print(&text),
+        Err(error) => {
+            output::complain(&format!("write the report as JSON: {error}"), None);
+            125
+        }
+    };
+    if printed == 0 { report.exit_code() } else { printed }
+}
 
 /// What the doctor found.
 #[derive(Debug, Serialize)]
-pub struct Report {
+struct Report {
     /// Every required layer holds.
-    pub ok: bool,
+    ok: bool,
     kernel: KernelLine,
     layers: Vec<LayerLine>,
     notes: Vec<Note>,
@@ -61,7 +77,7 @@ struct FeatureLine {
 
 impl Report {
     /// Tries every layer. Must run before any thread is started. `agent_filter` is the program for an agent.
-    pub fn gather(required: &[&str], agent_filter: &[Instruction]) -> Self {
+    fn gather(required: &[&str], agent_filter: &[Instruction]) -> Self {
         let facts = Facts::for_launch();
         let verdicts = trial::all(&facts, agent_filter);
         let mut notes = notes(&Surroundings::read(&Root::real()));
@@ -97,12 +113,12 @@ impl Report {
     /// For a program: one JSON object, with a line end.
     /// # Errors
     /// None known: every field has a JSON form.
-    pub fn to_json(&self) -> serde_json::Result<String> {
+    fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
     /// 0 when every required layer holds, else 1.
-    pub fn exit_code(&self) -> u8 {
+    fn exit_code(&self) -> u8 {
         u8::from(!self.ok)
     }
 }

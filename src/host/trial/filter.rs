@@ -51,7 +51,7 @@ pub(super) fn seccomp_filter(agent_filter: &[Instruction]) -> Verdict {
             match foreign_gates(agent_filter).into_iter().find(|(_, gate)| *gate == Gate::Open) {
                 None => Verdict::enforced(
                     LAYER,
-                    "a filter refused a call by its number, and the agent's every foreign ABI",
+                    "a filter refused a call by its number; no call of another ABI passes the agent's filter",
                 ),
                 Some((name, _)) => Verdict::lacking(
                     LAYER,

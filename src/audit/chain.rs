@@ -1,9 +1,10 @@
-//! The chain: each line carries the SHA-256 of the line before it.
+//! The chain: each line carries the SHA-256 of the line before it (`prev`) and of its own bytes up to there (`sum`).
 //!
-//! Pure: makes and reads lines, never touches a file. A chain shows that a line was changed, removed, added or moved.
-//! It cannot show that whole lines at the end were cut off, nor that someone who may write the file wrote all of it
-//! anew: that takes a signature by a key such a person does not have.
+//! Pure: makes and reads lines, never touches a file. A chain shows that a line was changed, removed, added or moved,
+//! by accident or by someone who does not know it. It cannot show that whole lines at the end were cut off, nor that
+//! someone who may write the file made the sums anew: that takes a signature by a key such a person does not have.
 
+use super::AuditError;
 use super::digest::{Digest, sha256};
 use super::event::Event;
 use crate::base::{BootInstant, RunId, WallTime, misleads};
@@ -52,11 +53,19 @@ impl Tip {
             event,
         };
         let mut bytes = Vec::with_capacity(1024);
-        line.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Harmless))?;
+        write_json(&line, &mut bytes)?;
+        bytes.pop();
+        let sum = sha256(&bytes);
+        bytes.extend(ending(sum).bytes());
         let tip = Self { run: self.run, seq: self.seq + 1, prev: sha256(&bytes) };
         bytes.push(b'\n');
         Ok(NextLine { bytes, tip })
     }
+}
+
+/// How a line ends whose bytes before have this digest.
+fn ending(sum: Digest) -> String {
+    format!(",\"sum\":\"{sum}\"}}")
 }
 
 #[derive(Serialize)]
@@ -69,6 +78,19 @@ struct Line<'a> {
     prev: Digest,
     #[serde(flatten)]
     event: &'a Event,
+}
+
+fn write_json(value: &impl Serialize, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(to, Harmless))
+}
+
+/// One line of JSON that a terminal can show: what would mislead a reader is written as `\uXXXX`.
+/// # Errors
+/// When the value has no form in JSON.
+pub fn json(value: &impl Serialize) -> Result<String, AuditError> {
+    let mut bytes = Vec::new();
+    write_json(value, &mut bytes).map_err(|error| AuditError::Encode { why: error.to_string() })?;
+    String::from_utf8(bytes).map_err(|error| AuditError::Encode { why: error.to_string() })
 }
 
 /// JSON whose strings a terminal can show: what would mislead a reader is written as `\uXXXX`, which is the same
@@ -109,6 +131,8 @@ pub struct Record {
     pub event: String,
     /// Its fields, as they are: a newer program may have written events this one does not know.
     pub data: serde_json::Value,
+    /// Digest of the line's bytes before this field.
+    pub sum: Digest,
 }
 
 impl Record {
@@ -136,6 +160,10 @@ impl Follower {
     pub(super) fn take(&mut self, line: &[u8]) -> Result<Record, String> {
         let record: Record =
             serde_json::from_slice(line).map_err(|error| format!("not a record: {error}"))?;
+        let ending = ending(record.sum);
+        if line.strip_suffix(ending.as_bytes()).is_none_or(|body| sha256(body) != record.sum) {
+            return Err("was changed: its sum is not that of its bytes".to_owned());
+        }
         if record.v != VERSION {
             return Err(format!("has version {}; this program knows {VERSION}", record.v));
         }
@@ -148,7 +176,7 @@ impl Follower {
             return Err(format!("has number {}, expected {}", record.seq, self.seq));
         }
         if record.prev != self.prev.unwrap_or_else(|| genesis(run)) {
-            return Err("does not follow from the line before: one of the two was changed".to_owned());
+            return Err("does not follow from the line before".to_owned());
         }
         self.seq += 1;
         self.prev = Some(sha256(line));
@@ -180,7 +208,8 @@ mod tests {
     fn an_event_of_a_newer_version_is_kept_as_it_is() {
         let tip = Tip::new(RunId::from_parts(1, 2));
         let line = String::from_utf8(tip.line(&hostile("x")).unwrap().bytes).unwrap();
-        let newer = line.trim_end().replace("launch_failure", "lease_given");
+        let newer = line.split_once(",\"sum\":").unwrap().0.replace("launch_failure", "lease_given");
+        let newer = newer.clone() + &ending(sha256(newer.as_bytes()));
         let record = Follower::default().take(newer.as_bytes()).unwrap();
         assert_eq!((record.event.as_str(), record.known_event()), ("lease_given", None));
     }

@@ -77,7 +77,7 @@ impl fmt::Display for AuditError {
             Self::Io { what, path, errno } => write!(out, "{what} {}: {}", shown(path), described(*errno)),
             Self::NotPrivate { path, why } => write!(
                 out,
-                "use {} for records: {why}\nhint: make it yours alone (chown, chmod 0700), or set XDG_STATE_HOME to another place",
+                "keep records in {}: {why}\nhint: make it yours alone (chown, chmod 0700)",
                 shown(path)
             ),
             Self::Short { path, wrote, of } => {

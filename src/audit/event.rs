@@ -115,7 +115,8 @@ impl Command {
 
 fn limited(mut argument: String, cut: &mut bool) -> String {
     if argument.len() > MAX_ARG_BYTES {
-        argument.truncate(argument.floor_char_boundary(MAX_ARG_BYTES));
+        let whole = (0..=MAX_ARG_BYTES).rev().find(|end| argument.is_char_boundary(*end));
+        argument.truncate(whole.unwrap_or(0));
         argument.push('…');
         *cut = true;
     }
@@ -266,4 +267,33 @@ pub struct Degraded {
     pub why: String,
     /// Who accepted it: a profile's line or a flag.
     pub accepted_by: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    #[test]
+    fn a_long_command_is_cut_and_says_so() {
+        let long = "\u{e9}".repeat(MAX_ARG_BYTES);
+        let argv = vec![long.as_str(); MAX_ARGS + 1];
+        let command = Command::of(&argv);
+        assert_eq!((command.argv.len(), command.count, command.cut), (MAX_ARGS, MAX_ARGS + 1, true));
+        assert_eq!(command.argv[0], format!("{}…", "\u{e9}".repeat(MAX_ARG_BYTES / 2)));
+        assert!(!Command::of(&["a"; MAX_ARGS]).cut);
+    }
+
+    #[test]
+    fn a_secret_of_a_command_is_not_in_its_record() {
+        let command = Command::of(&["run", "--password=hunter2", "--token", "hunter2"]);
+        assert!(command.redacted && !format!("{command:?}").contains("hunter2"));
+        assert!(!Command::of(&["run"]).redacted);
+    }
+
+    #[test]
+    fn an_argument_that_is_no_utf8_is_kept_escaped() {
+        let command = Command::of(&[std::ffi::OsString::from_vec(b"a\xff".to_vec())]);
+        assert_eq!((command.argv[0].as_str(), command.not_utf8), ("a\\xff", true));
+    }
 }

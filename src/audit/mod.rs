@@ -16,7 +16,7 @@ mod redact;
 mod verify;
 
 pub use cache::DigestCache;
-pub use chain::Record;
+pub use chain::{Record, json};
 pub use digest::{Digest, NotADigest, sha256, sha256_file};
 pub use error::AuditError;
 pub use event::Event;

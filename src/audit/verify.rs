@@ -15,7 +15,8 @@ use std::path::Path;
 const MAX_LINE_BYTES: u64 = 4 << 20;
 
 /// What reading a log to its end showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// Every line follows from the one before. That says nothing of lines cut off after the last one.
     Whole {

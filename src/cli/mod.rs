@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod audit;
 mod doctor;
 mod exec;
 mod explain;

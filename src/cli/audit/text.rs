@@ -1,0 +1,166 @@
+//! Records as text for people. Every string of a record is escaped: whoever wrote the file wrote it.
+
+use crate::audit::event::{
+    Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart,
+};
+use crate::audit::{Record, Verdict, json};
+use crate::base::{Escaped, escape};
+use std::fmt::Write as _;
+
+/// The verdict on a log, in one line.
+pub(super) fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Whole { events } => format!("whole, {events} events; each follows from the one before"),
+        Verdict::Broken { line, why } => format!("BROKEN: line {line} {}", escape(why.as_bytes())),
+        Verdict::Torn { line } => {
+            format!("TORN: line {line} is not finished; its write, or the file, was cut short")
+        }
+    }
+}
+
+/// One record: its time and name, and its fields below.
+pub(super) fn record(record: &Record) -> String {
+    let mut text = format!("{}  {}", Escaped(record.time.as_bytes()), Escaped(record.event.as_bytes()));
+    for line in fields(record) {
+        text.push_str("\n    ");
+        text.push_str(&line);
+    }
+    text
+}
+
+fn fields(record: &Record) -> Vec<String> {
+    match record.known_event() {
+        Some(Event::RunStart(start)) => run_start(&start),
+        Some(Event::RunEnd(end)) => run_end(&end),
+        Some(Event::LaunchFailure(failure)) => vec![
+            format!("stage {}", Escaped(failure.stage.as_bytes())),
+            format!("message {}", Escaped(failure.message.as_bytes())),
+            failure.errno.map_or_else(|| "no errno".to_owned(), |errno| format!("errno {errno}")),
+        ],
+        Some(Event::ProtectedDenied(denied)) => {
+            let (call, path) = (Escaped(denied.call.as_bytes()), Escaped(denied.path.as_bytes()));
+            vec![format!("{call} on {path}, {} times", denied.count)]
+        }
+        Some(Event::Degraded(degraded)) => vec![
+            format!("layer {}: {}", Escaped(degraded.layer.as_bytes()), Escaped(degraded.why.as_bytes())),
+            format!("accepted by {}", Escaped(degraded.accepted_by.as_bytes())),
+        ],
+        None => vec![json(&record.data).unwrap_or_default()],
+    }
+}
+
+fn run_start(start: &RunStart) -> Vec<String> {
+    let mut lines = vec![
+        format!("run by uid {}, gid {}, in {}", start.uid, start.gid, Escaped(start.cwd.as_bytes())),
+        format!("aisandbox {}: {}", Escaped(start.aisandbox_version.as_bytes()), file(&start.binary)),
+        format!("program: {}", file(&start.program)),
+        format!("command: {}{}", command(&start.command.argv), remarks(&start.command)),
+    ];
+    lines.extend(profile(&start.profile));
+    let kernel = &start.kernel;
+    lines.push(format!(
+        "kernel {} {}, Landlock ABI {}, security modules {}",
+        Escaped(kernel.release.as_bytes()),
+        Escaped(kernel.machine.as_bytes()),
+        kernel.landlock_abi,
+        kernel
+            .lsms
+            .as_ref()
+            .map_or_else(|| "not known".to_owned(), |names| escape(names.join(",").as_bytes())),
+    ));
+    lines.extend(start.layers.iter().map(layer));
+    lines
+}
+
+fn file(file: &FileFacts) -> String {
+    let path = Escaped(file.path.as_bytes());
+    file.sha256.map_or_else(
+        || format!("{path} (not readable, no digest)"),
+        |digest| format!("{path} (sha256 {digest})"),
+    )
+}
+
+fn profile(profile: &ProfileFacts) -> Vec<String> {
+    let mut lines = vec![format!("profile: {}", Escaped(profile.name.as_bytes()))];
+    for origin in &profile.origins {
+        let place = if origin.embedded { ", built in" } else { "" };
+        let (name, digest) = (Escaped(origin.name.as_bytes()), Escaped(origin.sha256.as_bytes()));
+        lines.push(format!("  from {name} (sha256 {digest}{place})"));
+    }
+    lines
+}
+
+fn layer(layer: &LayerState) -> String {
+    let asked = match layer.asked {
+        Asked::Required => "required",
+        Asked::Wanted => "wanted",
+        Asked::Off => "off",
+    };
+    let state = match layer.state {
+        Enforced::Enforced => "enforced",
+        Enforced::Degraded => "DEGRADED",
+        Enforced::Missing => "MISSING",
+    };
+    let mut line = format!("layer {}: {asked}, {state}", Escaped(layer.layer.as_bytes()));
+    if !layer.detail.is_empty() {
+        line.push_str(": ");
+        line.push_str(&escape(layer.detail.as_bytes()));
+    }
+    line
+}
+
+fn run_end(end: &RunEnd) -> Vec<String> {
+    let reason = match end.reason {
+        crate::audit::event::EndReason::Exited => "it exited",
+        crate::audit::event::EndReason::Signaled => "a signal ended it",
+        crate::audit::event::EndReason::WallTime => "its wall time was over",
+        crate::audit::event::EndReason::Killed => "the launcher ended it",
+    };
+    let mut lines = vec![format!("{}: {reason}, after {} ms", exit(end.exit), end.duration_ms)];
+    lines.extend(
+        end.denied.iter().map(|(what, count)| format!("denied {}: {count}", Escaped(what.as_bytes()))),
+    );
+    lines
+}
+
+/// An exit code or signal in words.
+pub(super) fn exit(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}
+
+/// Arguments in one line; one with anything unusual stands in quotes, so that its ends are seen.
+pub(super) fn command(argv: &[String]) -> String {
+    let mut line = String::new();
+    for argument in argv {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%…".contains(letter);
+        let shown = escape(argument.as_bytes());
+        let space = if line.is_empty() { "" } else { " " };
+        let written = if !shown.is_empty() && shown.chars().all(plain) {
+            write!(line, "{space}{shown}")
+        } else {
+            write!(line, "{space}'{}'", shown.replace('\'', "\\'"))
+        };
+        written.unwrap_or_default();
+    }
+    line
+}
+
+fn remarks(command: &Command) -> String {
+    let mut remarks = String::new();
+    for (holds, words) in [
+        (command.cut, "cut: too long"),
+        (command.redacted, "secrets left out"),
+        (command.not_utf8, "not UTF-8: bytes as \\x…"),
+    ] {
+        if holds {
+            remarks.push_str(&format!(" [{words}]"));
+        }
+    }
+    if command.cut {
+        remarks.push_str(&format!(" [{} arguments in all]", command.count));
+    }
+    remarks
+}

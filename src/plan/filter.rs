@@ -7,7 +7,11 @@
 
 use super::bpf::{AT_NUMBER, LOAD, Program, RET_ALLOW, RET_ERRNO, RET_KILL, RETURN, plain};
 use super::dispatch::{Answer, lay_out};
-use crate::profile::{Arch, Compare, Condition, FilterAction, FilterFile, FilterRule, Width, call_number};
+use super::filter_compiled::compiled;
+use crate::profile::{
+    Arch, Compare, Condition, FilterAction, FilterContent, FilterFile, FilterRule, FoundFilter, Width,
+    call_number,
+};
 use crate::sys::seccomp::Instruction;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -50,6 +54,19 @@ impl fmt::Display for FilterError {
 }
 
 impl std::error::Error for FilterError {}
+
+/// The instructions of a filter that was found. Those of a shipped filter are in this program: reading and compiling
+/// the file would take longer than all other preparations.
+/// # Errors
+/// As [`compile`]; never for a shipped filter.
+pub fn filter_program(found: &FoundFilter, arch: Arch) -> Result<Program, FilterError> {
+    match &found.content {
+        FilterContent::Shipped(shipped) => {
+            Ok(Program { arch, instructions: Cow::Borrowed(compiled(*shipped, arch)) })
+        }
+        FilterContent::Own(file) => compile(file, arch),
+    }
+}
 
 /// Compiles a filter for one machine. Pure: the same file gives the same program.
 /// # Errors

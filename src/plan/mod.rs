@@ -9,6 +9,7 @@ pub mod command;
 mod dispatch;
 pub mod environment;
 mod filter;
+mod filter_compiled;
 mod filter_text;
 pub mod layers;
 pub mod protect;
@@ -17,7 +18,7 @@ mod trap;
 pub mod view;
 
 pub use bpf::{CallData, Decision, MAX_INSTRUCTIONS, Program, decide};
-pub use filter::{FilterError, compile};
+pub use filter::{FilterError, compile, filter_program};
 pub use filter_text::disassemble;
 pub use trap::trap_filter;
 

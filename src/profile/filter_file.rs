@@ -2,7 +2,7 @@
 //!
 //! Never makes instructions: `plan::filter` compiles a [`FilterFile`] for one machine.
 
-use super::calls::{Arch, call_number};
+use super::calls::{Arch, call_name};
 use crate::base::Source;
 use crate::sys::Errno;
 use std::fmt;
@@ -126,7 +126,8 @@ impl Condition {
 impl FilterFile {
     /// What the file says about a call, by its words alone, and the rule that says it (`None`: the default).
     pub fn answer(&self, number: u32, arch: Arch, args: &[u64; 6]) -> (FilterAction, Option<&FilterRule>) {
-        for rule in self.rules.iter().filter(|rule| rule.names(number, arch)) {
+        let Some(call) = call_name(number, arch) else { return (self.default, None) };
+        for rule in self.rules.iter().filter(|rule| rule.calls.contains(&call)) {
             let holds = rule.when.is_empty()
                 || rule.when.iter().any(|all| all.iter().all(|condition| condition.holds(args)));
             match (holds, rule.otherwise) {
@@ -140,11 +141,6 @@ impl FilterFile {
 }
 
 impl FilterRule {
-    /// Whether the rule is about this call.
-    pub fn names(&self, number: u32, arch: Arch) -> bool {
-        self.calls.iter().any(|call| call_number(call, arch) == Some(number))
-    }
-
     /// Whether no later rule is reached for its calls.
     pub fn is_final(&self) -> bool {
         self.when.is_empty() || self.otherwise.is_some()

@@ -12,22 +12,90 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// A filter that is compiled into this program.
+/// A filter that is compiled into this program, text and instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShippedFilter {
-    /// Its name.
-    pub name: &'static str,
-    /// Its file of seccomp/.
-    pub text: &'static str,
-    /// The filter it extends.
-    pub extends: Option<&'static str>,
+pub enum ShippedFilter {
+    /// seccomp/agent.yaml.
+    Agent,
+    /// seccomp/strict.yaml.
+    Strict,
 }
 
-/// The shipped filters.
-pub const SHIPPED_FILTERS: &[ShippedFilter] = &[
-    ShippedFilter { name: "agent", text: include_str!("../../seccomp/agent.yaml"), extends: None },
-    ShippedFilter { name: "strict", text: include_str!("../../seccomp/strict.yaml"), extends: Some("agent") },
-];
+impl ShippedFilter {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Agent, Self::Strict];
+
+    /// The name profiles use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The file's text.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Agent => include_str!("../../seccomp/agent.yaml"),
+            Self::Strict => include_str!("../../seccomp/strict.yaml"),
+        }
+    }
+
+    /// The filter it extends.
+    pub const fn extends(self) -> Option<Self> {
+        match self {
+            Self::Agent => None,
+            Self::Strict => Some(Self::Agent),
+        }
+    }
+
+    /// What it says, read from the text in this program.
+    /// # Errors
+    /// Never for the files that are shipped; a test reads them.
+    pub fn file(self) -> Result<FilterFile, Vec<ProfileError>> {
+        Ok(finish(self.name(), texts_of(self))?.0)
+    }
+}
+
+/// A filter file, found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundFilter {
+    /// Every file that went in, parents first.
+    pub texts: Vec<FilterText>,
+    /// What they say together.
+    pub content: FilterContent,
+}
+
+/// One file a filter was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterText {
+    /// As errors call it: `agent.yaml`, or the path of the file.
+    pub name: String,
+    /// What it says.
+    pub text: Cow<'static, str>,
+}
+
+/// What a filter says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterContent {
+    /// A shipped filter, byte for byte with all it extends, wherever it was found. It is not read: `plan` has its
+    /// instructions.
+    Shipped(ShippedFilter),
+    /// Any other.
+    Own(FilterFile),
+}
+
+impl FoundFilter {
+    /// The rules, for those who explain them.
+    /// # Errors
+    /// Never for what [`find_filter`] found.
+    pub fn file(&self) -> Result<Cow<'_, FilterFile>, Vec<ProfileError>> {
+        match &self.content {
+            FilterContent::Shipped(shipped) => shipped.file().map(Cow::Owned),
+            FilterContent::Own(file) => Ok(Cow::Borrowed(file)),
+        }
+    }
+}
 
 /// Where a plain name is looked for, before the shipped filters.
 const FOLDERS: &[&str] = &["/etc/aisandbox/seccomp", "/usr/share/aisandbox/seccomp"];
@@ -36,86 +104,72 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The most files `extends` may chain.
 const MAX_CHAIN: usize = 8;
 
-/// The text of a filter file, found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterSource {
-    /// What errors call it: `agent.yaml`, or the path of the file.
-    pub name: String,
-    /// What it says.
-    pub text: Cow<'static, str>,
-    /// The shipped filter it is, byte for byte with all it extends, wherever it was found. `plan` knows the
-    /// instructions of those without reading them.
-    pub shipped: Option<&'static str>,
-}
-
-/// Finds a filter: a reference with a slash is a path; a plain name is looked for in /etc/aisandbox/seccomp and
-/// /usr/share/aisandbox/seccomp, and then among the shipped ones.
+/// Finds a filter and reads it with all it extends. A reference with a slash is a path; a plain name is looked for in
+/// /etc/aisandbox/seccomp and /usr/share/aisandbox/seccomp, and then among the shipped ones.
 /// # Errors
-/// When there is no such filter, or its file cannot be read.
-pub fn find_filter(reference: &Named) -> Result<FilterSource, ProfileError> {
-    let source = find_in(reference, FOLDERS)?;
-    Ok(FilterSource { shipped: source.shipped.filter(|name| parents_are_shipped(name, FOLDERS)), ..source })
+/// When there is no such filter, its file cannot be read, or everything that is wrong with what a file says.
+pub fn find_filter(reference: &Named) -> Result<FoundFilter, Vec<ProfileError>> {
+    find_in(reference, FOLDERS)
 }
 
-/// Finds a filter and reads it with all it extends.
-/// # Errors
-/// Everything that is wrong with the first file that has errors.
-pub fn load_filter(reference: &Named) -> Result<FilterFile, Vec<ProfileError>> {
-    load_in(reference, FOLDERS)
-}
-
-/// Reads a filter that was found, with all it extends.
-/// # Errors
-/// Everything that is wrong with the first file that has errors.
-pub fn read_filter(name: &str, source: &FilterSource) -> Result<FilterFile, Vec<ProfileError>> {
-    merge(name, source, FOLDERS, 1)
-}
-
-fn load_in(reference: &Named, folders: &[&str]) -> Result<FilterFile, Vec<ProfileError>> {
-    let source = find_in(reference, folders).map_err(|error| vec![error])?;
-    merge(&reference.value, &source, folders, 1)
-}
-
-/// An administrator's own `agent` changes what the shipped `strict` extends.
-fn parents_are_shipped(name: &str, folders: &[&str]) -> bool {
-    let Some(shipped) = SHIPPED_FILTERS.iter().find(|shipped| shipped.name == name) else { return false };
-    let Some(parent) = shipped.extends else { return true };
-    let reference =
-        Named { value: parent.to_owned(), asked: Source::built_in("the parent of a shipped filter") };
-    let same = find_in(&reference, folders).is_ok_and(|source| source.shipped == Some(parent));
-    same && parents_are_shipped(parent, folders)
-}
-
-/// A rule of the child takes the place of every rule the parent has for the same call.
-fn merge(
-    name: &str,
-    source: &FilterSource,
-    folders: &[&str],
-    depth: usize,
-) -> Result<FilterFile, Vec<ProfileError>> {
-    let child = decode(&source.name, &source.text)?;
-    let mut file = FilterFile {
-        name: name.to_owned(),
-        description: child.description,
-        default: child.default,
-        rules: Vec::new(),
-    };
-    if let Some(extends) = &child.extends {
-        let parent = parent(extends, folders, depth)?;
-        file.rules = parent.rules.into_iter().filter_map(|rule| without(rule, &child.rules)).collect();
+fn find_in(reference: &Named, folders: &[&str]) -> Result<FoundFilter, Vec<ProfileError>> {
+    let first = text_in(reference, folders).map_err(|error| vec![error])?;
+    if let Some(shipped) = shipped_whole(&first, folders) {
+        let mut texts = texts_of(shipped);
+        texts.pop();
+        texts.push(first);
+        return Ok(FoundFilter { texts, content: FilterContent::Shipped(shipped) });
     }
-    file.rules.extend(child.rules);
-    Ok(file)
+    let texts = chain(first, folders)?;
+    let (file, texts) = finish(&reference.value, texts)?;
+    Ok(FoundFilter { texts, content: FilterContent::Own(file) })
 }
 
-fn parent(extends: &Named, folders: &[&str], depth: usize) -> Result<FilterFile, Vec<ProfileError>> {
-    if depth >= MAX_CHAIN {
-        let error =
-            ProfileError::new(extends.asked.clone(), format!("`extends` chains more than {MAX_CHAIN} files"));
-        return Err(vec![error.hint("does a filter extend itself?")]);
+/// The shipped filter that this text is, when what it extends is found to be the shipped one too: an administrator's
+/// own `agent` changes what the shipped `strict` says.
+fn shipped_whole(text: &FilterText, folders: &[&str]) -> Option<ShippedFilter> {
+    let shipped = ShippedFilter::ALL.into_iter().find(|shipped| shipped.text() == text.text)?;
+    let Some(parent) = shipped.extends() else { return Some(shipped) };
+    let reference = Named { value: parent.name().to_owned(), asked: Source::line(text.name.as_str(), 1) };
+    let found = text_in(&reference, folders).ok()?;
+    (shipped_whole(&found, folders) == Some(parent)).then_some(shipped)
+}
+
+/// The texts of a shipped filter, parents first.
+fn texts_of(shipped: ShippedFilter) -> Vec<FilterText> {
+    let mut texts = shipped.extends().map(texts_of).unwrap_or_default();
+    texts.push(FilterText { name: format!("{}.yaml", shipped.name()), text: Cow::Borrowed(shipped.text()) });
+    texts
+}
+
+/// The file and all it extends, parents first.
+fn chain(first: FilterText, folders: &[&str]) -> Result<Vec<FilterText>, Vec<ProfileError>> {
+    let mut texts = vec![first];
+    while let Some(extends) =
+        texts.first().map(|text| decode(&text.name, &text.text)).transpose()?.and_then(|file| file.extends)
+    {
+        if texts.len() >= MAX_CHAIN {
+            let error =
+                ProfileError::new(extends.asked, format!("`extends` chains more than {MAX_CHAIN} files"));
+            return Err(vec![error.hint("does a filter extend itself?")]);
+        }
+        texts.insert(0, text_in(&extends, folders).map_err(|error| vec![error])?);
     }
-    let source = find_in(extends, folders).map_err(|error| vec![error])?;
-    merge(&extends.value, &source, folders, depth + 1)
+    Ok(texts)
+}
+
+/// Puts the files together. A child's rule takes the place of every rule its parents have for the same call.
+fn finish(name: &str, texts: Vec<FilterText>) -> Result<(FilterFile, Vec<FilterText>), Vec<ProfileError>> {
+    let mut rules: Vec<FilterRule> = Vec::new();
+    let mut last = None;
+    for text in &texts {
+        let file = decode(&text.name, &text.text)?;
+        rules = rules.into_iter().filter_map(|rule| without(rule, &file.rules)).collect();
+        rules.extend(file.rules);
+        last = Some((file.description, file.default));
+    }
+    let (description, default) = last.ok_or_else(Vec::new)?;
+    Ok((FilterFile { name: name.to_owned(), description, default, rules }, texts))
 }
 
 fn without(mut rule: FilterRule, replaced: &[FilterRule]) -> Option<FilterRule> {
@@ -123,7 +177,7 @@ fn without(mut rule: FilterRule, replaced: &[FilterRule]) -> Option<FilterRule> 
     (!rule.calls.is_empty()).then_some(rule)
 }
 
-fn find_in(reference: &Named, folders: &[&str]) -> Result<FilterSource, ProfileError> {
+fn text_in(reference: &Named, folders: &[&str]) -> Result<FilterText, ProfileError> {
     let name = reference.value.as_str();
     if name.contains('/') {
         return read(Path::new(name)).map_err(|error| unreadable(reference, Path::new(name), &error));
@@ -140,12 +194,12 @@ fn find_in(reference: &Named, folders: &[&str]) -> Result<FilterSource, ProfileE
             other => return other.map_err(|error| unreadable(reference, &path, &error)),
         }
     }
-    let shipped = SHIPPED_FILTERS.iter().find(|shipped| shipped.name == name);
-    let ShippedFilter { name, text, .. } = shipped.ok_or_else(|| missing(reference, folders))?;
-    Ok(FilterSource { name: format!("{name}.yaml"), text: Cow::Borrowed(text), shipped: Some(name) })
+    let shipped = ShippedFilter::ALL.into_iter().find(|shipped| shipped.name() == name);
+    let shipped = shipped.ok_or_else(|| missing(reference, folders))?;
+    Ok(FilterText { name: format!("{name}.yaml"), text: Cow::Borrowed(shipped.text()) })
 }
 
-fn read(path: &Path) -> io::Result<FilterSource> {
+fn read(path: &Path) -> io::Result<FilterText> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
@@ -155,8 +209,7 @@ fn read(path: &Path) -> io::Result<FilterSource> {
     if u64::try_from(text.len()).is_ok_and(|length| length > MAX_BYTES) {
         return Err(io::Error::other("longer than 1 MiB"));
     }
-    let shipped = SHIPPED_FILTERS.iter().find(|shipped| shipped.text == text).map(|shipped| shipped.name);
-    Ok(FilterSource { name: path.to_string_lossy().into_owned(), text: Cow::Owned(text), shipped })
+    Ok(FilterText { name: path.to_string_lossy().into_owned(), text: Cow::Owned(text) })
 }
 
 fn unreadable(reference: &Named, path: &Path, error: &io::Error) -> ProfileError {
@@ -165,7 +218,7 @@ fn unreadable(reference: &Named, path: &Path, error: &io::Error) -> ProfileError
 }
 
 fn missing(reference: &Named, folders: &[&str]) -> ProfileError {
-    let shipped: Vec<&str> = SHIPPED_FILTERS.iter().map(|shipped| shipped.name).collect();
+    let shipped = ShippedFilter::ALL.map(ShippedFilter::name);
     let message = format!("there is no filter `{}` in {}", reference.value, folders.join(", "));
     ProfileError::new(reference.asked.clone(), message)
         .hint(format!("shipped: {}; a path has a slash", shipped.join(", ")))
@@ -173,6 +226,7 @@ fn missing(reference: &Named, folders: &[&str]) -> ProfileError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::filter_file::FilterAction;
     use super::*;
 
     fn named(value: &str) -> Named {
@@ -181,9 +235,10 @@ mod tests {
 
     #[test]
     fn the_table_says_what_the_shipped_files_extend() {
-        for shipped in SHIPPED_FILTERS {
-            let decoded = decode(shipped.name, shipped.text).unwrap();
-            assert_eq!(decoded.extends.map(|parent| parent.value).as_deref(), shipped.extends);
+        for shipped in ShippedFilter::ALL {
+            let decoded = decode(shipped.name(), shipped.text()).ok().unwrap();
+            let extends = decoded.extends.map(|parent| parent.value);
+            assert_eq!(extends.as_deref(), shipped.extends().map(ShippedFilter::name));
         }
     }
 
@@ -192,26 +247,29 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("aisandbox-filters-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let folders = [folder.to_str().unwrap()];
-        assert!(parents_are_shipped("strict", &folders));
-        std::fs::write(folder.join("agent.yaml"), SHIPPED_FILTERS[0].text).unwrap();
-        assert_eq!(find_in(&named("agent"), &folders).unwrap().shipped, Some("agent"));
-        assert!(parents_are_shipped("strict", &folders));
+        let strict = || find_in(&named("strict"), &folders).unwrap();
+        assert_eq!(strict().content, FilterContent::Shipped(ShippedFilter::Strict));
+        assert_eq!(strict().texts.len(), 2);
+        std::fs::write(folder.join("agent.yaml"), ShippedFilter::Agent.text()).unwrap();
+        assert_eq!(strict().content, FilterContent::Shipped(ShippedFilter::Strict));
         let own = "version: 1\ndefault: ENOSYS\nrules: [{calls: [read], action: kill, comment: none}]\n";
         std::fs::write(folder.join("agent.yaml"), own).unwrap();
-        assert_eq!(find_in(&named("agent"), &folders).unwrap().shipped, None);
-        assert!(!parents_are_shipped("strict", &folders));
-        assert_eq!(load_in(&named("agent"), &folders).unwrap().rules.len(), 1);
+        let FilterContent::Own(changed) = strict().content else { panic!() };
+        let shipped = ShippedFilter::Strict.file().unwrap();
+        assert!(changed.rules.iter().any(|rule| rule.action == FilterAction::Kill));
+        assert!(changed.rules.len() < shipped.rules.len());
+        assert!(strict().texts[0].name.ends_with("/agent.yaml"));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn a_filter_that_is_not_there_names_who_asked_and_what_there_is() {
-        let error = find_in(&named("agnet"), &["/nowhere"]).unwrap_err().to_string();
+        let error = find_in(&named("agnet"), &["/nowhere"]).unwrap_err()[0].to_string();
         assert!(error.starts_with("cowork.yaml:9: there is no filter `agnet`"), "{error}");
         assert!(error.contains("shipped: agent, strict"), "{error}");
-        assert!(find_in(&named("../etc"), &[]).unwrap_err().to_string().contains("read filter ../etc"));
-        assert!(find_in(&named(".."), &["/"]).unwrap_err().to_string().contains("no name of a filter"));
-        assert!(find_in(&named("/dev/null"), &[]).unwrap_err().to_string().contains("not a regular file"));
+        assert!(find_in(&named("../etc"), &[]).unwrap_err()[0].to_string().contains("read filter ../etc"));
+        assert!(find_in(&named(".."), &["/"]).unwrap_err()[0].to_string().contains("no name of a filter"));
+        assert!(find_in(&named("/dev/null"), &[]).unwrap_err()[0].to_string().contains("not a regular file"));
     }
 
     #[test]
@@ -220,7 +278,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let own = "version: 1\nextends: own\ndefault: ENOSYS\nrules: [{calls: [read], action: allow, comment: none}]\n";
         std::fs::write(folder.join("own.yaml"), own).unwrap();
-        let errors = load_in(&named("own"), &[folder.to_str().unwrap()]).unwrap_err();
+        let errors = find_in(&named("own"), &[folder.to_str().unwrap()]).unwrap_err();
         assert!(errors[0].to_string().contains("more than 8 files"), "{errors:?}");
         std::fs::remove_dir_all(&folder).unwrap();
     }

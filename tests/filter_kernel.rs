@@ -62,14 +62,8 @@ fn exit(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
-fn agent() -> Option<Program> {
-    let arch = Arch::host()?;
-    Some(compile(&ShippedFilter::Agent.file().unwrap(), arch).unwrap())
-}
-
-fn strict() -> Option<Program> {
-    let arch = Arch::host()?;
-    Some(compile(&ShippedFilter::Strict.file().unwrap(), arch).unwrap())
+fn program(filter: ShippedFilter) -> Program {
+    compile(&filter.file().unwrap(), Arch::host()).unwrap()
 }
 
 /// Says why a test proves nothing here; with AISANDBOX_MUST_RUN=1 that is a failure.
@@ -84,7 +78,7 @@ const NO_FD: libc::c_long = -1;
 
 #[test]
 fn the_kernel_answers_as_the_agent_filter_says() {
-    let Some(program) = agent() else { return skip("no filter for this machine") };
+    let program = program(ShippedFilter::Agent);
     let calls = [
         (libc::SYS_getpid, [0; 4]),
         (libc::SYS_mount, [0; 4]),
@@ -135,7 +129,7 @@ fn the_kernel_answers_as_the_agent_filter_says() {
 
 #[test]
 fn the_strict_filter_leaves_local_sockets_only() {
-    let Some(program) = strict() else { return skip("no filter for this machine") };
+    let program = program(ShippedFilter::Strict);
     let calls = [(SOCKET, [1, STREAM, 0, 0]), (SOCKET, [2, STREAM, 0, 0]), (libc::SYS_ptrace, [0; 4])];
     assert_eq!(under(&program.instructions, &calls, || {}).errnos, [0, libc::EAFNOSUPPORT, libc::EPERM]);
     assert_eq!(under(&[], &calls[..2], || {}).errnos, [0, 0]);
@@ -143,15 +137,15 @@ fn the_strict_filter_leaves_local_sockets_only() {
 
 #[test]
 fn the_kernel_takes_the_trap_filter_and_lets_other_calls_pass() {
-    let Some(arch) = Arch::host() else { return skip("no filter for this machine") };
+    let trap = trap_filter(Arch::host());
     let calls =
         [(libc::SYS_getpid, [0; 4]), (libc::SYS_openat, [NO_FD, 0, 0, 0]), (libc::SYS_openat2, [0; 4])];
-    let ended = under(&trap_filter(arch).instructions, &calls, || {});
+    let ended = under(&trap.instructions, &calls, || {});
     assert_eq!(ended.errnos, [0, libc::EFAULT, libc::ENOSYS]);
     // Without a listener the kernel answers ENOSYS to what would wait for one.
     let create = libc::c_long::from(libc::O_CREAT);
     let creating = [(libc::SYS_openat, [NO_FD, 0, create, 0]), (libc::SYS_mkdirat, [NO_FD, 0, 0, 0])];
-    assert_eq!(under(&trap_filter(arch).instructions, &creating, || {}).errnos, [libc::ENOSYS; 2]);
+    assert_eq!(under(&trap.instructions, &creating, || {}).errnos, [libc::ENOSYS; 2]);
     assert_eq!(under(&[], &creating, || {}).errnos, [libc::EFAULT; 2]);
 }
 
@@ -180,7 +174,7 @@ mod foreign {
     #[test]
     fn a_call_of_i386_ends_the_process() {
         let free = under(&[], &[], i386_call);
-        let ended = under(&agent().unwrap().instructions, &[], i386_call);
+        let ended = under(&program(ShippedFilter::Agent).instructions, &[], i386_call);
         if free.status != 0 {
             return skip("this kernel has no i386 calls");
         }
@@ -192,7 +186,7 @@ mod foreign {
     fn a_call_of_x32_ends_the_process_even_where_the_kernel_has_none() {
         let free = under(&[], &[], x32_call);
         assert!(libc::WIFEXITED(free.status));
-        let ended = under(&agent().unwrap().instructions, &[], x32_call);
+        let ended = under(&program(ShippedFilter::Agent).instructions, &[], x32_call);
         assert!(libc::WIFSIGNALED(ended.status));
         assert_eq!(libc::WTERMSIG(ended.status), libc::SIGSYS);
     }

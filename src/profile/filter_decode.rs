@@ -1,15 +1,13 @@
-//! From the tree of a filter file to its rules, every error at once.
+//! From the keys of a filter file to its rules, every error at once.
 //!
 //! Never reads a file: `filter_shipped` finds the text and puts parents before children.
 
-use super::calls::{call_names, known_call};
-use super::filter_file::{FilterAction, FilterRule};
-use super::filter_reader::Reader;
-use super::nearest::{nearest, suggestion};
-use super::parse::{Node, Value, parse};
+use super::decode::{At, Decode, Decoder};
+use super::filter_file::{Compare, Condition, FilterAction, FilterRule, Width};
+use super::filter_keys::{Call, CompareWord, ConditionKeys, FilterKeys, RuleKeys};
+use super::parse::parse;
 use super::{Named, ProfileError};
 use crate::base::Source;
-use crate::sys::Errno;
 use std::collections::BTreeMap;
 
 /// One file, before its parent is put in front.
@@ -25,130 +23,156 @@ pub(super) struct Decoded {
 /// All that is wrong with it.
 pub(super) fn decode(name: &str, text: &str) -> Result<Decoded, Vec<ProfileError>> {
     let root = parse(name, text)?;
-    let mut reader = Reader::new(name);
-    let decoded = reader.file(&root);
+    let mut decoder = Decoder::new(name);
+    let keys = FilterKeys::decode(root, &mut decoder);
+    let mut errors = decoder.into_errors();
+    let decoded = keys.and_then(|keys| file(keys, &mut errors));
     match decoded {
-        Some(decoded) if reader.errors.is_empty() => Ok(decoded),
-        _ => Err(reader.errors),
+        Some(decoded) if errors.is_empty() => Ok(decoded),
+        _ => Err(errors),
     }
 }
 
-/// Words a file may use for an answer besides `allow`, `ok` and `kill`.
-const ERRNOS: &[(&str, Errno)] = &[
-    ("EPERM", Errno::EPERM),
-    ("ENOSYS", Errno::ENOSYS),
-    ("EACCES", Errno::EACCES),
-    ("EINVAL", Errno::EINVAL),
-    ("ENOENT", Errno::ENOENT),
-    ("EOPNOTSUPP", Errno::EOPNOTSUPP),
-    ("EAFNOSUPPORT", Errno::EAFNOSUPPORT),
-    ("EPROTONOSUPPORT", Errno::EPROTONOSUPPORT),
-];
+/// The most alternatives that lists of values may stand for in one rule.
+const MAX_ALTERNATIVES: usize = 128;
 
-impl Reader<'_> {
-    fn file(&mut self, root: &Node) -> Option<Decoded> {
-        let fields = self.fields(root, &["version", "description", "extends", "default", "rules"])?;
-        match fields.get("version").map(|node| &node.value) {
-            Some(Value::Int(1)) => {}
-            Some(_) => {
-                self.fail(root.line, "`version` must be 1", "this build reads version 1 of the format")
+fn file(keys: FilterKeys, errors: &mut Vec<ProfileError>) -> Option<Decoded> {
+    let rules: Vec<FilterRule> =
+        keys.rules?.into_iter().filter_map(|rule_keys| rule(rule_keys, errors)).collect();
+    check_order(&rules, errors);
+    Some(Decoded {
+        description: keys.description.unwrap_or_default(),
+        extends: keys.extends.map(|At { value, asked }| Named { value, asked }),
+        default: keys.default?.action(),
+        rules,
+    })
+}
+
+/// `None` for a rule that was refused already, or is here.
+fn rule(At { value: keys, asked }: At<RuleKeys>, errors: &mut Vec<ProfileError>) -> Option<FilterRule> {
+    if let (Some(otherwise), None) = (&keys.otherwise, &keys.when) {
+        let error = ProfileError::new(otherwise.asked.clone(), "`otherwise` without `when`");
+        errors.push(error.hint("leave it out: the action always holds"));
+    }
+    if keys.comment.as_ref().is_some_and(|comment| comment.trim().is_empty()) {
+        errors.push(
+            ProfileError::new(asked.clone(), "`comment` is empty").hint("say why, and who makes these calls"),
+        );
+    }
+    let when = match keys.when {
+        Some(alternatives) => Some(when(alternatives, errors)).filter(|when| !when.is_empty()),
+        None => Some(Vec::new()),
+    };
+    let calls = keys.calls.map(|named| calls(named, errors));
+    Some(FilterRule {
+        calls: calls?,
+        action: keys.action?.action(),
+        when: when?,
+        otherwise: keys.otherwise.map(|word| word.value.action()),
+        comment: keys.comment?,
+        asked,
+    })
+}
+
+fn calls(named: At<Vec<At<Call>>>, errors: &mut Vec<ProfileError>) -> Vec<&'static str> {
+    let mut calls: Vec<&'static str> = Vec::new();
+    for At { value: Call(call), asked } in named.value {
+        if calls.contains(&call) {
+            errors.push(ProfileError::new(asked, format!("`{call}` stands twice in this rule")));
+        }
+        calls.push(call);
+    }
+    if calls.is_empty() && errors.is_empty() {
+        errors.push(ProfileError::new(named.asked, "`calls` names no system call"));
+    }
+    calls
+}
+
+/// The alternatives, with lists of values written out.
+fn when(written: At<Vec<At<Vec<At<ConditionKeys>>>>>, errors: &mut Vec<ProfileError>) -> Vec<Vec<Condition>> {
+    let mut alternatives = Vec::new();
+    let none = written.value.is_empty();
+    for At { value: all, asked } in written.value {
+        if all.is_empty() {
+            let error = ProfileError::new(asked, "an empty alternative always holds");
+            errors.push(error.hint("leave `when` out"));
+        }
+        alternatives.extend(alternative(all, errors));
+    }
+    if none {
+        errors.push(ProfileError::new(written.asked, "`when` has no alternative that can hold"));
+    } else if alternatives.len() > MAX_ALTERNATIVES {
+        let message = format!("`when` stands for more than {MAX_ALTERNATIVES} alternatives");
+        errors.push(ProfileError::new(written.asked, message));
+    }
+    alternatives
+}
+
+/// Conditions that hold together; one list of them for each choice of values.
+fn alternative(all: Vec<At<ConditionKeys>>, errors: &mut Vec<ProfileError>) -> Vec<Vec<Condition>> {
+    let mut choices: Vec<Vec<Condition>> = vec![Vec::new()];
+    for At { value: keys, asked } in all {
+        let conditions = condition(keys, &asked, errors).unwrap_or_default();
+        let longer = choices
+            .iter()
+            .flat_map(|start| conditions.iter().map(|last| [start.as_slice(), &[*last]].concat()));
+        choices = longer.take(MAX_ALTERNATIVES + 1).collect();
+    }
+    choices
+}
+
+/// One condition for each value it lists. `None` for one that was refused.
+fn condition(keys: ConditionKeys, asked: &Source, errors: &mut Vec<ProfileError>) -> Option<Vec<Condition>> {
+    let mask = keys.mask.map(|bits| bits.0.iter().fold(0, |all, bit| all | bit));
+    let (arg, width, values, word) = (keys.arg?.0, keys.width?, keys.value?.0, keys.op?);
+    let mut refuse = |message: &str| {
+        errors.push(ProfileError::new(asked.clone(), message));
+        None
+    };
+    let op = match (word, mask) {
+        (CompareWord::MaskedEq, None | Some(0)) => {
+            return refuse("`masked_eq` needs the bits to compare in `mask`");
+        }
+        (CompareWord::MaskedEq, Some(mask)) => Compare::MaskedEq(mask),
+        (_, Some(_)) => return refuse("`mask` belongs to `op: masked_eq`"),
+        (CompareWord::Eq, None) => Compare::Eq,
+        (CompareWord::Ne, None) => Compare::Ne,
+        (CompareWord::Lt, None) => Compare::Lt,
+        (CompareWord::Le, None) => Compare::Le,
+        (CompareWord::Gt, None) => Compare::Gt,
+        (CompareWord::Ge, None) => Compare::Ge,
+    };
+    if values.len() != 1 && !matches!(op, Compare::Eq | Compare::MaskedEq(_)) {
+        return refuse("only `eq` and `masked_eq` take a list of values");
+    }
+    let most = if width == Width::Low32 { u64::from(u32::MAX) } else { u64::MAX };
+    let seen = if let Compare::MaskedEq(mask) = op { mask } else { most };
+    if seen & !most != 0 || values.iter().any(|value| value & !seen != 0) {
+        return refuse("a value or mask has bits outside what is compared");
+    }
+    Some(values.into_iter().map(|value| Condition { arg, op, value, width }).collect())
+}
+
+/// Every call must be answered whatever its arguments are, and no rule may stand where it is never reached.
+fn check_order(rules: &[FilterRule], errors: &mut Vec<ProfileError>) {
+    let mut before: BTreeMap<&'static str, &FilterRule> = BTreeMap::new();
+    for rule in rules {
+        for call in &rule.calls {
+            if let Some(earlier) = before.insert(call, rule).filter(|earlier| earlier.is_final()) {
+                let message =
+                    format!("`{call}` is answered for good at {}: this rule is never reached", earlier.asked);
+                errors.push(ProfileError::new(rule.asked.clone(), message));
             }
-            None => self.fail(root.line, "`version` is missing", "write `version: 1`"),
         }
-        let description = fields.get("description").and_then(|node| self.text(node, "description"));
-        let extends = fields.get("extends").and_then(|node| {
-            Some(Named { value: self.text(node, "extends")?, asked: Source::line(self.name, node.line) })
-        });
-        let default = self.required(&fields, root, "default").and_then(|node| self.action(node));
-        let list = self.required(&fields, root, "rules").and_then(|node| self.list(node, "rules"))?;
-        let rules: Vec<FilterRule> = list.iter().filter_map(|node| self.rule(node)).collect();
-        self.check_order(&rules);
-        Some(Decoded { description: description.unwrap_or_default(), extends, default: default?, rules })
     }
-
-    fn rule(&mut self, node: &Node) -> Option<FilterRule> {
-        let fields = self.fields(node, &["calls", "action", "when", "otherwise", "comment"])?;
-        let calls = self.required(&fields, node, "calls").map(|node| self.calls(node));
-        let action = self.required(&fields, node, "action").and_then(|node| self.action(node));
-        let comment = self.required(&fields, node, "comment").and_then(|node| self.text(node, "comment"));
-        let when = fields.get("when").map(|node| self.when(node)).unwrap_or_default();
-        let otherwise = fields.get("otherwise").and_then(|node| self.action(node));
-        if let (Some(node), None) = (fields.get("otherwise"), fields.get("when")) {
-            self.fail(node.line, "`otherwise` without `when`", "leave it out: the action always holds");
-        }
-        let asked = Source::line(self.name, node.line);
-        Some(FilterRule { calls: calls?, action: action?, when, otherwise, comment: comment?, asked })
-    }
-
-    fn calls(&mut self, node: &Node) -> Vec<&'static str> {
-        let mut calls: Vec<&'static str> = Vec::new();
-        let items = self.list(node, "calls").unwrap_or_default();
-        for item in items {
-            let Some(word) = self.text(item, "calls") else { continue };
-            match known_call(&word) {
-                Some(call) if calls.contains(&call) => {
-                    self.error(item.line, format!("`{word}` stands twice in this rule"))
-                }
-                Some(call) => calls.push(call),
-                None => {
-                    let hint = nearest(&word, call_names()).map_or_else(
-                        || "syscalls(2) lists them".to_owned(),
-                        |other| format!("did you mean `{other}`?"),
-                    );
-                    self.fail(item.line, format!("unknown system call `{word}`"), hint);
-                }
-            }
-        }
-        if items.is_empty() {
-            self.error(node.line, "`calls` names no system call");
-        }
-        calls
-    }
-
-    fn action(&mut self, node: &Node) -> Option<FilterAction> {
-        let word = self.text(node, "an action")?;
-        let errno = || ERRNOS.iter().find(|known| known.0 == word).map(|known| FilterAction::Errno(known.1));
-        let action = match word.as_str() {
-            "allow" => Some(FilterAction::Allow),
-            "ok" => Some(FilterAction::Succeed),
-            "kill" => Some(FilterAction::Kill),
-            _ => errno(),
-        };
-        if action.is_none() {
-            let known: Vec<&str> =
-                ["allow", "ok", "kill"].into_iter().chain(ERRNOS.iter().map(|known| known.0)).collect();
-            self.fail(node.line, format!("unknown action `{word}`"), suggestion(&word, &known));
-        }
-        action
-    }
-
-    /// Every call must be answered whatever its arguments are, and no rule may stand where it is never reached.
-    fn check_order(&mut self, rules: &[FilterRule]) {
-        let mut before: BTreeMap<&'static str, &FilterRule> = BTreeMap::new();
-        for rule in rules {
-            for call in &rule.calls {
-                if let Some(earlier) = before.insert(call, rule).filter(|earlier| earlier.is_final()) {
-                    let message = format!(
-                        "`{call}` is answered for good at {}: this rule is never reached",
-                        earlier.asked
-                    );
-                    self.errors.push(ProfileError::new(rule.asked.clone(), message));
-                }
-            }
-        }
-        for (call, rule) in before.into_iter().filter(|(_, rule)| !rule.is_final()) {
-            let error = ProfileError::new(
-                rule.asked.clone(),
-                format!("nothing says what `{call}` gets when this does not hold"),
-            );
-            self.errors.push(error.hint("add `otherwise:`"));
-        }
+    for (call, rule) in before.into_iter().filter(|(_, rule)| !rule.is_final()) {
+        let message = format!("nothing says what `{call}` gets when this does not hold");
+        errors.push(ProfileError::new(rule.asked.clone(), message).hint("add `otherwise:`"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::filter_file::{Compare, Condition, Width};
     use super::*;
 
     const START: &str = "version: 1\ndescription: x\ndefault: ENOSYS\nrules:\n";
@@ -175,6 +199,21 @@ mod tests {
             "x.yaml:9: `comment` is missing",
         ];
         assert_eq!(found, starts);
+    }
+
+    #[test]
+    fn a_rule_without_a_reason_is_refused() {
+        let found = errors("  - { calls: [read], action: allow, comment: ' ' }\n");
+        assert!(found[0].starts_with("x.yaml:5: `comment` is empty"), "{found:?}");
+    }
+
+    #[test]
+    fn a_wrong_condition_is_not_taken_for_a_rule_that_always_holds() {
+        let found = errors(concat!(
+            "  - { calls: [prctl], action: ok, when: [[{ arg: 0, op: eq, value: NOPE, width: 32 }]], comment: c }\n",
+            "  - { calls: [prctl], action: allow, comment: c }\n",
+        ));
+        assert_eq!(found.len(), 1, "{found:?}");
     }
 
     #[test]

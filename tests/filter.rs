@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use aisandbox::base::Source;
 use aisandbox::plan::{CallData, Decision, MAX_INSTRUCTIONS, Program, compile, decide};
-use aisandbox::profile::{Arch, FilterAction, FilterFile, ShippedFilter, call_name, call_names, call_number};
+use aisandbox::profile::{
+    Arch, Compare, Condition, FilterAction, FilterFile, FilterRule, ShippedFilter, Width, call_name,
+    call_names, call_number,
+};
+use aisandbox::sys::Errno;
 
 fn read(filter: ShippedFilter) -> FilterFile {
     filter.file().unwrap_or_else(|errors| panic!("{}: {errors:#?}", filter.name()))
@@ -104,6 +109,64 @@ fn the_program_decides_what_the_file_says_for_any_arguments() {
             }
         }
     }
+}
+
+/// A rule for prctl with random comparisons of few values, so that they often hold.
+fn random_rule(random: &mut Random, otherwise: bool) -> FilterRule {
+    let mut condition = || {
+        let bits = [0, 1, 2, 3, 1 << 31, u64::from(u32::MAX)];
+        let width = if random.next().is_multiple_of(2) { Width::Low32 } else { Width::Full64 };
+        let high = if width == Width::Full64 { random.pick(&[0, 1 << 32, 3 << 40]) } else { 0 };
+        let value = random.pick(&bits) | high;
+        let mask = random.pick(&bits) | 1 | high;
+        let (op, value) = match random.next() % 7 {
+            0 => (Compare::Eq, value),
+            1 => (Compare::Ne, value),
+            2 => (Compare::Lt, value),
+            3 => (Compare::Le, value),
+            4 => (Compare::Gt, value),
+            5 => (Compare::Ge, value),
+            _ => (Compare::MaskedEq(mask), value & mask),
+        };
+        Condition { arg: u8::try_from(random.next() % 6).unwrap(), op, value, width }
+    };
+    let when =
+        vec![vec![condition()], vec![condition(), condition()], (0..60).map(|_| condition()).collect()];
+    FilterRule {
+        calls: vec!["prctl"],
+        action: FilterAction::Succeed,
+        when,
+        otherwise: otherwise.then_some(FilterAction::Allow),
+        comment: String::new(),
+        asked: Source::built_in("test"),
+    }
+}
+
+#[test]
+fn any_comparisons_are_decided_as_written_also_in_rules_that_follow_each_other() {
+    let mut random = Random(42);
+    let values =
+        [0, 1, 2, 3, 1 << 31, u64::from(u32::MAX), 1 << 32, 1 << 32 | 1, 3 << 40, 3 << 40 | 3, u64::MAX];
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        let mut rules = vec![
+            random_rule(&mut random, false),
+            random_rule(&mut random, false),
+            random_rule(&mut random, true),
+        ];
+        rules[1].action = FilterAction::Kill;
+        rules[2].action = FilterAction::Errno(Errno::EACCES);
+        let default = FilterAction::Errno(Errno::ENOSYS);
+        let file = FilterFile { name: "random".into(), description: String::new(), default, rules };
+        let program = compile(&file, Arch::X86_64).unwrap();
+        for _ in 0..100 {
+            let args = std::array::from_fn(|_| random.pick(&values));
+            let expected = decision(file.answer(157, Arch::X86_64, &args).0);
+            assert_eq!(ask(&program, 157, args), expected, "{args:x?} {file:#?}");
+            seen.insert(format!("{expected:?}"));
+        }
+    }
+    assert_eq!(seen.len(), 4, "every answer was seen: {seen:?}");
 }
 
 #[test]

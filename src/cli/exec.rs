@@ -1,7 +1,7 @@
 //! `exec`: from the command line to the exit code. The order is the promise: plan, prepare, clone, record, go, wait.
 
 use super::args::Exec;
-use super::filter::{arch, compiled};
+use super::filter::compiled;
 use super::output::complain;
 use super::record::{self, Record};
 use super::status::Status;
@@ -12,7 +12,7 @@ use crate::host::facts::Facts;
 use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
 use crate::plan::{Plan, trap_filter};
-use crate::profile::{Context, Profile};
+use crate::profile::{Arch, Context, Profile};
 use crate::sys::process;
 use std::os::fd::RawFd;
 
@@ -140,7 +140,7 @@ fn begin(
 ) -> Result<Running, Refusal> {
     let in_words = |message| (None, message, None);
     let (_, filter) = compiled(&plan.profile.seccomp).map_err(in_words)?;
-    let trap = trap_filter(arch().map_err(in_words)?);
+    let trap = trap_filter(Arch::host());
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
         mount_api: facts.calls.mount_api,

@@ -1,25 +1,18 @@
-//! The system call filters of a launch, loaded and compiled: for `exec`, `explain`, `why` and `doctor` alike.
+//! The system call filter of a launch, found and compiled: for `exec`, `explain`, `why` and `doctor` alike.
 
 use crate::base::Source;
 use crate::plan::{self, Program};
-use crate::profile::{Arch, FilterFile, Named};
+use crate::profile::{Arch, FoundFilter, Named};
 
-/// The machine filters are compiled for.
-/// # Errors
-/// In words, on a machine without a table of its system calls.
-pub(super) fn arch() -> Result<Arch, String> {
-    Arch::host().ok_or_else(|| "no table of system calls for this machine: x86_64 and aarch64 have one".to_owned())
-}
-
-/// Loads a filter and compiles it.
+/// Finds a filter and gives its program; a shipped one was compiled when this program was built.
 /// # Errors
 /// Every error of the file, in words.
-pub(super) fn compiled(named: &Named) -> Result<(FilterFile, Program), String> {
-    let file = crate::profile::load_filter(named).map_err(|errors| {
+pub(super) fn compiled(named: &Named) -> Result<(FoundFilter, Program), String> {
+    let found = crate::profile::find_filter(named).map_err(|errors| {
         errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     })?;
-    let program = plan::compile(&file, arch()?).map_err(|error| error.to_string())?;
-    Ok((file, program))
+    let program = plan::filter_program(&found, Arch::host()).map_err(|error| error.to_string())?;
+    Ok((found, program))
 }
 
 /// The filter that agents get when nothing else is said.

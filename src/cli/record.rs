@@ -94,7 +94,7 @@ pub(super) fn pattern_name(plan: &Plan, pattern: u16) -> String {
 }
 
 fn call_name(number: u16) -> String {
-    let known = super::filter::arch().ok().and_then(|arch| crate::profile::call_name(u32::from(number), arch));
+    let known = crate::profile::call_name(u32::from(number), crate::profile::Arch::host());
     known.map_or_else(|| number.to_string(), str::to_owned)
 }
 

@@ -1,7 +1,7 @@
 //! `why`: one decision explained: what happens to a path, a host or a system call in a sandbox, and which line says so.
 
 use super::args::Why;
-use super::filter::{arch, compiled};
+use super::filter::compiled;
 use super::output::{complain, print};
 use super::{explain, shape};
 use crate::base::InnerPath;
@@ -52,10 +52,7 @@ fn answer(why: &Why) -> Result<Answer, u8> {
         })?;
         return Ok(about_path(&plan, &path));
     }
-    let machine = arch().map_err(|message| {
-        complain(&message, None);
-        125u8
-    })?;
+    let machine = Arch::host();
     match call_number(&why.subject, machine) {
         Some(number) => about_call(&plan, number, machine),
         None if why.subject.contains(['.', ':']) || why.subject == "localhost" => Ok(about_host(&plan)),
@@ -143,16 +140,18 @@ fn about_host(plan: &Plan) -> Answer {
 }
 
 fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
-    let (file, program) = compiled(&plan.profile.seccomp).map_err(|message| {
+    let (found, program) = compiled(&plan.profile.seccomp).map_err(|message| {
         complain(&message, None);
         125u8
     })?;
+    let file = found.file().map_err(|errors| shape::report(&errors))?;
     let data = CallData { audit_arch: machine.audit(), number, args: [0; 6] };
     let decision = decide(&program.instructions, &data);
     let mut lines = vec![format!("with all arguments zero: {decision:?} (seccomp {})", plan.profile.seccomp.value)];
     for rule in file.rules.iter().filter(|rule| rule.calls.iter().any(|call| call_number(call, machine) == Some(number))) {
         let by_argument = if rule.when.is_empty() { "" } else { ", by its arguments" };
-        lines.push(format!("{}{by_argument}: {} ({})", rule.action, crate::base::escape(rule.comment.as_bytes()), rule.asked));
+        let comment = crate::base::escape(rule.comment.as_bytes());
+        lines.push(format!("{}{by_argument}: {comment} ({})", rule.action, rule.asked));
     }
     if lines.len() == 1 {
         lines.push("no rule names it, so it is unknown here: ENOSYS".into());

@@ -12,9 +12,10 @@
 use super::Context;
 use super::decode::At;
 use super::entry::{expand, grow};
+use super::values::variable_name;
 use super::written::{
     ChannelWord, ConsentKeys, DesktopKeys, EnvironmentKeys, LandlockWord, LimitKeys, NetworkKeys,
-    ProfileFile, Say, variable_name,
+    ProfileFile, Say,
 };
 use crate::base::{InnerPath, Source};
 use crate::profile::{

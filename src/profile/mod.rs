@@ -23,7 +23,9 @@ mod parse;
 mod protect;
 mod schema;
 mod shipped;
+mod show;
 mod units;
+mod values;
 mod written;
 
 pub use calls::{Arch, call_name, call_names, call_number};
@@ -36,4 +38,5 @@ pub use load::{load, load_str, unsupported};
 pub use model::*;
 pub use protect::{GroupEntry, protect_group};
 pub use schema::{filter_schema, schema};
+pub use show::{to_json, to_text};
 pub use units::{parse_duration, parse_size};

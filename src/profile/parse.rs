@@ -1,19 +1,18 @@
 //! YAML text to a tree of values that know their lines. The only file that names the YAML package.
 //!
-//! Never gives a value a meaning: that is the decoder's work, which can then report every error at once. What a
-//! hostile file could make expensive is bounded here: bytes, depth, nodes, and what aliases may repeat.
+//! Never gives a value a meaning: that is the decoder's work, which can then report every error at once. Takes the
+//! parser's events as they come, without serde: a value's line then costs nothing, and what a hostile file could
+//! make expensive is not there (anchors, aliases and tags are refused) or bounded (bytes, depth, values).
 
 use super::error::ProfileError;
 use crate::base::Source;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::{Spanned, options::DuplicateKeyPolicy, options::MergeKeyPolicy};
-use std::fmt;
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
 
 /// The most bytes a file may have.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// The most collections inside each other. Formats here need five.
 const MAX_DEPTH: usize = 16;
-/// The most values, aliases followed.
+/// The most values.
 const MAX_NODES: usize = 100_000;
 
 /// A value and the line it starts on, counted from 1.
@@ -34,7 +33,7 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
-/// What YAML's core schema makes of the text. `0755` and `1_000` stay text, as do `yes` and `on`.
+/// What YAML's core schema makes of the text. `0755` and `1_000` stay text, as do `yes` and `on`; `0x1f` is a number.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     /// Nothing, `~` or `null`.
@@ -71,137 +70,158 @@ impl Value {
 /// # Errors
 /// The first place where the text is no YAML, or one of the bounds it breaks.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Node, Vec<ProfileError>> {
+    let refuse = |(line, message): Stop| vec![ProfileError::new(Source::line(name, line), message)];
     if text.len() > MAX_BYTES {
-        let error =
-            ProfileError::new(Source::line(name, 1), format!("has {} bytes, more than 1 MiB", text.len()));
-        return Err(vec![error]);
+        return Err(refuse((1, format!("has {} bytes, more than 1 MiB", text.len()))));
     }
-    serde_yaml::from_str_with_options::<Spanned<Value>>(text, options()).map(node).map_err(|error| {
-        let line = error.location().map_or(1, line_of);
-        let asked = Source::line(name, line);
-        vec![ProfileError::new(asked, first_line(&error.without_snippet().to_string()))]
-    })
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str_with_options(text, options()) {
+        let (event, span) = event.map_err(|error| refuse(broken(&error)))?;
+        builder.take(event, line_of(&span)).map_err(refuse)?;
+    }
+    builder.root.ok_or_else(|| refuse((1, "is empty".into())))
 }
 
-fn options() -> serde_yaml::Options {
-    serde_yaml::options! {
-        budget: serde_yaml::budget! {
-            max_events: 4 * MAX_NODES,
-            max_aliases: 1000,
-            max_anchors: 1000,
-            max_recorded_anchor_events: MAX_NODES,
-            max_recorded_anchor_bytes: 4 * MAX_BYTES,
-            max_depth: MAX_DEPTH,
-            flow_nesting_limit: MAX_DEPTH,
-            max_documents: 1,
-            max_nodes: MAX_NODES,
-            max_total_scalar_bytes: 4 * MAX_BYTES,
-        },
-        alias_limits: serde_yaml::alias_limits! {
-            max_total_replayed_events: MAX_NODES,
-            max_replay_stack_depth: MAX_DEPTH,
-        },
-        duplicate_keys: DuplicateKeyPolicy::PassThrough,
-        merge_keys: MergeKeyPolicy::AsOrdinary,
-        leading_zero_numbers_as_strings: true,
-        underscored_numbers_as_strings: true,
-        strict_booleans: true,
-        reject_unsupported_tags: true,
-        with_snippet: false,
-    }
+/// Why reading stops: a line and the reason.
+type Stop = (u32, String);
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.flow_nesting_limit = MAX_DEPTH;
+    options.block_nesting_limit = MAX_DEPTH;
+    options.disallow_directives = true;
+    options.set_emit_comments(false);
+    options
 }
 
-fn node(spanned: Spanned<Value>) -> Node {
-    Node { line: line_of(spanned.referenced), value: spanned.value }
+fn line_of(span: &Span) -> u32 {
+    u32::try_from(span.start.line()).unwrap_or(u32::MAX).max(1)
 }
 
-fn line_of(location: serde_yaml::Location) -> u32 {
-    u32::try_from(location.line()).unwrap_or(u32::MAX).max(1)
+fn broken(error: &ScanError) -> Stop {
+    (u32::try_from(error.marker().line()).unwrap_or(u32::MAX).max(1), error.info())
 }
 
-/// The package's messages say the place again after the words; the place is ours to say.
-fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or("not YAML");
-    let words = line.find(" at line ").map_or(line, |end| line.get(..end).unwrap_or(line));
-    words.to_owned()
+/// What is being put together.
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    nodes: usize,
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
+/// A collection whose end has not come.
+enum Open {
+    List(u32, Vec<Node>),
+    Map(u32, Vec<(Key, Node)>, Option<Key>),
 }
 
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a YAML value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map_or_else(|_| Value::Str(value.to_string()), Value::Int))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
-        Ok(Value::Str(value.to_string()))
-    }
-
-    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
-        Ok(Value::Str(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Float(value))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::Str(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::Str(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element::<Spanned<Value>>()? {
-            list.push(node(item));
-        }
-        Ok(Value::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Vec::new();
-        while let Some((key, value)) = entries.next_entry::<Spanned<Value>, Spanned<Value>>()? {
-            let line = line_of(key.referenced);
-            let name = match key.value {
-                Value::Str(text) => text,
-                Value::Int(number) => number.to_string(),
-                Value::Bool(truth) => truth.to_string(),
-                other => {
-                    let message = format!("a name must be text, not {}", other.kind());
-                    return Err(serde::de::Error::custom(message));
+impl Builder {
+    fn take(&mut self, event: Event<'_>, line: u32) -> Result<(), Stop> {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > 1 {
+                    return Err((line, "a second document begins here: one file is one document".into()));
                 }
-            };
-            map.push((Key { line, name }, node(value)));
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                plain(anchor, tag.is_some(), line)?;
+                let value = if style == ScalarStyle::Plain { resolve(&text) } else { None };
+                self.put(Node { line, value: value.unwrap_or_else(|| Value::Str(text.into_owned())) })?;
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                plain(anchor, tag.is_some(), line)?;
+                self.begin(Open::List(line, Vec::new()))?;
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                plain(anchor, tag.is_some(), line)?;
+                self.begin(Open::Map(line, Vec::new(), None))?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
+                Some(Open::List(line, list)) => self.put(Node { line, value: Value::List(list) })?,
+                Some(Open::Map(line, map, _)) => self.put(Node { line, value: Value::Map(map) })?,
+                None => {}
+            },
+            Event::Alias(_) => {
+                return Err((line, "aliases (`*name`) are not known here: write the value out".into()));
+            }
+            _ => {}
         }
-        Ok(Value::Map(map))
+        Ok(())
     }
+
+    fn begin(&mut self, open: Open) -> Result<(), Stop> {
+        let line = match &open {
+            Open::List(line, _) | Open::Map(line, _, _) => *line,
+        };
+        if self.open.len() >= MAX_DEPTH {
+            return Err((line, format!("more than {MAX_DEPTH} lists and mappings inside each other")));
+        }
+        if let Some(Open::Map(_, _, None)) = self.open.last() {
+            return Err((line, "a name must be text, not a list or a mapping".into()));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn put(&mut self, node: Node) -> Result<(), Stop> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err((node.line, format!("more than {MAX_NODES} values")));
+        }
+        match self.open.last_mut() {
+            None => self.root = Some(node),
+            Some(Open::List(_, list)) => list.push(node),
+            Some(Open::Map(_, map, key)) => match key.take() {
+                Some(key) => map.push((key, node)),
+                None => *key = Some(name(node)?),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn plain(anchor: usize, tagged: bool, line: u32) -> Result<(), Stop> {
+    if anchor != 0 {
+        return Err((line, "anchors (`&name`) are not known here: write the value where it is used".into()));
+    }
+    if tagged { Err((line, "tags (`!name`) are not known here".into())) } else { Ok(()) }
+}
+
+fn name(node: Node) -> Result<Key, Stop> {
+    let line = node.line;
+    let name = match node.value {
+        Value::Str(text) => text,
+        Value::Int(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        other => return Err((line, format!("a name must be text, not {}", other.kind()))),
+    };
+    Ok(Key { line, name })
+}
+
+/// What a text without quotes is, where it is not text. Only spellings that everybody reads alike count.
+fn resolve(text: &str) -> Option<Value> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
+        "true" | "True" | "TRUE" => return Some(Value::Bool(true)),
+        "false" | "False" | "FALSE" => return Some(Value::Bool(false)),
+        _ => {}
+    }
+    if let Some(hex) = text.strip_prefix("0x") {
+        let digits = hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        return i64::from_str_radix(hex, 16).ok().filter(|_| digits).map(Value::Int);
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
+    if leading_zero || !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().ok().map(Value::Int);
+    }
+    text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float)
 }
 
 #[cfg(test)]
@@ -226,10 +246,11 @@ mod tests {
 
     #[test]
     fn a_word_that_older_yaml_took_for_something_else_stays_text() {
-        for word in ["yes", "no", "on", "0755", "1_000", "1777x"] {
+        for word in ["yes", "no", "on", "0755", "1_000", "1777x", "0x-1", ".inf", ".nan", "1e999", "+1"] {
             assert_eq!(parse("x", word).unwrap().value, Value::Str(word.into()), "{word}");
         }
         assert_eq!(parse("x", "true").unwrap().value, Value::Bool(true));
+        assert_eq!(parse("x", "0xffffffff").unwrap().value, Value::Int(0xffff_ffff));
         assert_eq!(parse("x", "1.5").unwrap().value, Value::Float(1.5));
     }
 
@@ -259,14 +280,15 @@ mod tests {
     }
 
     #[test]
-    fn what_aliases_repeat_is_bounded() {
+    fn there_is_nothing_that_aliases_could_repeat() {
         let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..12 {
             let inner = format!("*a{}", level - 1);
             text.push_str(&format!("a{level}: &a{level} [{}]\n", vec![inner; 10].join(", ")));
         }
-        assert!(parse("x", &text).is_err());
-        assert!(parse("x", "a: &one [1]\nb: *one\n").is_ok());
+        assert!(first(&text).message.contains("anchors"));
+        assert!(first("a: *one\n").message.len() > 5);
+        assert!(first("a: !!str 1\n").message.contains("tags"));
     }
 
     #[test]

@@ -175,11 +175,11 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        assert_eq!(bytes("512M"), Some(512 << 20));
-        assert_eq!(bytes("1G"), Some(1 << 30));
-        assert_eq!(bytes("4KiB"), Some(4096));
-        assert_eq!(bytes("4 KiB"), Some(4096));
-        assert_eq!(bytes("17"), Some(17));
+        assert_eq!(parse_size("512M"), Some(512 << 20));
+        assert_eq!(parse_size("1G"), Some(1 << 30));
+        assert_eq!(parse_size("4KiB"), Some(4096));
+        assert_eq!(parse_size("4 KiB"), Some(4096));
+        assert_eq!(parse_size("17"), Some(17));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 //!
 //! Never fills in a default or a variable: `entry` and `merge` do. The JSON Schema is made from these types.
 
-use super::decode::{At, Decode, Decoder, mapping, shown, words};
+use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer, NetworkMode};
-use super::parse::{Node, Value};
 use super::units::{Bytes, Cores, Count, Lasting, Mode};
-use std::borrow::Cow;
+use super::values::{Host, Settings, Version};
 
 mapping! {
     /// A profile of aisandbox: what a confined program can see and do.
@@ -295,120 +294,3 @@ mapping! {
         mode: AuditMode,
     }
 }
-
-/// The version of the format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Version;
-
-/// A destination: a DNS name or address in lower case, `*.` before a name at most.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Host(pub(crate) String);
-
-/// Variables with their values; numbers and truth values are taken as their text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Settings(pub(crate) Vec<(String, At<String>)>);
-
-impl Decode for Version {
-    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
-        match node.value {
-            Value::Int(1) => Some(Self),
-            other => {
-                let hint = Some("this build knows version 1: write `version: 1`".into());
-                decoder.refuse(node.line, format!("unknown version {} of the format", shown(&other)), hint)
-            }
-        }
-    }
-}
-
-impl Decode for Host {
-    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
-        let line = node.line;
-        let text = decoder.text(node)?.value;
-        let name = text.strip_prefix("*.").unwrap_or(&text);
-        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.:".contains(&byte);
-        let labels = name.len() <= 253 && name.split('.').all(|label| !label.is_empty() && label.len() <= 63);
-        if labels && name.bytes().all(fit) {
-            return Some(Self(text));
-        }
-        let hint = Some("write a name in lower case, an address, or `*.example.org`".into());
-        decoder.refuse(line, format!("not a host: `{text}`"), hint)
-    }
-}
-
-impl Decode for Settings {
-    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
-        let mut settings: Vec<(String, At<String>)> = Vec::new();
-        for (key, node) in decoder.map(node)? {
-            if !variable_name(&key.name) {
-                decoder.refuse::<()>(key.line, format!("not a variable's name: `{}`", key.name), None);
-            } else if settings.iter().any(|(name, _)| *name == key.name) {
-                decoder.refuse::<()>(
-                    key.line,
-                    format!("`{}` comes twice", key.name),
-                    Some("keep one".into()),
-                );
-            } else if let Some(value) = scalar(node, decoder) {
-                settings.push((key.name, value));
-            }
-        }
-        Some(Self(settings))
-    }
-}
-
-/// A name that shells can set: letters, digits and `_`, no digit first.
-pub(super) fn variable_name(name: &str) -> bool {
-    let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    name.bytes().all(fit) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
-}
-
-fn scalar(node: Node, decoder: &mut Decoder) -> Option<At<String>> {
-    let asked = decoder.source(node.line);
-    let value = match node.value {
-        Value::Int(number) => number.to_string(),
-        Value::Bool(truth) => truth.to_string(),
-        _ => return decoder.text(node),
-    };
-    Some(At { value, asked })
-}
-
-macro_rules! model_words {
-    ($name:ident, $what:literal, $($word:literal => $variant:ident),*) => {
-        impl Decode for $name {
-            fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
-                decoder.word(node, $what, &[$(($word, Self::$variant)),*])
-            }
-        }
-    };
-}
-
-model_words!(NetworkMode, "mode", "none" => None, "loopback" => Loopback, "filtered" => Filtered, "host" => Host);
-model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
-model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
-    "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
-    "protect-new" => ProtectNew, "cgroup" => Cgroup);
-
-macro_rules! schema {
-    ($name:ident, $schema:tt) => {
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
-}
-
-schema!(Version, { "const": 1 });
-schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });
-schema!(Settings, {
-    "type": "object",
-    "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-    "additionalProperties": { "type": ["string", "integer", "boolean"] }
-});

@@ -202,7 +202,7 @@ fn name(node: Node) -> Result<Key, Stop> {
 }
 
 /// What a text without quotes is, where it is not text. Only spellings that everybody reads alike count.
-fn resolve(text: &str) -> Option<Value> {
+pub(super) fn resolve(text: &str) -> Option<Value> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Some(Value::Null),
         "true" | "True" | "TRUE" => return Some(Value::Bool(true)),

@@ -2,6 +2,7 @@
 //!
 //! Never shows a value in a form that would mean something else when read again: the text is a profile itself.
 
+use super::parse::resolve;
 use super::protect;
 use crate::profile::{Access, FsEntry, Layer, Limits, Profile, Protect};
 use serde_json::{Map, Value, json};
@@ -96,9 +97,8 @@ fn flow(value: &Value) -> String {
 /// Text without quotes where that is safe, else in double quotes with everything unusual escaped.
 fn scalar(text: &str) -> String {
     let safe = |letter: char| letter.is_ascii_alphanumeric() || "/._-+$".contains(letter);
-    let word = !matches!(text.to_ascii_lowercase().as_str(), "true" | "false" | "null");
-    let first = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/' || first == '$');
-    if first && word && text.chars().all(safe) {
+    let first = text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '/' || first == '$');
+    if first && resolve(text).is_none() && text.chars().all(safe) {
         return text.to_owned();
     }
     let mut out = String::from('"');

@@ -255,9 +255,9 @@ mapping! {
     DesktopKeys, required [] {
         /// The session bus.
         dbus: At<Say>,
-        /// Wayland.
+        /// Windows by Wayland.
         wayland: At<Say>,
-        /// X11.
+        /// Windows by X11, where each can read every key.
         x11: At<Say>,
         /// Sound.
         audio: At<Say>,

@@ -63,6 +63,10 @@ const PIECES: [&str; 40] = [
     "access: mask",
 ];
 
+fn piece(dice: &mut Dice) -> &'static str {
+    PIECES.get(dice.roll(PIECES.len())).copied().unwrap_or(":")
+}
+
 fn mutate(text: &str, dice: &mut Dice) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     for _ in 0..=dice.roll(6) {
@@ -70,10 +74,10 @@ fn mutate(text: &str, dice: &mut Dice) -> String {
         let end = (at + dice.roll(12)).min(letters.len());
         match dice.roll(5) {
             0 => drop(letters.drain(at..end)),
-            1 => drop(letters.splice(at..at, PIECES[dice.roll(PIECES.len())].chars())),
-            2 => drop(letters.splice(at..end, PIECES[dice.roll(PIECES.len())].chars())),
+            1 => drop(letters.splice(at..at, piece(dice).chars())),
+            2 => drop(letters.splice(at..end, piece(dice).chars())),
             3 => {
-                let piece: Vec<char> = letters[at..end].to_vec();
+                let piece: Vec<char> = letters.iter().take(end).skip(at).copied().collect();
                 let to = dice.roll(letters.len() + 1);
                 drop(letters.splice(to..to, piece));
             }

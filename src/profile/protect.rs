@@ -146,11 +146,10 @@ pub(super) fn read(word: &str) -> Result<Vec<Protect>, (String, Option<String>)>
         };
         return Ok(entries.iter().map(made).collect());
     }
-    if !word.contains(['/', '.']) {
-        if let Some(group) = nearest(word, GROUPS.iter().map(|(group, _)| *group)) {
-            let hint = format!("did you mean `{group}`? `./{word}` is a file of that name");
-            return Err((format!("unknown protect group `{word}`"), Some(hint)));
-        }
+    let close = nearest(word, GROUPS.iter().map(|(group, _)| *group)).filter(|_| !word.contains(['/', '.']));
+    if let Some(group) = close {
+        let hint = format!("did you mean `{group}`? `./{word}` is a file of that name");
+        return Err((format!("unknown protect group `{word}`"), Some(hint)));
     }
     let path = word.strip_prefix("./").unwrap_or(word).trim_end_matches('/');
     let hint =

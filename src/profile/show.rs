@@ -173,7 +173,7 @@ fn access(access: &Access) -> &'static str {
 /// Groups by name, then the profile's own paths.
 fn protected(protects: &[Protect]) -> Vec<String> {
     let named = |group: &&str| protects.iter().any(|protect| protect.group == Some(*group));
-    let groups = protect::names().into_iter().filter(|group| named(&group)).map(str::to_owned);
+    let groups = protect::names().into_iter().filter(named).map(str::to_owned);
     let own = protects
         .iter()
         .filter(|protect| protect.group.is_none())
@@ -234,7 +234,7 @@ fn consent(profile: &Profile) -> Value {
 
 /// Bytes in the greatest unit that loses nothing.
 fn size(bytes: u64) -> String {
-    let fits = |shift: u32| bytes != 0 && bytes % (1 << shift) == 0;
+    let fits = |shift: u32| bytes != 0 && bytes.is_multiple_of(1 << shift);
     let unit = [(40, "T"), (30, "G"), (20, "M"), (10, "K")].into_iter().find(|(shift, _)| fits(*shift));
     unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }

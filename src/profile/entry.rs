@@ -60,9 +60,10 @@ fn senseless(keys: &EntryKeys, access: AccessWord) -> Vec<ProfileError> {
     let wrong = rows.into_iter().chain([protect]).filter(|(_, _, sensible)| !sensible.contains(&access));
     wrong
         .filter_map(|(key, asked, sensible)| {
+            let asked = asked?.clone();
             let message = format!("`{key}` means nothing with `access: {}`", word(access));
             let known: Vec<&str> = sensible.iter().map(|access| word(*access)).collect();
-            Some(ProfileError::new(asked?.clone(), message).hint(format!("it is for {}", known.join(", "))))
+            Some(ProfileError::new(asked, message).hint(format!("it is for {}", known.join(", "))))
         })
         .collect()
 }

@@ -120,7 +120,10 @@ fn no_mutation_of_a_shipped_profile_makes_the_reader_panic() {
         let text = mutate(&texts[dice.roll(texts.len())], &mut dice);
         let outcome = std::panic::catch_unwind(|| match load_str("x.yaml", &text, &person) {
             Ok(profile) => {
-                assert!(!to_text(&profile).contains('\u{1b}'));
+                let shown = to_text(&profile);
+                assert!(!shown.contains('\u{1b}'));
+                let again = load_str("again.yaml", &shown, &person);
+                assert!(again.is_ok(), "shown as\n{shown}\n{again:?}");
                 true
             }
             Err(errors) => {

@@ -1,6 +1,7 @@
 //! Entries that are well written and still open far more than their author can have meant.
 //!
-//! Never guesses at a path that a profile names: only `$PWD` is judged, which is wherever a person happens to stand.
+//! Never guesses at a path that a profile names: only variables are judged, `$PWD` above all, which is
+//! wherever a person happens to stand.
 
 use super::context::Context;
 use super::decode::At;
@@ -64,13 +65,19 @@ const SECRET: &[&str] = &[
 /// Folders of a home that hold every program's settings.
 const WIDE: &[&str] = &[".config", ".local", ".local/bin", ".local/share", ".local/state", ".cache"];
 
-/// Refuses an entry for the working folder itself, written with `$PWD`, where that is no folder to work in.
+/// Refuses an entry for the working folder itself, written with `$PWD`, where that is no folder to work in, and one
+/// for a home that is `/`, as some service users have it.
 pub(super) fn entry(
     written: &At<String>,
     path: &InnerPath,
     access: AccessWord,
     context: &Context,
 ) -> Option<ProfileError> {
+    if path.as_path() == Path::new("/") && written.value != "/" {
+        let message = format!("`{}` is /, which is everything", written.value);
+        let hint = "set HOME to a folder of your own, and start in a project folder";
+        return Some(ProfileError::new(written.asked.clone(), message).hint(hint));
+    }
     let host = matches!(access, AccessWord::Ro | AccessWord::Rw | AccessWord::Stage | AccessWord::Ask);
     let variable = written.value.starts_with("$PWD") || written.value.starts_with("${PWD}");
     let here = InnerPath::new(&context.pwd).is_ok_and(|pwd| pwd == *path);

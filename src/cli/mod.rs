@@ -10,12 +10,13 @@ mod exec;
 mod explain;
 mod filter;
 mod output;
+mod profile;
 mod record;
 mod shape;
 mod status;
 mod why;
 
-use args::{Audit, Command, Profile};
+use args::Command;
 use std::process::ExitCode;
 
 /// Runs the command line; gives the exit code.
@@ -30,6 +31,23 @@ fn run(command: Command) -> u8 {
     match command {
         Command::Exec(exec) => exec::run(&exec),
         Command::Explain(wish) => explain::run(&wish),
-        _ => 125,
+        Command::Why(question) => why::run(&question),
+        Command::Doctor { json } => examine(json),
+        Command::Profile { command } => profile::run(&command),
+        Command::Audit { command } => audit::run(&command),
+        Command::Completion { shell } => {
+            args::print_completion(shell);
+            0
+        }
+    }
+}
+
+fn examine(json: bool) -> u8 {
+    match filter::compiled(&filter::agent()) {
+        Ok((_, program)) => doctor::run(json, &program.instructions),
+        Err(message) => {
+            output::complain(&message, None);
+            125
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Never starts anything.
 
+use super::args;
 use super::output::{complain, print};
 use crate::base::escape;
 use crate::profile::{self, Context, Profile, ProfileError};
@@ -12,8 +13,19 @@ const WRONG: u8 = 1;
 /// It could not be looked at.
 const FAILED: u8 = 125;
 
+/// Carries one of the commands out; the exit code.
+pub(super) fn run(command: &args::Profile) -> u8 {
+    match command {
+        args::Profile::List { json } => list(*json),
+        args::Profile::Show { profile, raw, json } => show(profile, *raw, *json),
+        args::Profile::Validate { profiles } => validate(profiles),
+        args::Profile::Schema => schema(),
+        args::Profile::Diff { left, right } => diff(left, right),
+    }
+}
+
 /// Prints every profile that can be named.
-pub(super) fn list(json: bool) -> u8 {
+fn list(json: bool) -> u8 {
     with_context(|context| {
         let all = profile::list(context);
         if json {
@@ -36,7 +48,7 @@ pub(super) fn list(json: bool) -> u8 {
 }
 
 /// Prints what a profile comes to, or its own file as written.
-pub(super) fn show(reference: &str, raw: bool, json: bool) -> u8 {
+fn show(reference: &str, raw: bool, json: bool) -> u8 {
     with_profile(reference, |profile| {
         if raw {
             return print(&profile.origins.last().map_or_else(String::new, |origin| printable(&origin.text)));
@@ -48,7 +60,7 @@ pub(super) fn show(reference: &str, raw: bool, json: bool) -> u8 {
 }
 
 /// Checks profiles. 0 when all are right; 1 when one is not.
-pub(super) fn validate(references: &[String]) -> u8 {
+fn validate(references: &[String]) -> u8 {
     with_context(|context| {
         let mut code = 0;
         for reference in references {
@@ -70,12 +82,12 @@ pub(super) fn validate(references: &[String]) -> u8 {
 }
 
 /// Prints the JSON Schema.
-pub(super) fn schema() -> u8 {
+fn schema() -> u8 {
     print(&format!("{:#}\n", profile::schema()))
 }
 
 /// Prints what differs between what two profiles come to. 0 when nothing does, 1 when something does.
-pub(super) fn diff(left: &str, right: &str) -> u8 {
+fn diff(left: &str, right: &str) -> u8 {
     with_profile(left, |left| {
         with_profile(right, |right| {
             let lines = differences(left, right);

@@ -8,7 +8,7 @@ use super::filter_file::{FilterAction, Width};
 use super::filter_words::{constant, nearest_constant};
 use super::nearest::nearest;
 use super::parse::{Node, Value};
-use super::written::Version;
+use super::values::Version;
 use crate::sys::Errno;
 use std::borrow::Cow;
 

@@ -1,0 +1,154 @@
+//! Calls that make a name without opening it: mkdir, mknod, symlink, link, rename. Each acts on an open folder and
+//! one name in it, which is judged by the table first.
+
+use super::open::link_to;
+use super::own::{self, Own};
+use super::resolve::{From, MAX_LINKS, Place};
+use super::table::{Making, Verdict};
+use super::text::PathText;
+use super::{Done, Outcome, Refusal, Request};
+use crate::sys::file::{
+    RESOLVE_NO_MAGICLINKS, kind_and_identity, mkdirat, openat, openat2, symlinkat, unlinkat,
+};
+use crate::sys::{Errno, Sys, name, process};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A path of the caller: a descriptor number and an address in its memory.
+#[derive(Clone, Copy)]
+pub(super) struct At(pub(super) i32, pub(super) u64);
+
+pub(super) fn make_folder(request: &mut Request<'_>, at: At, mode: u32) -> Outcome {
+    let place = writable_place(request, at)?;
+    let verdict = judge(request, &place, Making::Folder)?;
+    process::set_umask(request.target.umask);
+    mkdirat(place.parent.as_fd(), place.name.c(), mode)?;
+    if verdict == Verdict::Way {
+        let bare = PathText::of_bytes(place.bare())?;
+        if let Err(errno) = request.table.made(place.parent.as_fd(), bare.c()) {
+            unlinkat(place.parent.as_fd(), bare.c(), true)?;
+            return Err(errno.into());
+        }
+    }
+    Ok(Done::Value)
+}
+
+/// Regular files, FIFOs and sockets; a device needs a capability that nobody inside has.
+pub(super) fn make_node(request: &mut Request<'_>, at: At, mode: u32) -> Outcome {
+    match mode & libc::S_IFMT {
+        0 | libc::S_IFREG | libc::S_IFIFO | libc::S_IFSOCK => {}
+        libc::S_IFCHR | libc::S_IFBLK | libc::S_IFDIR => return Err(Errno::EPERM.into()),
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    let place = writable_place(request, at)?;
+    judge(request, &place, Making::Other)?;
+    process::set_umask(request.target.umask);
+    name::make_node(place.parent.as_fd(), place.name.c(), mode)?;
+    Ok(Done::Value)
+}
+
+pub(super) fn make_symlink(request: &mut Request<'_>, text: u64, at: At) -> Outcome {
+    let text = request.target.path(text)?;
+    let place = writable_place(request, at)?;
+    judge(request, &place, Making::Other)?;
+    symlinkat(text.c(), place.parent.as_fd(), place.name.c())?;
+    Ok(Done::Value)
+}
+
+pub(super) fn rename(request: &mut Request<'_>, from: At, to: At, flags: u32) -> Outcome {
+    // A whiteout is a device, and would take the place of the old name.
+    if flags & !(libc::RENAME_NOREPLACE | libc::RENAME_EXCHANGE) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let old = writable_place(request, from)?;
+    let new = writable_place(request, to)?;
+    if flags & libc::RENAME_EXCHANGE != 0 {
+        judge(request, &old, Making::Other)?;
+    }
+    judge(request, &new, Making::Other)?;
+    name::rename(old.parent.as_fd(), old.name.c(), new.parent.as_fd(), new.name.c(), flags)?;
+    Ok(Done::Value)
+}
+
+pub(super) fn link(request: &mut Request<'_>, from: At, to: At, flags: i32) -> Outcome {
+    if flags & !(libc::AT_SYMLINK_FOLLOW | libc::AT_EMPTY_PATH) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let source = find_source(request, from, flags)?;
+    let place = writable_place(request, to)?;
+    judge(request, &place, Making::Other)?;
+    let (parent, name) = (place.parent.as_fd(), place.name.c());
+    match source {
+        Source::Named(old) => name::link(old.parent.as_fd(), old.name.c(), parent, name, false)?,
+        Source::Held(found) => name::link(request.target.proc, link_to(&found)?.c(), parent, name, true)?,
+    }
+    Ok(Done::Value)
+}
+
+/// What gets another name.
+enum Source {
+    /// A name that is not followed.
+    Named(Place),
+    /// A file that a followed name led to, or a descriptor: so a file of O_TMPFILE gets its first name.
+    Held(OwnedFd),
+}
+
+fn find_source(request: &Request<'_>, At(dirfd, address): At, flags: i32) -> Sys<Source> {
+    let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
+    let mut text = request.target.path_or_empty(address)?;
+    if text.bytes().is_empty() {
+        return match flags & libc::AT_EMPTY_PATH {
+            0 => Err(Errno::ENOENT),
+            _ if dirfd == libc::AT_FDCWD => Err(Errno::EPERM),
+            _ => request.target.descriptor(dirfd).map(Source::Held).map_err(|errno| match errno {
+                Errno::ENOENT => Errno::EBADF,
+                other => other,
+            }),
+        };
+    }
+    let mut place = request.place(From::Caller(dirfd), &text)?;
+    for _ in 0..=MAX_LINKS {
+        if place.is_in_proc()? {
+            return if follow { own_descriptor(request, &place) } else { Err(Errno::EXDEV) };
+        }
+        if place.wants_folder() {
+            let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+            openat2(place.parent.as_fd(), place.name.c(), flags, 0, RESOLVE_NO_MAGICLINKS)?;
+            return Err(Errno::EPERM);
+        }
+        if !follow {
+            return Ok(Source::Named(place));
+        }
+        let found = openat(place.parent.as_fd(), place.name.c(), libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+        if kind_and_identity(found.as_fd())?.mode & libc::S_IFMT != libc::S_IFLNK {
+            return Ok(Source::Held(found));
+        }
+        text = PathText::read(|room| name::read_link(found.as_fd(), c"", room).map(|end| end + 1))?;
+        place = request.place(From::Folder(place.parent.as_fd()), &text)?;
+    }
+    Err(Errno::ELOOP)
+}
+
+fn own_descriptor(request: &Request<'_>, place: &Place) -> Sys<Source> {
+    match own::find(&request.target, place)? {
+        Own::Descriptor(found) => Ok(Source::Held(found)),
+        Own::Setting(_) => Err(Errno::EXDEV),
+    }
+}
+
+/// A place outside /proc, where nothing can be made.
+fn writable_place(request: &Request<'_>, At(dirfd, address): At) -> Sys<Place> {
+    let text = request.target.path(address)?;
+    let place = request.place(From::Caller(dirfd), &text)?;
+    if place.is_in_proc()? { Err(Errno::EACCES) } else { Ok(place) }
+}
+
+/// Asks the table, and then whether the caller still waits: the next step acts.
+fn judge(request: &Request<'_>, place: &Place, making: Making) -> Result<Verdict, Refusal> {
+    match request.table.judge(place.parent.as_fd(), place.bare(), making)? {
+        Verdict::Denied(pattern) => Err(Refusal::Denied(pattern)),
+        verdict => {
+            request.check_waiting()?;
+            Ok(verdict)
+        }
+    }
+}

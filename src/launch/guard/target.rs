@@ -1,0 +1,187 @@
+//! The caller of a trapped call: its memory, folders, descriptors, umask and terminal, read for it by init.
+//!
+//! Everything here is the caller's own and is reached by its thread number through one /proc folder that is held
+//! open; a held folder of a dead thread answers `ESRCH` or `ENOENT`, never with a later thread of that number.
+//! RACE: what is read is the caller's only if it still waits afterwards: `serve_one` asks before it acts.
+
+use super::text::{PathText, Text, number, number_after};
+use crate::sys::file::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, kind_and_identity, openat, openat2};
+use crate::sys::{Errno, Sys, name, notify};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// How many callers are kept at hand: their /proc folder and status file stay open between calls.
+const KEPT: usize = 8;
+
+/// The name of an entry of /proc.
+type Short = Text<48>;
+
+struct Known {
+    tid: u32,
+    folder: OwnedFd,
+    status: OwnedFd,
+}
+
+/// The callers met last.
+pub(super) struct Callers {
+    proc: OwnedFd,
+    known: Vec<Known>,
+    next: usize,
+}
+
+/// One caller.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The folder /proc.
+    pub(super) proc: BorrowedFd<'a>,
+    folder: BorrowedFd<'a>,
+    /// Its thread number.
+    pub(super) tid: u32,
+    /// Its process number.
+    pub(super) tgid: u32,
+    /// Its file mode creation mask.
+    pub(super) umask: u32,
+}
+
+impl Callers {
+    pub(super) fn new(proc: OwnedFd) -> Self {
+        Self { proc, known: Vec::with_capacity(KEPT), next: 0 }
+    }
+
+    /// Looks a caller up.
+    /// # Errors
+    /// `ESRCH` when it is gone.
+    pub(super) fn meet(&mut self, tid: u32) -> Sys<Target<'_>> {
+        let mut text = [0u8; 512];
+        let place = match self.known.iter().position(|known| known.tid == tid) {
+            Some(place) if self.read_status(place, &mut text).is_ok() => place,
+            Some(place) => {
+                self.replace(place, tid)?;
+                self.read_status(place, &mut text)?;
+                place
+            }
+            None => {
+                let place = self.next % KEPT;
+                self.next = place + 1;
+                self.replace(place, tid)?;
+                self.read_status(place, &mut text)?;
+                place
+            }
+        };
+        let known = self.known.get(place).ok_or(Errno::ESRCH)?;
+        let umask = number_after(&text, b"\nUmask:\t", 8).ok_or(Errno::EIO)?;
+        let tgid = number_after(&text, b"\nTgid:\t", 10).ok_or(Errno::EIO)?;
+        Ok(Target { proc: self.proc.as_fd(), folder: known.folder.as_fd(), tid, tgid, umask })
+    }
+
+    fn read_status(&self, place: usize, text: &mut [u8]) -> Sys<usize> {
+        let known = self.known.get(place).ok_or(Errno::ESRCH)?;
+        name::read_from_start(known.status.as_fd(), text)
+    }
+
+    fn replace(&mut self, place: usize, tid: u32) -> Sys<()> {
+        let folder = openat(
+            self.proc.as_fd(),
+            Short::of(format_args!("{tid}"))?.c(),
+            libc::O_PATH | libc::O_DIRECTORY,
+            0,
+        )?;
+        let status = openat(folder.as_fd(), c"status", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
+        let known = Known { tid, folder, status };
+        match self.known.get_mut(place) {
+            Some(slot) => *slot = known,
+            None => self.known.push(known),
+        }
+        Ok(())
+    }
+}
+
+impl Target<'_> {
+    /// A path from the caller's memory, copied once.
+    /// # Errors
+    /// `EFAULT`, `ENAMETOOLONG` and `ENOENT` (an empty path) as the kernel gives them.
+    pub(super) fn path(&self, address: u64) -> Sys<PathText> {
+        let text = PathText::read(|room| notify::read_memory(self.tid, address, room))?;
+        if text.bytes().is_empty() { Err(Errno::ENOENT) } else { Ok(text) }
+    }
+
+    /// Like [`Self::path`], and an empty one is fine.
+    pub(super) fn path_or_empty(&self, address: u64) -> Sys<PathText> {
+        PathText::read(|room| notify::read_memory(self.tid, address, room))
+    }
+
+    /// The folder a relative path starts from.
+    /// # Errors
+    /// `EBADF` when the caller has no such descriptor, `ENOTDIR` when it is no folder.
+    pub(super) fn folder(&self, dirfd: i32) -> Sys<OwnedFd> {
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        match dirfd {
+            libc::AT_FDCWD => openat(self.folder, c"cwd", flags, 0),
+            number => self.open_descriptor(number, flags).map_err(|errno| match errno {
+                Errno::ENOENT => Errno::EBADF,
+                other => other,
+            }),
+        }
+    }
+
+    /// What the caller's descriptor `number` names, as O_PATH.
+    /// # Errors
+    /// `ENOENT` when there is none.
+    pub(super) fn descriptor(&self, number: i32) -> Sys<OwnedFd> {
+        self.open_descriptor(number, libc::O_PATH)
+    }
+
+    fn open_descriptor(&self, number: i32, flags: i32) -> Sys<OwnedFd> {
+        let number = u32::try_from(number).map_err(|_| Errno::EBADF)?;
+        openat(self.folder, Short::of(format_args!("fd/{number}"))?.c(), flags, 0)
+    }
+
+    /// The caller's controlling terminal, as O_PATH: one of its standard descriptors, or the name in /dev/pts.
+    /// # Errors
+    /// `ENXIO` when it has none, as for /dev/tty.
+    pub(super) fn terminal(&self) -> Sys<OwnedFd> {
+        let device = self.terminal_device()?;
+        for number in 0..3 {
+            if let Ok(found) = self.descriptor(number)
+                && is_terminal(&found, device)
+            {
+                return Ok(found);
+            }
+        }
+        let path = Short::of(format_args!("/dev/pts/{}", device.1))?;
+        let resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+        let found = openat2(self.proc, path.c(), libc::O_PATH | libc::O_CLOEXEC, 0, resolve);
+        found.ok().filter(|found| is_terminal(found, device)).ok_or(Errno::ENXIO)
+    }
+
+    /// Field 7 of stat (proc_pid_stat(5)); the name before it may hold anything but ends with the last `)`.
+    fn terminal_device(&self) -> Sys<(u32, u32)> {
+        let stat = openat(self.folder, c"stat", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
+        let mut text = [0u8; 512];
+        let length = name::read_from_start(stat.as_fd(), &mut text)?;
+        let text = text.get(..length).unwrap_or_default();
+        let after = text.iter().rposition(|byte| *byte == b')').and_then(|end| text.get(end + 2..));
+        let word = after.and_then(|rest| rest.split(|byte| *byte == b' ').nth(4)).ok_or(Errno::ENXIO)?;
+        let number = number(word, 10).ok_or(Errno::ENXIO)?;
+        match (number >> 8 & 0xfff, number & 0xff | number >> 12 & 0xfff00) {
+            (0, _) => Err(Errno::ENXIO),
+            device => Ok(device),
+        }
+    }
+
+    /// One of the files in /proc by which a process sets something of its own, as O_PATH.
+    pub(super) fn own_setting(&self, file: &std::ffi::CStr) -> Sys<OwnedFd> {
+        let folder = openat(
+            self.proc,
+            Short::of(format_args!("{}", self.tgid))?.c(),
+            libc::O_PATH | libc::O_DIRECTORY,
+            0,
+        )?;
+        let resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+        openat2(folder.as_fd(), file, libc::O_PATH | libc::O_CLOEXEC, 0, resolve)
+    }
+}
+
+fn is_terminal(found: &OwnedFd, device: (u32, u32)) -> bool {
+    let character = kind_and_identity(found.as_fd()).is_ok_and(|id| id.mode & libc::S_IFMT == libc::S_IFCHR);
+    character && name::device(found.as_fd()) == Ok(device)
+}

@@ -1,0 +1,112 @@
+//! Workers: forks of init for opens that may block, such as a FIFO without a peer. Init itself never waits.
+//!
+//! A worker opens one file, answers the one call and ends. It ends too when its caller does.
+
+use crate::sys::process::{Ended, Pid, Side, die_with_parent, exit_now, fork_bare};
+use crate::sys::signal::SignalSet;
+use crate::sys::{Errno, Sys, fd, file, notify};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// How many may wait at once; one more is refused with `EAGAIN`.
+const MOST: usize = 16;
+/// How often a waiting worker looks whether its caller is still there.
+const LOOK_EVERY_MS: i64 = 200;
+
+/// A blocking open: `path` beneath /proc leads to the file in whichever process looks.
+pub(super) struct Opening<'a> {
+    pub(super) listener: BorrowedFd<'a>,
+    pub(super) id: u64,
+    pub(super) proc: BorrowedFd<'a>,
+    pub(super) found: BorrowedFd<'a>,
+    pub(super) path: &'a CStr,
+    pub(super) flags: i32,
+    pub(super) close_on_exec: bool,
+}
+
+/// The workers that wait now, each with the call it will answer.
+#[derive(Default)]
+pub(super) struct Workers {
+    running: Vec<(Pid, u64)>,
+}
+
+impl Workers {
+    /// Hands an open to a new worker.
+    /// # Errors
+    /// `EAGAIN` when too many wait already, or as fork(2).
+    pub(super) fn start(&mut self, opening: &Opening<'_>) -> Sys<()> {
+        if self.running.len() >= MOST {
+            return Err(Errno::EAGAIN);
+        }
+        match fork_bare()? {
+            Side::Child => work(opening),
+            Side::Parent(pid) => self.running.push((pid, opening.id)),
+        }
+        Ok(())
+    }
+
+    /// Takes note that a child of init ended; says whether it was a worker. A caller whose worker died without an
+    /// answer gets `EINTR`.
+    /// # Errors
+    /// As [`notify::answer`], but a caller that is gone is none.
+    pub(super) fn reap(&mut self, listener: BorrowedFd<'_>, pid: Pid, ended: Ended) -> Sys<bool> {
+        let Some(place) = self.running.iter().position(|(running, _)| *running == pid) else {
+            return Ok(false);
+        };
+        if matches!(ended, Ended::Stopped(_)) {
+            return Ok(true);
+        }
+        let (_, id) = self.running.swap_remove(place);
+        if notify::is_waiting(listener, id) {
+            match notify::answer(listener, id, Err(Errno::EINTR)) {
+                Ok(()) | Err(Errno::ENOENT | Errno::EINPROGRESS) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn work(opening: &Opening<'_>) -> ! {
+    let result = open_and_answer(opening);
+    exit_now(i32::from(result.is_err()))
+}
+
+fn open_and_answer(opening: &Opening<'_>) -> Sys<()> {
+    die_with_parent(libc::SIGKILL)?;
+    close_others([opening.listener.as_raw_fd(), opening.proc.as_raw_fd(), opening.found.as_raw_fd()])?;
+    interrupt_and_unblock()?;
+    loop {
+        match file::openat(opening.proc, opening.path, opening.flags, 0) {
+            Ok(opened) => {
+                return notify::answer_with(
+                    opening.listener,
+                    opening.id,
+                    opened.as_fd(),
+                    opening.close_on_exec,
+                )
+                .or_else(|errno| notify::answer(opening.listener, opening.id, Err(errno)));
+            }
+            Err(Errno::EINTR) if notify::is_waiting(opening.listener, opening.id) => {}
+            Err(errno) => return notify::answer(opening.listener, opening.id, Err(errno)),
+        }
+    }
+}
+
+fn interrupt_and_unblock() -> Sys<()> {
+    notify::interrupt_every(LOOK_EVERY_MS)?;
+    SignalSet::of(&[]).block().map(drop)
+}
+
+/// Closes all but these three: a worker may wait long, and nobody shall wait for the end of what it inherited.
+fn close_others(mut keep: [i32; 3]) -> Sys<()> {
+    keep.sort_unstable();
+    let mut first = 0;
+    for kept in keep {
+        if kept > first {
+            fd::close_between(first, kept.unsigned_abs() - 1)?;
+        }
+        first = kept + 1;
+    }
+    fd::close_between(first, u32::MAX)
+}

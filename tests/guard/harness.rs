@@ -1,0 +1,264 @@
+//! Runs a body twice alike: once as it is, once under the trap filter with a guard.
+//!
+//! The test forks "init", which is the guard, and init forks the agent. Both may become an ordinary user first.
+
+use aisandbox::launch::guard::{Denied, Guard, GuardPlan, Missing};
+use aisandbox::sys::seccomp::{Instruction, install_with_listener};
+use aisandbox::sys::{Errno, fd, file, process, signal, socket};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// What a run gave.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) output: String,
+    pub(crate) denied: Vec<u16>,
+    pub(crate) code: i32,
+}
+
+/// A folder of its own that goes with the test.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("aisandbox-guard-{}-{name}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(&path).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&path, mode).unwrap();
+        Self(path.canonicalize().unwrap())
+    }
+
+    pub(crate) fn plan(&self, below: &[&str]) -> GuardPlan {
+        let folder = aisandbox::base::InnerPath::new(&self.0).unwrap();
+        let missing = |(pattern, below): (usize, &&str)| Missing {
+            folder: folder.clone(),
+            below: PathBuf::from(below),
+            pattern: u16::try_from(pattern).unwrap(),
+        };
+        GuardPlan::from_missing(&below.iter().enumerate().map(missing).collect::<Vec<_>>())
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The user the agent is in a test that runs as root; others stay who they are.
+pub(crate) const ORDINARY: u32 = 4711;
+
+/// Runs a body in a process under no guard, as an ordinary user.
+pub(crate) fn native(folder: &Folder, body: impl FnOnce() -> String) -> Ran {
+    in_child(|report| {
+        become_ordinary();
+        std::env::set_current_dir(&folder.0).unwrap();
+        agent(report, body)
+    })
+}
+
+/// Runs a body under the guard, as an ordinary user.
+pub(crate) fn guarded(folder: &Folder, plan: &GuardPlan, body: impl FnOnce() -> String) -> Ran {
+    in_child(|report| {
+        become_ordinary();
+        std::env::set_current_dir(&folder.0).unwrap();
+        init(report, plan, body)
+    })
+}
+
+/// The same without giving up root.
+pub(crate) fn guarded_as_is(folder: &Folder, plan: &GuardPlan, body: impl FnOnce() -> String) -> Ran {
+    in_child(|report| {
+        std::env::set_current_dir(&folder.0).unwrap();
+        init(report, plan, body)
+    })
+}
+
+/// Runs a program under the guard and gives its output, both streams.
+pub(crate) fn shell(script: &str) -> impl FnOnce() -> String {
+    let script = script.to_owned();
+    move || {
+        let ran =
+            std::process::Command::new("sh").args(["-c", &format!("exec 2>&1; {script}")]).output().unwrap();
+        String::from_utf8_lossy(&ran.stdout).into_owned()
+    }
+}
+
+/// Forks; the child gives an exit code and writes its report to the file it is given.
+fn in_child(child: impl FnOnce(std::fs::File) -> i32) -> Ran {
+    let (read, write) = std::io::pipe().unwrap();
+    // SAFETY: libc's fork leaves its own locks usable in the child, which runs single-threaded and ends by _exit.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        drop(read);
+        // SAFETY: an integer; the default action ends a run that hangs.
+        unsafe { libc::alarm(120) };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            child(std::fs::File::from(OwnedFd::from(write)))
+        }));
+        process::exit_now(result.unwrap_or(101));
+    }
+    drop(write);
+    let mut bytes = Vec::new();
+    std::fs::File::from(OwnedFd::from(read)).read_to_end(&mut bytes).unwrap();
+    let code = match process::wait_for(pid).unwrap() {
+        process::Ended::Exited(code) => code,
+        process::Ended::Signaled(signal) | process::Ended::Stopped(signal) => 128 + signal,
+    };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let (output, denied) = text.rsplit_once('\u{1}').unwrap_or((&text, ""));
+    let denied = denied.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    Ran { output: output.to_owned(), denied, code }
+}
+
+fn become_ordinary() {
+    if nix::unistd::geteuid().is_root() {
+        process::drop_groups().unwrap();
+        nix::unistd::setgid(ORDINARY.into()).unwrap();
+        nix::unistd::setuid(ORDINARY.into()).unwrap();
+    }
+}
+
+fn agent(mut report: std::fs::File, body: impl FnOnce() -> String) -> i32 {
+    process::set_umask(0o027);
+    report.write_all(body().as_bytes()).unwrap();
+    0
+}
+
+fn init(mut report: std::fs::File, plan: &GuardPlan, body: impl FnOnce() -> String) -> i32 {
+    let (ours, theirs) = socket::message_pair().unwrap();
+    process::set_dumpable(false).unwrap();
+    // SAFETY: one thread; the child ends by _exit.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        process::die_with_parent(libc::SIGKILL).unwrap();
+        process::set_dumpable(true).unwrap();
+        process::enter_no_new_privs().unwrap();
+        let listener = install_with_listener(&trap_filter()).unwrap();
+        socket::send(theirs.as_fd(), b"l", Some(listener.as_fd()), true).unwrap();
+        drop((listener, ours, theirs));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| agent(report, body)));
+        process::exit_now(result.unwrap_or(101));
+    }
+    drop(theirs);
+    let (_, listener) = socket::receive(ours.as_fd(), &mut [0; 8], true).unwrap();
+    let proc = file::open(c"/proc", libc::O_PATH | libc::O_DIRECTORY).unwrap();
+    let guard = Guard::new(plan, proc, listener.unwrap()).unwrap();
+    let (code, denied) = serve(guard, pid);
+    let words: Vec<String> = denied.iter().map(|denied| denied.pattern.to_string()).collect();
+    report.write_all(format!("\u{1}{}", words.join(" ")).as_bytes()).unwrap();
+    code
+}
+
+/// The poll loop of init, as far as the guard needs it.
+fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
+    let children = signal::SignalSet::of(&[libc::SIGCHLD]);
+    children.block().unwrap();
+    let ends = children.descriptor().unwrap();
+    let mut denied = Vec::new();
+    let mut code = None;
+    loop {
+        let mut polled =
+            [signal::wants_reading(Some(guard.listener())), signal::wants_reading(Some(ends.as_fd()))];
+        signal::poll(&mut polled, 100).unwrap();
+        if polled[0].revents & libc::POLLIN != 0 {
+            denied.extend(guard.serve_one().unwrap());
+        }
+        signal::next(ends.as_fd()).unwrap();
+        while let Ok(Some((pid, ended))) = process::wait_any() {
+            let ours = guard.reap(pid, ended).unwrap();
+            if let (false, true, process::Ended::Exited(exit)) = (ours, pid == agent, ended) {
+                code = Some(exit);
+            } else if let (true, process::Ended::Signaled(signal)) = (pid == agent, ended) {
+                code = Some(128 + signal);
+            }
+        }
+        if polled[0].revents & libc::POLLHUP != 0
+            && let Some(code) = code
+        {
+            return (code, denied);
+        }
+    }
+}
+
+const ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
+
+/// A filter by hand that sends every creating call to the listener.
+fn trap_filter() -> Vec<Instruction> {
+    const NOTIFY: u32 = 0x7fc0_0000;
+    const ALLOW: u32 = 0x7fff_0000;
+    const ENOSYS: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+    let load = |k| Instruction { code: 0x20, jt: 0, jf: 0, k };
+    let skip_unless = |k: u32, jf| Instruction { code: 0x15, jt: 0, jf, k };
+    let answer = |k| Instruction { code: 0x06, jt: 0, jf: 0, k };
+    let mut filter =
+        vec![load(4), Instruction { code: 0x15, jt: 1, jf: 0, k: ARCH }, answer(0x8000_0000), load(0)];
+    for (number, flags) in openings() {
+        filter.extend([
+            skip_unless(number as u32, 4),
+            load(16 + 8 * flags),
+            Instruction { code: 0x45, jt: 0, jf: 1, k: libc::O_CREAT as u32 },
+            answer(NOTIFY),
+            answer(ALLOW),
+        ]);
+    }
+    for number in makers() {
+        filter.extend([skip_unless(number as u32, 1), answer(NOTIFY)]);
+    }
+    filter.extend([skip_unless(libc::SYS_openat2 as u32, 1), answer(ENOSYS), answer(ALLOW)]);
+    filter
+}
+
+#[cfg(target_arch = "x86_64")]
+fn openings() -> Vec<(libc::c_long, u32)> {
+    vec![(libc::SYS_open, 1), (libc::SYS_openat, 2)]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn openings() -> Vec<(libc::c_long, u32)> {
+    vec![(libc::SYS_openat, 2)]
+}
+
+fn makers() -> Vec<libc::c_long> {
+    let mut all = vec![
+        libc::SYS_mkdirat,
+        libc::SYS_mknodat,
+        libc::SYS_symlinkat,
+        libc::SYS_linkat,
+        libc::SYS_renameat,
+        libc::SYS_renameat2,
+    ];
+    #[cfg(target_arch = "x86_64")]
+    all.extend([
+        libc::SYS_creat,
+        libc::SYS_mkdir,
+        libc::SYS_mknod,
+        libc::SYS_symlink,
+        libc::SYS_link,
+        libc::SYS_rename,
+    ]);
+    all
+}
+
+/// A path as C wants it.
+pub(crate) fn c(path: impl AsRef<Path>) -> std::ffi::CString {
+    std::ffi::CString::new(path.as_ref().as_os_str().as_encoded_bytes()).unwrap()
+}
+
+/// The result of a libc call as text: a non-negative value or the errno.
+pub(crate) fn said(rc: i32) -> String {
+    if rc < 0 { Errno::last().to_string() } else { "ok".into() }
+}
+
+/// Closes a descriptor a libc call gave.
+pub(crate) fn close(raw: i32) {
+    if raw >= 0 {
+        fd::close_between(raw, raw.unsigned_abs()).unwrap();
+    }
+}

@@ -1,0 +1,67 @@
+//! Real programs under the guard do what they do without it.
+
+use crate::harness::{Folder, guarded, native, shell};
+
+fn alike(name: &str, script: &str) {
+    let free = Folder::new(&format!("{name}-free"));
+    let held = Folder::new(name);
+    let control = native(&free, shell(script));
+    let ran = guarded(&held, &held.plan(&[".bashrc", ".vscode/settings.json"]), shell(script));
+    assert_eq!(control.output, ran.output);
+    assert_eq!((control.code, ran.code, ran.denied.as_slice()), (0, 0, &[][..]));
+}
+
+#[test]
+fn a_shell_and_its_tools_work() {
+    alike(
+        "shell",
+        "umask; mkdir -p d/e; echo a > d/f; cat < d/f >> d/g; cp -a d h; mv h/f h/k; ln -s k h/l; rm h/g; \
+           (umask 077; echo x > secret); mkfifo p; (echo through > p &) ; cat p; sort -o d/f d/f; sed -i s/a/b/ d/f; \
+           find . -printf '%p %M %l\\n' | sort; cat d/f",
+    );
+}
+
+#[test]
+fn tar_works() {
+    alike(
+        "tar",
+        "mkdir -p s/a/b; i=0; while [ $i -lt 50 ]; do echo $i > s/a/b/$i; i=$((i+1)); done; ln -s a s/l; \
+           tar cf s.tar s; mkdir o; tar xf s.tar -C o; find o -printf '%p %M %s %l\\n' | sort",
+    );
+}
+
+#[test]
+fn python_works() {
+    alike(
+        "python",
+        "PYTHONDONTWRITEBYTECODE=1 HOME=$PWD python3 -c '\nimport os,tempfile,threading\n\
+          os.makedirs(\"a/b\")\nwith tempfile.TemporaryDirectory(dir=\".\") as t:\n  open(t+\"/x\",\"w\").write(\"1\")\n\
+          def w(i):\n  for j in range(20): open(f\"a/b/{i}-{j}\",\"x\").close()\n\
+          ts=[threading.Thread(target=w,args=(i,)) for i in range(8)]\n[t.start() for t in ts];[t.join() for t in ts]\n\
+          print(len(os.listdir(\"a/b\")))\nos.rename(\"a/b/0-0\",\"z\");os.replace(\"z\",\"y\");print(sorted(os.listdir(\".\")))\n\
+          f=os.open(\".\",os.O_TMPFILE|os.O_RDWR);os.write(f,b\"tmp\");os.link(f\"/proc/self/fd/{f}\",\"named\",follow_symlinks=True)\n\
+          print(open(\"named\").read())'",
+    );
+}
+
+#[test]
+fn git_works_in_a_repository() {
+    alike(
+        "git",
+        "export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; export GIT_AUTHOR_DATE='2020-01-01T00:00Z' GIT_COMMITTER_DATE='2020-01-01T00:00Z'; \
+          git -c init.defaultBranch=main init -q r && cd r && git config user.email a@b && git config user.name n; \
+          echo 1 > f; git add f; git commit -qm one; git branch x; echo 2 > f; git commit -qam two; git checkout -q x; \
+          echo 3 > g; git add g; git commit -qm three; git rebase -q main; git log --format=%s; git worktree add -q ../w main; \
+          git -C ../w status --short; git stash list; git gc -q; git fsck; git status --short",
+    );
+}
+
+#[test]
+fn standard_streams_are_opened_by_their_names() {
+    alike(
+        "streams",
+        "echo one > /dev/stdout; echo two > /dev/fd/1; echo three > /proc/self/fd/1; echo four | tee /dev/stderr; \
+           echo five > /dev/null; echo six | tee /dev/fd/3 3> f; cat f; (echo seven > /dev/fd/9); echo > /dev/tty; \
+           echo 10 > /proc/self/oom_score_adj; printf name > /proc/self/comm; ls /proc/self/fd/9",
+    );
+}

@@ -56,7 +56,7 @@ pub(super) fn make_symlink(request: &mut Request<'_>, text: u64, at: At) -> Outc
 
 pub(super) fn rename(request: &mut Request<'_>, from: At, to: At, flags: u32) -> Outcome {
     // A whiteout is a device, and would take the place of the old name.
-    if flags & !(libc::RENAME_NOREPLACE | libc::RENAME_EXCHANGE) != 0 {
+    if !matches!(flags, 0 | libc::RENAME_NOREPLACE | libc::RENAME_EXCHANGE) {
         return Err(Errno::EINVAL.into());
     }
     let old = writable_place(request, from)?;

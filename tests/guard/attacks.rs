@@ -227,6 +227,35 @@ fn a_caller_killed_while_it_waits_for_a_fifo_leaves_room_for_others() {
     assert!(ran.output.contains("through"), "{ran:?}");
 }
 
+/// Kills every other child of init, which are its workers.
+fn kill_workers() {
+    // SAFETY: take nothing.
+    let (init, own) = unsafe { (libc::getppid(), libc::getpid()) };
+    let pids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    for pid in pids.filter(|pid: &i32| *pid != own) {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)?.parse::<i32>().ok());
+        if parent == Some(init) {
+            // SAFETY: integers only.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+    }
+}
+
+#[test]
+fn a_caller_whose_worker_is_killed_gets_an_answer() {
+    let held = Folder::new("worker");
+    let ran = guarded(&held, &held.plan(NAMES), || {
+        shell("mkfifo a")();
+        let writer = thread::spawn(|| said(openat(libc::AT_FDCWD, "a", libc::O_CREAT | libc::O_WRONLY)));
+        thread::sleep(Duration::from_millis(200));
+        kill_workers();
+        writer.join().unwrap()
+    });
+    assert!(ran.output.starts_with("EINTR"), "{ran:?}");
+}
+
 #[test]
 fn a_leased_file_does_not_hold_the_guard_up() {
     let held = Folder::new("lease");

@@ -65,3 +65,13 @@ fn standard_streams_are_opened_by_their_names() {
            echo 10 > /proc/self/oom_score_adj; printf name > /proc/self/comm; ls /proc/self/fd/9",
     );
 }
+
+#[test]
+fn the_terminal_of_the_caller_is_its_own() {
+    alike(
+        "tty",
+        "python3 -c '\nimport pty,os\nos.umask(0)\npty.spawn([\"sh\",\"-c\",\"exec 9<&0; echo to the terminal > /dev/tty; \
+         exec 0</dev/null 1>file 2>&1; echo by name > /dev/tty; setsid -w sh -c \\\"echo none > /dev/tty\\\"; cat file > /dev/tty\"])' \
+         </dev/null; ls",
+    );
+}

@@ -87,7 +87,7 @@ pub(super) fn link(request: &mut Request<'_>, from: At, to: At, flags: i32) -> O
 /// What gets another name.
 enum Source {
     /// A name that is not followed.
-    Named(Place),
+    Named(Box<Place>),
     /// A file that a followed name led to, or a descriptor: so a file of O_TMPFILE gets its first name.
     Held(OwnedFd),
 }
@@ -116,7 +116,7 @@ fn find_source(request: &Request<'_>, At(dirfd, address): At, flags: i32) -> Sys
             return Err(Errno::EPERM);
         }
         if !follow {
-            return Ok(Source::Named(place));
+            return Ok(Source::Named(Box::new(place)));
         }
         let found = openat(place.parent.as_fd(), place.name.c(), libc::O_PATH | libc::O_NOFOLLOW, 0)?;
         if kind_and_identity(found.as_fd())?.mode & libc::S_IFMT != libc::S_IFLNK {

@@ -1,9 +1,12 @@
-//! Names as a filesystem that folds case would compare them with an ASCII name (ext4 and f2fs with casefold, vfat).
+//! Names as a filesystem that folds case would compare them with an ASCII name (ext4 and f2fs with casefold), or one
+//! that drops dots and spaces at the end (vfat, exfat).
 //!
 //! Pure. Errs on the side of "the same": it only widens what is denied.
 
 /// Says whether `name` could be taken for `watched`, which is compared as ASCII.
 pub(super) fn folds_to(name: &[u8], watched: &[u8]) -> bool {
+    let end = name.iter().rposition(|byte| !matches!(byte, b'.' | b' ')).map_or(name.len(), |last| last + 1);
+    let name = name.get(..end).unwrap_or(name);
     if name.is_ascii() || !watched.is_ascii() {
         return name.eq_ignore_ascii_case(watched);
     }
@@ -65,6 +68,13 @@ mod tests {
         assert!(folds_to(".g\u{200c}it".as_bytes(), b".git"));
         assert!(folds_to("hoo\u{212a}\u{17f}".as_bytes(), b"hooks"));
         assert!(folds_to("con\u{fb01}g".as_bytes(), b"config"));
+    }
+
+    #[test]
+    fn dots_and_spaces_at_the_end_do_not_make_another_name() {
+        assert!(folds_to(b".git. .", b".git"));
+        assert!(!folds_to(b". .git", b".git"));
+        assert!(!folds_to(b"..", b".git"));
     }
 
     #[test]

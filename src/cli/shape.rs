@@ -3,7 +3,7 @@
 use super::args::Shape;
 use super::output::complain;
 use crate::base::{HostPath, InnerPath, Source};
-use crate::host::facts::Facts;
+use crate::host::facts::{Facts, Version};
 use crate::plan::layers::Abilities;
 use crate::plan::{self, PlanError, Wish, entry_of_flag};
 use crate::profile::{self, Access, Context, Layer, Named, Profile, ProfileError};
@@ -213,7 +213,8 @@ pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
     Abilities {
         landlock_abi: facts.landlock.abi,
         seccomp: true,
-        listener: facts.seccomp.user_notif,
+        // The guard answers with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14) and walks by openat2.
+        listener: facts.seccomp.user_notif && facts.calls.openat2 && facts.kernel.version >= Version(5, 14, 0),
         cgroup,
     }
 }

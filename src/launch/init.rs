@@ -85,8 +85,8 @@ impl Init<'_> {
                 return 125;
             }
             let [control, children, listener] = waiting;
-            if listener.revents != 0 {
-                self.answer(listener.revents);
+            if listener.revents != 0 && !self.answer(listener.revents) {
+                return 125; // nobody would answer any more: the sandbox ends
             }
             if control.revents != 0 && !self.obey() {
                 return 125; // the launcher is gone
@@ -99,19 +99,21 @@ impl Init<'_> {
         }
     }
 
-    fn answer(&mut self, revents: i16) {
-        let Some(guard) = &mut self.guard else { return };
+    /// One creating call; `false` when the guard cannot go on.
+    fn answer(&mut self, revents: i16) -> bool {
+        let Some(guard) = &mut self.guard else { return true };
         if revents & libc::POLLIN == 0 {
             self.guard = None; // nobody is under the filter any more
-            return;
+            return true;
         }
         match guard.serve_one() {
             Ok(Some(denied)) => {
-                let message = Message::Denied { pattern: denied.pattern, call: denied.call, times: 1 };
-                tell(self.control, message, false);
+                let call = u16::try_from(denied.call).unwrap_or(u16::MAX);
+                tell(self.control, Message::Denied { pattern: denied.pattern, call, times: 1 }, false);
+                true
             }
-            Ok(None) => {}
-            Err(_) => self.guard = None, // closed: every later creating call fails with ENOSYS
+            Ok(None) => true,
+            Err(_) => false,
         }
     }
 
@@ -135,8 +137,10 @@ impl Init<'_> {
     fn reap(&mut self) -> Option<i32> {
         while let Ok(Some(_)) = signal::next(self.children.as_fd()) {}
         while let Ok(Some((pid, ended))) = process::wait_any() {
-            if let Some(guard) = &mut self.guard {
-                guard.reap(pid, ended);
+            if let Some(guard) = &mut self.guard
+                && guard.reap(pid, ended).is_err()
+            {
+                return Some(125);
             }
             if pid != self.agent {
                 continue;

@@ -5,7 +5,7 @@
 mod build;
 mod child;
 mod classic;
-mod guard;
+pub mod guard;
 pub mod hint;
 mod init;
 mod message;

@@ -1,7 +1,7 @@
 //! Prepare: a plan becomes [`Ready`]: descriptors opened, filter taken, strings and steps laid out. One thread, no clone.
 
 use super::classic::classic_flags;
-use super::guard::GuardPlan;
+use super::guard::{self, GuardPlan};
 use super::ready::{
     Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep, ReadyTerminal,
 };
@@ -154,11 +154,12 @@ fn limits(plan: &Plan, cgroup: bool) -> Vec<(Resource, u64)> {
 }
 
 fn guard_plan(plan: &Plan) -> GuardPlan {
-    let entries: Vec<(InnerPath, String, u16)> = (0u16..)
-        .zip(&plan.view.missing)
-        .map(|(number, missing)| (missing.folder.clone(), missing.rest.clone(), number))
-        .collect();
-    GuardPlan::from_missing(&entries)
+    let missing = (0u16..).zip(&plan.view.missing).map(|(pattern, missing)| guard::Missing {
+        folder: missing.folder.clone(),
+        below: missing.rest.clone().into(),
+        pattern,
+    });
+    GuardPlan::from_missing(&missing.collect::<Vec<_>>())
 }
 
 fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<Probes, Errno> {

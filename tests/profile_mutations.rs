@@ -15,7 +15,7 @@ impl Dice {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(high).unwrap() % sides.max(1)
+        usize::try_from(high).unwrap_or(0) % sides.max(1)
     }
 }
 
@@ -83,7 +83,7 @@ fn mutate(text: &str, dice: &mut Dice) -> String {
             }
             _ => {
                 if let Some(letter) = letters.get_mut(at) {
-                    *letter = char::from_u32(u32::try_from(dice.roll(0x250)).unwrap()).unwrap_or('x');
+                    *letter = u32::try_from(dice.roll(0x250)).ok().and_then(char::from_u32).unwrap_or('x');
                 }
             }
         }

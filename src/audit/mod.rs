@@ -12,6 +12,7 @@ pub mod event;
 mod find;
 mod log;
 mod private;
+mod proved;
 mod redact;
 mod verify;
 
@@ -22,7 +23,8 @@ pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, runs};
 pub use log::Log;
-pub use private::{digests_dir, runs_dir};
+pub use private::{digests_dir, proved_dir, runs_dir};
+pub use proved::Proved;
 pub use verify::{Verdict, read, verify};
 
 use crate::base::{RunId, WallTime};

@@ -87,6 +87,13 @@ pub fn digests_dir() -> Result<PathBuf, AuditError> {
     place("XDG_CACHE_HOME", ".cache", "aisandbox/digests")
 }
 
+/// `$XDG_CACHE_HOME/aisandbox/proved`: what was proved since the machine started.
+/// # Errors
+/// As [`runs_dir`].
+pub fn proved_dir() -> Result<PathBuf, AuditError> {
+    place("XDG_CACHE_HOME", ".cache", "aisandbox/proved")
+}
+
 /// A relative value of a variable counts as unset, as the XDG base directory specification wants it.
 fn place(variable: &'static str, below_home: &str, tail: &str) -> Result<PathBuf, AuditError> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 /// Runs an AI agent with exactly the access its owner gave it.
 #[derive(Debug, Parser)]
 #[command(name = "aisandbox", version, about, disable_help_subcommand = true, max_term_width = 110)]
-#[command(after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-threats(7)")]
+#[command(
+    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-threats(7)"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -26,7 +28,7 @@ pub enum Command {
     /// Print what a profile will do: mounts, Landlock, seccomp, environment, stages
     Explain(Box<Explain>),
     /// Explain one decision: a path, a host or a system call
-    Why(Why),
+    Why(Box<Why>),
     /// Say what this machine can enforce, what it cannot, and how to fix that
     #[command(visible_alias = "check")]
     Doctor {
@@ -103,7 +105,7 @@ pub enum Audit {
     Show {
         /// Run id, the start of one, or `last`
         run: String,
-        /// Print the lines as recorded
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
@@ -203,7 +205,7 @@ pub struct Exec {
     /// Pass this open descriptor to the command
     #[arg(long, value_name = "FD")]
     pub pass_fd: Vec<i32>,
-    /// Use no pseudo-terminal: a terminal on stdin, stdout or stderr is then replaced by /dev/null
+    /// Use no pseudo-terminal: the command gets the terminal itself, and its output is not filtered
     #[arg(long)]
     pub no_pty: bool,
     /// Accepted for bubblewrap's users: a sandbox always ends with its launcher

@@ -11,7 +11,7 @@ use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
-use crate::plan::{Plan, trap_filter};
+use crate::plan::{Plan, Program, trap_filter};
 use crate::profile::{Arch, Context, Profile};
 use crate::sys::process;
 use std::os::fd::RawFd;
@@ -39,7 +39,11 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     announce(exec, &plan);
     enter_secrecy()?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
-    let mut running = match begin(exec, &plan, &facts, &record, cgroup.as_ref()) {
+    let (_, filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
+    let proved = proved();
+    let try_foreign = !proved.as_ref().is_some_and(|proved| proved.has(&filter.bytes()));
+    let begun = begin(exec, &plan, &facts, &record, cgroup.as_ref(), (&filter, try_foreign));
+    let mut running = match begun {
         Ok(running) => running,
         Err((failure, message, tip)) => {
             complain(&message, tip);
@@ -53,6 +57,9 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     }
     if let Err(outcome) = running.confined() {
         return Err(never_ran(&plan, &mut record, outcome));
+    }
+    if let Some(proved) = proved.filter(|_| try_foreign) {
+        proved.add(&filter.bytes());
     }
     status.started(running.pid(), &run.to_string());
     if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
@@ -123,6 +130,12 @@ fn announce(exec: &Exec, plan: &Plan) {
     }
 }
 
+/// What was proved since boot. A foreign system call's fate depends on kernel and filter alone, and trying it makes the
+/// kernel log a killed process: so it is tried once a boot for each filter.
+fn proved() -> Option<audit::Proved> {
+    audit::proved_dir().and_then(|dir| audit::Proved::open(&dir)).ok()
+}
+
 /// Whether a leaf could be made here, for `explain`; the next launch finds out for itself.
 pub(super) fn could_have_cgroup() -> bool {
     let limits = cgroup::Limits { memory_bytes: Some(1 << 30), ..cgroup::Limits::default() };
@@ -137,23 +150,22 @@ fn begin(
     facts: &Facts,
     record: &Record,
     cgroup: Option<&Cgroup>,
+    (filter, foreign_abi): (&Program, bool),
 ) -> Result<Running, Refusal> {
-    let in_words = |message| (None, message, None);
-    let (_, filter) = compiled(&plan.profile.seccomp).map_err(in_words)?;
-    let trap = trap_filter(Arch::host());
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
         mount_api: facts.calls.mount_api,
         mounts: if facts.calls.mount_api { Vec::new() } else { crate::host::mounts::table() },
-        filter: filter.instructions.into_owned(),
-        trap: trap.instructions.into_owned(),
+        filter: filter.instructions.to_vec(),
+        trap: trap_filter(Arch::host()).instructions.into_owned(),
         planted: record.path(),
-        foreign_abi: false,
+        foreign_abi,
         cgroup: cgroup.is_some(),
         pass: exec.pass_fd.clone(),
         pseudo_terminal: !exec.no_pty,
     };
-    let (ready, ends) = prepare::prepare(plan, inputs).map_err(|error| (None, prepare_error(&error), None))?;
+    let (ready, ends) =
+        prepare::prepare(plan, inputs).map_err(|error| (None, prepare_error(&error), None))?;
     launch::start(ready, ends, cgroup.map(Cgroup::descriptor)).map_err(|failure| {
         let (message, tip) = hint::explain(failure, plan);
         (Some(failure), message, tip)
@@ -184,13 +196,20 @@ fn never_ran(plan: &Plan, record: &mut Record, outcome: Outcome) -> u8 {
 fn finish(exec: &Exec, plan: &Plan, mut record: Record, outcome: Outcome, cgroup: Option<Cgroup>) {
     note(record.end(plan, outcome));
     match outcome {
-        Outcome::OutOfTime => complain("the run's wall time was over, so it was ended", Some("--timeout, limits.wall_time")),
-        Outcome::Lost(ended) if !exec.quiet => complain(&format!("the sandbox was ended from outside: {ended:?}"), None),
+        Outcome::OutOfTime => {
+            complain("the run's wall time was over, so it was ended", Some("--timeout, limits.wall_time"))
+        }
+        Outcome::Lost(ended) if !exec.quiet => {
+            complain(&format!("the sandbox was ended from outside: {ended:?}"), None)
+        }
         _ => {}
     }
     if let Some(cgroup) = cgroup {
         if cgroup.memory_kills() > 0 {
-            complain("the kernel ended a process: the sandbox's memory limit was reached", Some("--memory, limits.memory"));
+            complain(
+                "the kernel ended a process: the sandbox's memory limit was reached",
+                Some("--memory, limits.memory"),
+            );
         }
         if let Err(error) = cgroup.remove() {
             tracing::warn!("the run's cgroup stays: {error}");

@@ -32,7 +32,10 @@ fn explain(wish: &Explain) -> Result<u8, u8> {
 }
 
 /// The plan for a shape, without starting anything. Without a command, a shell is meant.
-pub(super) fn plan_of(shape: &super::args::Shape, command: &[std::ffi::OsString]) -> Result<(Plan, Facts), u8> {
+pub(super) fn plan_of(
+    shape: &super::args::Shape,
+    command: &[std::ffi::OsString],
+) -> Result<(Plan, Facts), u8> {
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
     let profile = shape::profile(shape, &context)?;
     let facts = Facts::for_launch();
@@ -104,7 +107,8 @@ fn act_text(act: &Act) -> String {
         Act::EmptyFile => "empty file".into(),
         Act::Bind { object, flags } => format!("{} {}", bind_text(*flags), object.canonical),
         Act::Tmpfs { size_bytes, mode, noexec } => {
-            let size = size_bytes.map_or_else(|| "half of memory".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+            let size = size_bytes
+                .map_or_else(|| "half of memory".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
             format!("tmpfs {size} {mode:o}{}", if *noexec { " noexec" } else { "" })
         }
         Act::Data(bytes) => format!("file of {} bytes, read-only", bytes.len()),
@@ -158,12 +162,8 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         .map(ruleset::describe)
         .map(|(place, actions)| json!({ "place": place, "actions": actions }))
         .collect();
-    let missing = |missing: &plan::protect::Missing| {
-        json!({ "folder": missing.folder.to_string(), "name": missing.rest, "pattern": missing.pattern })
-    };
-    let left_out = |(path, asked): &(crate::base::InnerPath, crate::base::Source)| {
-        json!({ "path": path.to_string(), "asked": asked.to_string() })
-    };
+    let missing = |missing: &plan::protect::Missing| json!({ "folder": missing.folder.to_string(), "name": missing.rest, "pattern": missing.pattern });
+    let left_out = |(path, asked): &(crate::base::InnerPath, crate::base::Source)| json!({ "path": path.to_string(), "asked": asked.to_string() });
     let variable = |(name, value): (&std::ffi::OsString, &std::ffi::OsString)| {
         (name.to_string_lossy().into_owned(), Value::from(value.to_string_lossy()))
     };

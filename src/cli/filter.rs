@@ -8,9 +8,8 @@ use crate::profile::{Arch, FoundFilter, Named};
 /// # Errors
 /// Every error of the file, in words.
 pub(super) fn compiled(named: &Named) -> Result<(FoundFilter, Program), String> {
-    let found = crate::profile::find_filter(named).map_err(|errors| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    })?;
+    let found = crate::profile::find_filter(named)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let program = plan::filter_program(&found, Arch::host()).map_err(|error| error.to_string())?;
     Ok((found, program))
 }

@@ -15,7 +15,9 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
 
 /// Escaped, but for newlines, which are ours: what was quoted was escaped where it was quoted.
 fn lines(text: &str) -> String {
-    let shown = |line: &str| line.chars().map(|letter| if crate::base::misleads(letter) { '?' } else { letter }).collect();
+    let shown = |line: &str| {
+        line.chars().map(|letter| if crate::base::misleads(letter) { '?' } else { letter }).collect()
+    };
     text.split('\n').map(shown).collect::<Vec<String>>().join("\n")
 }
 

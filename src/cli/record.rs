@@ -2,19 +2,20 @@
 
 use super::shape::layer_name;
 use crate::audit::event::{
-    Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState, Origin,
-    ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
+    Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
+    Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
 };
 use crate::audit::{AuditError, Digest, DigestCache, Event, Log, digests_dir, runs_dir, sha256, sha256_file};
 use crate::base::{BootInstant, HostPath, RunId};
-use crate::host::facts::Facts;
+use crate::host::Object;
+use crate::host::facts::{Facts, security_modules};
 use crate::launch::{Outcome, StageFailure};
 use crate::plan::Plan;
 use crate::plan::layers::State;
 use crate::profile::{AuditMode, Layer};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// The log of this run and what is counted for its end.
@@ -75,7 +76,9 @@ impl Record {
             Outcome::Exited(code) => (Exit::Code(code), EndReason::Exited),
             Outcome::Signaled(signal) => (Exit::Signal(signal), EndReason::Signaled),
             Outcome::OutOfTime => (Exit::Code(i32::from(outcome.code())), EndReason::WallTime),
-            Outcome::Failed(_) | Outcome::Lost(_) => (Exit::Code(i32::from(outcome.code())), EndReason::Killed),
+            Outcome::Failed(_) | Outcome::Lost(_) => {
+                (Exit::Code(i32::from(outcome.code())), EndReason::Killed)
+            }
         };
         let duration_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut denied = BTreeMap::new();
@@ -101,17 +104,18 @@ fn call_name(number: u16) -> String {
 fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
     let cache = digests_dir().and_then(|dir| DigestCache::open(&dir)).ok();
     let own = std::env::current_exe().ok().and_then(|path| HostPath::new(path).ok());
-    let program = plan.command.host.clone();
-    let program_path = program.as_ref().map_or_else(|| plan.command.program.to_string(), HostPath::to_string);
+    let program = plan.command.host.as_deref();
+    let program_path =
+        program.map_or_else(|| plan.command.program.to_string(), |object| object.canonical.to_string());
     RunStart {
         aisandbox_version: env!("CARGO_PKG_VERSION").to_owned(),
         binary: FileFacts {
             path: own.as_ref().map(HostPath::to_string).unwrap_or_default(),
-            sha256: own.as_ref().and_then(|path| digest(path, cache.as_ref())),
+            sha256: File::open("/proc/self/exe").ok().and_then(|file| digest(&file, cache.as_ref())),
         },
         program: FileFacts {
             path: program_path,
-            sha256: program.as_ref().and_then(|path| digest(path, cache.as_ref())),
+            sha256: program.and_then(reopened).and_then(|file| digest(&file, cache.as_ref())),
         },
         command: Command::of(&argv(plan)),
         profile: profile_facts(plan),
@@ -119,7 +123,7 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
             release: facts.kernel.release.clone(),
             machine: facts.kernel.machine.clone(),
             landlock_abi: facts.landlock.abi,
-            lsms: None,
+            lsms: security_modules(),
         },
         uid: facts.ids.uid,
         gid: facts.ids.gid,
@@ -132,8 +136,12 @@ fn argv(plan: &Plan) -> Vec<&std::ffi::OsStr> {
     plan.command.argv.iter().map(|text| std::ffi::OsStr::from_bytes(text.to_bytes())).collect()
 }
 
-fn digest(path: &HostPath, cache: Option<&DigestCache>) -> Option<Digest> {
-    let file = File::open(path.as_path()).ok()?;
+/// The very object the plan found, opened for reading; by its name it could be another one by now.
+fn reopened(object: &Object) -> Option<File> {
+    File::open(format!("/proc/self/fd/{}", object.fd.as_ref()?.as_raw_fd())).ok()
+}
+
+fn digest(file: &File, cache: Option<&DigestCache>) -> Option<Digest> {
     match cache {
         Some(cache) => cache.digest_of(file.as_fd()),
         None => sha256_file(file.as_fd()),
@@ -147,7 +155,10 @@ fn profile_facts(plan: &Plan) -> ProfileFacts {
         sha256: sha256(origin.text.as_bytes()).to_string(),
         embedded: origin.embedded,
     };
-    ProfileFacts { name: plan.profile.name.clone(), origins: plan.profile.origins.iter().map(origin).collect() }
+    ProfileFacts {
+        name: plan.profile.name.clone(),
+        origins: plan.profile.origins.iter().map(origin).collect(),
+    }
 }
 
 fn layer_state(plan: &crate::plan::layers::LayerPlan) -> LayerState {

@@ -73,10 +73,13 @@ fn paths(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut V
             }
         }
     }
-    for (flag, pairs, access) in [("--ro-bind", &shape.ro_bind, Access::Ro), ("--bind", &shape.bind, Access::Rw)] {
+    for (flag, pairs, access) in
+        [("--ro-bind", &shape.ro_bind, Access::Ro), ("--bind", &shape.bind, Access::Rw)]
+    {
         for pair in pairs.chunks_exact(2) {
             let [source, path] = pair else { continue };
-            let both = inner(path, context).and_then(|path| Ok((path, absolute::<HostPath>(source, context)?)));
+            let both =
+                inner(path, context).and_then(|path| Ok((path, absolute::<HostPath>(source, context)?)));
             match both {
                 Ok((path, source)) => {
                     let mut entry = entry_of_flag(flag, path, access.clone());
@@ -146,7 +149,9 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
             None => (text.as_str(), None),
         };
         if name.is_empty() || name.contains('*') {
-            errors.push(ProfileError::new(Source::flag("--env"), "no name before `=`").hint("--env NAME=VALUE"));
+            errors.push(
+                ProfileError::new(Source::flag("--env"), "no name before `=`").hint("--env NAME=VALUE"),
+            );
             continue;
         }
         environment.set.retain(|(known, _)| known != name);
@@ -214,7 +219,9 @@ pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
         landlock_abi: facts.landlock.abi,
         seccomp: true,
         // The guard answers with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14) and walks by openat2.
-        listener: facts.seccomp.user_notif && facts.calls.openat2 && facts.kernel.version >= Version(5, 14, 0),
+        listener: facts.seccomp.user_notif
+            && facts.calls.openat2
+            && facts.kernel.version >= Version(5, 14, 0),
         cgroup,
     }
 }
@@ -224,7 +231,10 @@ pub(super) fn explain_refusal(error: &PlanError) -> u8 {
     match error {
         PlanError::View(errors) => {
             for error in errors {
-                complain(&format!("{}: {} ({})", error.path, error.message, error.asked), error.hint.as_deref());
+                complain(
+                    &format!("{}: {} ({})", error.path, error.message, error.asked),
+                    error.hint.as_deref(),
+                );
             }
             125
         }
@@ -233,14 +243,22 @@ pub(super) fn explain_refusal(error: &PlanError) -> u8 {
             error.code
         }
         PlanError::Chdir(path) => {
-            complain(&format!("enter {path}: the view does not show it"), Some("--ro PATH or --rw PATH shows it"));
+            complain(
+                &format!("enter {path}: the view does not show it"),
+                Some("--ro PATH or --rw PATH shows it"),
+            );
             125
         }
         PlanError::Layers(layers) => {
             for plan in layers {
                 let name = layer_name(plan.layer);
-                let hint = format!("`--allow-degraded {name}` goes without; `aisandbox doctor` says what is missing");
-                complain(&format!("layer {name} is required and cannot be enforced: {}", plan.detail), Some(&hint));
+                let hint = format!(
+                    "`--allow-degraded {name}` goes without; `aisandbox doctor` says what is missing"
+                );
+                complain(
+                    &format!("layer {name} is required and cannot be enforced: {}", plan.detail),
+                    Some(&hint),
+                );
             }
             125
         }
@@ -254,5 +272,6 @@ pub(super) fn layer_name(layer: Layer) -> String {
 
 /// Builds the plan on the real host, printing what refuses it.
 pub(super) fn plan(profile: Profile, wish: &Wish, facts: &Facts, cgroup: bool) -> Result<plan::Plan, u8> {
-    plan::build(profile, wish, abilities(facts, cgroup), &crate::host::HostTree).map_err(|error| explain_refusal(&error))
+    plan::build(profile, wish, abilities(facts, cgroup), &crate::host::HostTree)
+        .map_err(|error| explain_refusal(&error))
 }

@@ -24,9 +24,14 @@ impl Status {
         }
         if let Some(info) = self.info.take() {
             let mut about = serde_json::Map::from_iter([("child-pid".to_owned(), pid.into())]);
-            for (name, key) in
-                [("cgroup", "cgroup"), ("ipc", "ipc"), ("mnt", "mnt"), ("net", "net"), ("pid", "pid"), ("uts", "uts")]
-            {
+            for (name, key) in [
+                ("cgroup", "cgroup"),
+                ("ipc", "ipc"),
+                ("mnt", "mnt"),
+                ("net", "net"),
+                ("pid", "pid"),
+                ("uts", "uts"),
+            ] {
                 if let Some(number) = namespace(pid, name) {
                     about.insert(format!("{key}-namespace"), number.into());
                 }

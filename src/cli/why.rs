@@ -15,7 +15,8 @@ use std::path::Path;
 pub(super) fn run(why: &Why) -> u8 {
     match answer(why) {
         Ok(answer) => {
-            let printed = if why.json { print(&format!("{}\n", answer.json(why))) } else { print(&answer.text(why)) };
+            let printed =
+                if why.json { print(&format!("{}\n", answer.json(why))) } else { print(&answer.text(why)) };
             if printed != 0 { printed } else { u8::from(!answer.allowed) }
         }
         Err(code) => code,
@@ -58,7 +59,10 @@ fn answer(why: &Why) -> Result<Answer, u8> {
         None if why.subject.contains(['.', ':']) || why.subject == "localhost" => Ok(about_host(&plan)),
         None => {
             complain(
-                &format!("{}: neither a path, a host nor a system call", crate::base::escape(why.subject.as_bytes())),
+                &format!(
+                    "{}: neither a path, a host nor a system call",
+                    crate::base::escape(why.subject.as_bytes())
+                ),
                 Some("a path has a slash, a host a dot or a colon; `man 2 syscalls` lists the calls"),
             );
             Err(125)
@@ -68,9 +72,12 @@ fn answer(why: &Why) -> Result<Answer, u8> {
 
 fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
     let mut lines = Vec::new();
-    let over = plan.view.steps.iter().rev().find(|step| {
-        step.at.contains(path) && !matches!(step.act, Act::Folder | Act::EmptyFile)
-    });
+    let over = plan
+        .view
+        .steps
+        .iter()
+        .rev()
+        .find(|step| step.at.contains(path) && !matches!(step.act, Act::Folder | Act::EmptyFile));
     let mut allowed = over.is_some();
     match over {
         Some(step) => {
@@ -82,7 +89,9 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
             lines.push("an empty folder on the way to an entry".into());
         }
         None => {
-            lines.push("no entry of the profile names it or a folder above it: it does not exist inside".into());
+            lines.push(
+                "no entry of the profile names it or a folder above it: it does not exist inside".into(),
+            );
             lines.push(format!("hint: --ro {path} shows it, --rw {path} lets it be changed"));
         }
     }
@@ -92,7 +101,10 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
     for missing in &plan.view.missing {
         if missing.folder.join(&missing.rest).is_ok_and(|absent| absent.contains(path)) {
             allowed = false;
-            lines.push(format!("protected while it does not exist: nothing can create it ({})", missing.asked));
+            lines.push(format!(
+                "protected while it does not exist: nothing can create it ({})",
+                missing.asked
+            ));
         }
     }
     let rule = plan.view.rules.iter().rev().find(|rule| match &rule.on {
@@ -126,7 +138,9 @@ fn about_host(plan: &Plan) -> Answer {
     let (allowed, line) = match network.mode {
         NetworkMode::Host => (true, "the sandbox uses the host's network"),
         NetworkMode::None => (false, "the sandbox has a network namespace without any interface up"),
-        NetworkMode::Loopback => (false, "the sandbox has a network namespace with a loopback of its own and nothing else"),
+        NetworkMode::Loopback => {
+            (false, "the sandbox has a network namespace with a loopback of its own and nothing else")
+        }
         NetworkMode::Filtered => (false, "filtered networking is not in this build"),
     };
     let mut lines = vec![format!("{line} ({})", network.asked)];
@@ -147,8 +161,13 @@ fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
     let file = found.file().map_err(|errors| shape::report(&errors))?;
     let data = CallData { audit_arch: machine.audit(), number, args: [0; 6] };
     let decision = decide(&program.instructions, &data);
-    let mut lines = vec![format!("with all arguments zero: {decision:?} (seccomp {})", plan.profile.seccomp.value)];
-    for rule in file.rules.iter().filter(|rule| rule.calls.iter().any(|call| call_number(call, machine) == Some(number))) {
+    let mut lines =
+        vec![format!("with all arguments zero: {decision:?} (seccomp {})", plan.profile.seccomp.value)];
+    for rule in file
+        .rules
+        .iter()
+        .filter(|rule| rule.calls.iter().any(|call| call_number(call, machine) == Some(number)))
+    {
         let by_argument = if rule.when.is_empty() { "" } else { ", by its arguments" };
         let comment = crate::base::escape(rule.comment.as_bytes());
         lines.push(format!("{}{by_argument}: {comment} ({})", rule.action, rule.asked));

@@ -189,6 +189,12 @@ impl Facts {
     }
 }
 
+/// The security modules in force, as securityfs lists them; `None` where that is not mounted.
+pub fn security_modules() -> Option<Vec<String>> {
+    let list = Root::real().word("sys/kernel/security/lsm")?;
+    Some(list.split(',').map(str::to_owned).collect())
+}
+
 fn kernel() -> Kernel {
     let (release, machine) = probe::kernel_names().unwrap_or_default();
     Kernel { version: Version::parse(&release), release, machine }

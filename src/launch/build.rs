@@ -4,9 +4,9 @@
 //! between clone and exec: no allocation.
 
 use super::child::{At, Staged, entry_failure, pivot};
+use super::classic;
 use super::ready::{Ready, ReadyAct, ReadyStep};
 use super::stage::Stage;
-use super::classic;
 use crate::sys::mount::{self, attr};
 use crate::sys::{Errno, Sys, fd, file};
 use std::ffi::CStr;
@@ -60,7 +60,10 @@ impl Covers {
 pub(super) fn make_covers(root: BorrowedFd<'_>) -> Sys<Covers> {
     file::openat(root, EMPTY_FILE, libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY, 0o444)?;
     file::mkdirat(root, EMPTY_FOLDER, 0o555)?;
-    Ok(Covers { file: file::open_beneath(root, EMPTY_FILE)?, folder: file::open_beneath(root, EMPTY_FOLDER)? })
+    Ok(Covers {
+        file: file::open_beneath(root, EMPTY_FILE)?,
+        folder: file::open_beneath(root, EMPTY_FOLDER)?,
+    })
 }
 
 /// Takes their names away; mounts of them stay.
@@ -96,7 +99,9 @@ impl Site<'_> {
                 self.cover(tree, &step.at)?;
                 file::unlinkat(self.root, DATA, false) // only now: an unlinked file cannot be attached (ENOENT)
             }
-            ReadyAct::MaskFolder => self.cover(mount::clone_tree(self.covers.folder(), c"", false)?, &step.at),
+            ReadyAct::MaskFolder => {
+                self.cover(mount::clone_tree(self.covers.folder(), c"", false)?, &step.at)
+            }
             ReadyAct::MaskFile(optional) => {
                 let tree = mount::clone_tree(self.covers.file(), c"", false)?;
                 if_there(self.cover(tree, &step.at), *optional)
@@ -144,7 +149,11 @@ pub(super) fn check_same(fd: BorrowedFd<'_>, dev: u64, ino: u64) -> Sys<()> {
     if (found.dev, found.ino) == (dev, ino) { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
-fn new_filesystem(kind: &CStr, parameters: &[(&'static CStr, std::ffi::CString)], attributes: u64) -> Sys<OwnedFd> {
+fn new_filesystem(
+    kind: &CStr,
+    parameters: &[(&'static CStr, std::ffi::CString)],
+    attributes: u64,
+) -> Sys<OwnedFd> {
     let empty: mount::Parameter<'_> = (c"", None);
     let mut list = [empty; 4];
     let room = list.get_mut(..parameters.len()).ok_or(Errno::E2BIG)?;

@@ -8,7 +8,9 @@ use super::stage::{Stage, StageFailure};
 use super::{build, init, probe};
 use crate::launch::message::{LENGTH, Message};
 use crate::sys::process::{self, Pid, Side};
-use crate::sys::{Errno, Sys, caps, fd, file, landlock, limits, mount, net, seccomp, signal, socket, terminal};
+use crate::sys::{
+    Errno, Sys, caps, fd, file, landlock, limits, mount, net, seccomp, signal, socket, terminal,
+};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child is told by the one that fails.
@@ -90,7 +92,8 @@ fn write_file(dir: &OwnedFd, name: &std::ffi::CStr, bytes: &[u8]) -> Sys<()> {
 fn enter_root(mapped: Mapped, ready: &Ready) -> Staged<Rooted> {
     process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
     // Proc's sysctl of the outer namespace: one more user namespace below it, which is the inner one.
-    let limit = file::open(c"/proc/sys/user/max_user_namespaces", libc::O_WRONLY).at(Stage::ForbidNamespaces)?;
+    let limit =
+        file::open(c"/proc/sys/user/max_user_namespaces", libc::O_WRONLY).at(Stage::ForbidNamespaces)?;
     fd::write_all(limit.as_fd(), b"1").at(Stage::ForbidNamespaces)?;
     build::new_root(ready)?;
     if ready.loopback {

@@ -52,7 +52,13 @@ fn carry_out(root: BorrowedFd<'_>, covers: &Covers, step: &ReadyStep) -> Sys<()>
         ReadyAct::Filesystem { kind, data, attributes, .. } => {
             let target = file::open_beneath(root, &step.at)?;
             let data = if data.is_empty() { None } else { Some(data.as_c_str()) };
-            mount::classic(kind, Name::of(target.as_fd()).as_c(), Some(kind), classic_flags(*attributes), data)
+            mount::classic(
+                kind,
+                Name::of(target.as_fd()).as_c(),
+                Some(kind),
+                classic_flags(*attributes),
+                data,
+            )
         }
         ReadyAct::Data(bytes) => {
             build::make_data(root, bytes)?;
@@ -61,7 +67,9 @@ fn carry_out(root: BorrowedFd<'_>, covers: &Covers, step: &ReadyStep) -> Sys<()>
             file::unlinkat(root, build::DATA, false)
         }
         ReadyAct::MaskFolder => bind(root, covers.folder(), &step.at, read_only),
-        ReadyAct::MaskFile(optional) => build::if_there(bind(root, covers.file(), &step.at, read_only), *optional),
+        ReadyAct::MaskFile(optional) => {
+            build::if_there(bind(root, covers.file(), &step.at, read_only), *optional)
+        }
         ReadyAct::ReadOnlyIfThere => match file::open_beneath(root, &step.at) {
             Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(errno),

@@ -29,7 +29,10 @@ pub fn explain(failure: StageFailure, plan: &Plan) -> (String, Option<&'static s
 }
 
 fn hint(stage: Stage, errno: Errno) -> Option<&'static str> {
-    HINTS.iter().find(|(stages, errnos, _)| stages.contains(&stage) && errnos.contains(&errno)).map(|row| row.2)
+    HINTS
+        .iter()
+        .find(|(stages, errnos, _)| stages.contains(&stage) && errnos.contains(&errno))
+        .map(|row| row.2)
 }
 
 type Row = (&'static [Stage], &'static [Errno], &'static str);
@@ -45,9 +48,17 @@ const HINTS: [Row; 12] = [
         &[Errno::EPERM, Errno::EACCES],
         "this system refuses user namespaces to us (AppArmor, a container, a sysctl): `aisandbox doctor` says which and how to allow it",
     ),
-    (&[Stage::Clone], &[Errno::ENOSYS], "clone3 is hidden by a filter above us, or the kernel is older than 5.3"),
+    (
+        &[Stage::Clone],
+        &[Errno::ENOSYS],
+        "clone3 is hidden by a filter above us, or the kernel is older than 5.3",
+    ),
     (&[Stage::Clone], &[Errno::EAGAIN], "too many processes: ulimit -u, or the pids limit of the cgroup"),
-    (&[Stage::Clone], &[Errno::EBUSY], "this process has a second thread, which must not be: please report it"),
+    (
+        &[Stage::Clone],
+        &[Errno::EBUSY],
+        "this process has a second thread, which must not be: please report it",
+    ),
     (
         &[Stage::Entry],
         &[Errno::EPERM],
@@ -55,7 +66,11 @@ const HINTS: [Row; 12] = [
     ),
     (&[Stage::Entry], &[Errno::ESTALE], "the file was replaced while the sandbox was being built: try again"),
     (&[Stage::Entry], &[Errno::ELOOP], "a symlink is on the way; write the path it leads to"),
-    (&[Stage::Entry], &[Errno::ENOENT], "something to mount on is missing there, and nothing is created on the host"),
+    (
+        &[Stage::Entry],
+        &[Errno::ENOENT],
+        "something to mount on is missing there, and nothing is created on the host",
+    ),
     (
         &[Stage::Guard],
         &[Errno::EBUSY],
@@ -66,5 +81,9 @@ const HINTS: [Row; 12] = [
         &[Errno::ENOENT],
         "the file or its interpreter (the `#!` line, ld.so) is not in the view: `aisandbox explain` shows the view",
     ),
-    (&[Stage::Exec], &[Errno::EACCES], "not executable inside: a noexec entry, the file's mode, or a Landlock rule"),
+    (
+        &[Stage::Exec],
+        &[Errno::EACCES],
+        "not executable inside: a noexec entry, the file's mode, or a Landlock rule",
+    ),
 ];

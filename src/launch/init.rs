@@ -27,7 +27,8 @@ pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd) -> Staged<i32> {
     let children = SignalSet::of(&[libc::SIGCHLD]).descriptor().map_err(here)?;
     let guarded = receive_listener(ready, &to_agent).map_err(here)?;
     let mut kept = [-1; 6];
-    let used = [&ready.control, &ready.failure, &children, &to_agent].into_iter().chain(guarded.iter().flatten());
+    let used =
+        [&ready.control, &ready.failure, &children, &to_agent].into_iter().chain(guarded.iter().flatten());
     for (room, fd) in kept.iter_mut().zip(used) {
         *room = fd.as_raw_fd();
     }
@@ -124,7 +125,9 @@ impl Init<'_> {
             Err(Errno::EAGAIN) => true,
             Err(_) | Ok((0, _)) => false,
             Ok((length, _)) => {
-                if let Some(Message::Signal(signal)) = Message::from_bytes(bytes.get(..length).unwrap_or_default()) {
+                if let Some(Message::Signal(signal)) =
+                    Message::from_bytes(bytes.get(..length).unwrap_or_default())
+                {
                     // ESRCH: the group ended in between; its status is on its way.
                     return matches!(process::send_signal(-self.agent, signal), Ok(()) | Err(Errno::ESRCH));
                 }

@@ -54,7 +54,9 @@ impl Outcome {
             Self::Exited(code) => byte(code),
             Self::Signaled(signal) | Self::Lost(Ended::Signaled(signal)) => byte(128 + signal),
             Self::OutOfTime => 124,
-            Self::Failed(StageFailure { stage: Stage::Exec, errno: Errno::ENOENT | Errno::ENOTDIR, .. }) => 127,
+            Self::Failed(StageFailure {
+                stage: Stage::Exec, errno: Errno::ENOENT | Errno::ENOTDIR, ..
+            }) => 127,
             Self::Failed(StageFailure { stage: Stage::Exec, .. }) => 126,
             Self::Failed(_) | Self::Lost(_) => 125,
         }

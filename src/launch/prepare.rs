@@ -2,9 +2,7 @@
 
 use super::classic::classic_flags;
 use super::guard::{self, GuardPlan};
-use super::ready::{
-    Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep, ReadyTerminal,
-};
+use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep, ReadyTerminal};
 use super::ruleset;
 use crate::base::{HostPath, InnerPath};
 use crate::host::Kind;
@@ -86,7 +84,8 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         ruleset,
         guard: plan.has(Layer::ProtectNew).then(|| (inputs.trap, guard_plan(plan))),
         filter: inputs.filter,
-        probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi).map_err(failed("open the record's folder"))?,
+        probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
+            .map_err(failed("open the record's folder"))?,
         terminal: if inputs.pseudo_terminal { pseudo_terminal() } else { None },
         command: command(plan),
         pass: inputs.pass,
@@ -163,9 +162,8 @@ fn guard_plan(plan: &Plan) -> GuardPlan {
 }
 
 fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<Probes, Errno> {
-    let hidden = planted.filter(|path| {
-        InnerPath::new(path.as_path()).is_ok_and(|inner| plan.view.host_of(&inner).is_none())
-    });
+    let hidden = planted
+        .filter(|path| InnerPath::new(path.as_path()).is_ok_and(|inner| plan.view.host_of(&inner).is_none()));
     let Some(path) = hidden else { return Ok(Probes { planted_path: None, planted_at: None, foreign_abi }) };
     let folder = path.parent().ok_or(Errno::EINVAL)?;
     let folder = file::open(&folder.to_cstring(), libc::O_PATH | libc::O_DIRECTORY)?;
@@ -336,7 +334,8 @@ pub fn close_inherited(kept: &[RawFd]) -> Result<(), (RawFd, Errno)> {
 
 fn mark_each() {
     let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<RawFd> = list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let numbers: Vec<RawFd> =
+        list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| *number > 2) {
         // EBADF: the listing's own descriptor, closed by now.
         if fd::mark_close_on_exec(number, true) == Err(Errno::EBADF) {}

@@ -83,7 +83,8 @@ impl Relay {
         }
         let idle = self.to_agent.is_empty() && self.before.is_some();
         let keyboard = signal::wants_reading(self.keyboard.as_ref().filter(|_| idle).map(AsFd::as_fd));
-        let mut screen = signal::wants_reading(Some(self.screen.as_fd()).filter(|_| !self.to_screen.is_empty()));
+        let mut screen =
+            signal::wants_reading(Some(self.screen.as_fd()).filter(|_| !self.to_screen.is_empty()));
         screen.events = libc::POLLOUT;
         [master, keyboard, screen]
     }
@@ -109,7 +110,9 @@ impl Relay {
     fn read_keyboard(&mut self) {
         let mut bytes = [0; 4096];
         match self.keyboard.as_ref().map(|keyboard| fd::read(keyboard.as_fd(), &mut bytes)) {
-            Some(Ok(count)) if count > 0 => self.to_agent.extend_from_slice(bytes.get(..count).unwrap_or_default()),
+            Some(Ok(count)) if count > 0 => {
+                self.to_agent.extend_from_slice(bytes.get(..count).unwrap_or_default())
+            }
             _ => self.keyboard = None, // the terminal is gone: SIGHUP is on its way
         }
     }

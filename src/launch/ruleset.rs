@@ -8,8 +8,8 @@ use crate::plan::{Plan, layers::State};
 use crate::profile::Layer;
 use crate::sys::landlock::LOG_SAME_EXEC_OFF;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -38,7 +38,9 @@ pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<Made>, Ruleset
                 let rights = fitting(rights, matches!(object.kind, crate::host::Kind::Folder), abi);
                 ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), rights))?;
             }
-            RuleObject::Inner(path, folder) => inner.push((path.clone(), fitting(rights, *folder, abi).bits())),
+            RuleObject::Inner(path, folder) => {
+                inner.push((path.clone(), fitting(rights, *folder, abi).bits()))
+            }
         }
     }
     let flags = if kernel_abi >= 7 { LOG_SAME_EXEC_OFF } else { 0 };
@@ -47,7 +49,8 @@ pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<Made>, Ruleset
 }
 
 fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
-    let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(handled)?;
+    let mut ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(handled)?;
     let network = &plan.profile.network;
     let ports = plan.state(Layer::LandlockNetwork) == State::Enforced;
     let closed = network.mode == crate::profile::NetworkMode::None;

@@ -15,6 +15,18 @@ pub struct Program {
     pub instructions: Cow<'static, [Instruction]>,
 }
 
+impl Program {
+    /// The instructions as bytes, to tell one program from another.
+    pub fn bytes(&self) -> Vec<u8> {
+        let one = |it: &Instruction| {
+            let [c0, c1] = it.code.to_le_bytes();
+            let [k0, k1, k2, k3] = it.k.to_le_bytes();
+            [c0, c1, it.jt, it.jf, k0, k1, k2, k3]
+        };
+        self.instructions.iter().flat_map(one).collect()
+    }
+}
+
 /// `BPF_MAXINSNS` of linux/bpf_common.h: the kernel takes no more.
 pub const MAX_INSTRUCTIONS: usize = 4096;
 

@@ -2,18 +2,19 @@
 
 use super::view::View;
 use crate::base::{HostPath, InnerPath};
-use crate::host::{Kind, Tree};
+use crate::host::{Kind, Object, Tree};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
 
 /// What will be executed.
 #[derive(Debug, Clone)]
 pub struct Command {
     /// The path given to execve(2).
     pub program: InnerPath,
-    /// The host file behind it, where a host file is what shows there.
-    pub host: Option<HostPath>,
+    /// The host file behind it, held open, where a host file is what shows there.
+    pub host: Option<Rc<Object>>,
     /// Arguments, the name first, as given.
     pub argv: Vec<CString>,
 }
@@ -42,7 +43,8 @@ pub fn find(
     let strings = argv.iter().map(|text| CString::new(text.as_bytes())).collect::<Result<Vec<_>, _>>();
     let strings = strings.map_err(|_| failure(125, "an argument has a NUL byte".into(), None))?;
     let name = argv.first().filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| failure(125, "no command given".into(), Some("-- COMMAND [ARGUMENT]...".into())))?;
+    let name =
+        name.ok_or_else(|| failure(125, "no command given".into(), Some("-- COMMAND [ARGUMENT]...".into())))?;
     let candidates = candidates(name, path, chdir);
     let mut outside = None;
     let mut refused = None;
@@ -70,12 +72,14 @@ fn failure(code: u8, message: String, hint: Option<String>) -> CommandError {
 }
 
 fn candidates(name: &OsStr, path: Option<&OsStr>, chdir: &InnerPath) -> Vec<InnerPath> {
-    let plain = |folder: &Path| InnerPath::new(without_parents(&chdir.as_path().join(folder).join(name))).ok();
+    let plain =
+        |folder: &Path| InnerPath::new(without_parents(&chdir.as_path().join(folder).join(name))).ok();
     if name.as_bytes().contains(&b'/') {
         return plain(Path::new("")).into_iter().collect();
     }
     let path = path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"));
-    let folders = path.as_bytes().split(|byte| *byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
+    let folders =
+        path.as_bytes().split(|byte| *byte == b':').map(|folder| Path::new(OsStr::from_bytes(folder)));
     folders.filter_map(plain).collect()
 }
 
@@ -94,7 +98,7 @@ fn without_parents(path: &Path) -> std::path::PathBuf {
 }
 
 enum Seen {
-    Program(Option<HostPath>),
+    Program(Option<Rc<Object>>),
     Unfit(&'static str),
     OutsideOnly,
     Nothing,
@@ -106,14 +110,20 @@ fn look(candidate: &InnerPath, view: &View, tree: &dyn Tree) -> Seen {
             return Seen::Program(None);
         }
         let outside = HostPath::new(candidate.as_path()).ok().and_then(|host| tree.open(&host, true).ok());
-        return if outside.is_some_and(|object| object.executable) { Seen::OutsideOnly } else { Seen::Nothing };
+        return if outside.is_some_and(|object| object.executable) {
+            Seen::OutsideOnly
+        } else {
+            Seen::Nothing
+        };
     };
     match tree.open(&host, true) {
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Seen::Unfit("cannot be looked up"),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Seen::Unfit("cannot be looked up")
+        }
         Err(_) => Seen::Nothing,
         Ok(object) => match object.kind {
             Kind::Folder => Seen::Unfit("is a folder"),
-            Kind::File if object.executable => Seen::Program(Some(object.canonical)),
+            Kind::File if object.executable => Seen::Program(Some(Rc::new(object))),
             _ => Seen::Unfit("is not executable"),
         },
     }

@@ -8,7 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 /// Chooses variables. `set` wins over `keep`; a name with `=` or NUL, or a value with NUL, cannot be passed and is
 /// left out. The result is sorted by name.
 pub fn choose(wish: &Environment, outside: &[(OsString, OsString)]) -> BTreeMap<OsString, OsString> {
-    let kept = outside.iter().filter(|(name, _)| wish.keep.iter().any(|pattern| matches(pattern, name))).cloned();
+    let kept =
+        outside.iter().filter(|(name, _)| wish.keep.iter().any(|pattern| matches(pattern, name))).cloned();
     let set = wish.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     kept.chain(set).filter(|(name, value)| passable(name, value)).collect()
 }
@@ -61,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_name_that_would_smuggle_a_second_variable_is_dropped() {
-        let wish = Environment { keep: vec![], set: vec![("A=B".into(), "x".into()), ("C".into(), "y\0z".into())] };
+        let wish =
+            Environment { keep: vec![], set: vec![("A=B".into(), "x".into()), ("C".into(), "y\0z".into())] };
         assert!(choose(&wish, &[]).is_empty());
     }
 }

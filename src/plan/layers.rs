@@ -55,7 +55,12 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
     let mut layers = vec![
         plan(Layer::Namespaces, true, State::Enforced, "user mount pid net ipc uts cgroup".into()),
         plan(Layer::LandlockFilesystem, wish.filesystem, files(abi), files_detail(abi)),
-        plan(Layer::LandlockNetwork, wish.network, if ports { since(abi, 4) } else { State::Off }, abi_text(abi, 4)),
+        plan(
+            Layer::LandlockNetwork,
+            wish.network,
+            if ports { since(abi, 4) } else { State::Off },
+            abi_text(abi, 4),
+        ),
         plan(Layer::LandlockScopes, wish.scopes, since(abi, 6), abi_text(abi, 6)),
         plan(Layer::Seccomp, true, yes(abilities.seccomp), profile.seccomp.value.clone()),
         guard(needs_guard, abilities.listener),
@@ -115,13 +120,16 @@ fn files_detail(abi: u32) -> String {
 
 fn guard(needed: bool, listener: bool) -> LayerPlan {
     let state = if needed { yes(listener) } else { State::Off };
-    let detail = if needed { "creating calls are answered by init (seccomp listener)" } else { "nothing to guard" };
+    let detail =
+        if needed { "creating calls are answered by init (seccomp listener)" } else { "nothing to guard" };
     plan(Layer::ProtectNew, needed, state, detail.into())
 }
 
 fn cgroup(wanted: bool, there: bool) -> LayerPlan {
     match (wanted, there) {
-        (false, _) => plan(Layer::Cgroup, false, State::Off, "no limit of the whole sandbox is asked for".into()),
+        (false, _) => {
+            plan(Layer::Cgroup, false, State::Off, "no limit of the whole sandbox is asked for".into())
+        }
         (true, true) => plan(Layer::Cgroup, false, State::Enforced, "cgroup v2".into()),
         (true, false) => {
             let detail = "no cgroup v2 is delegated: limits hold for each process (rlimits), CPU has none";

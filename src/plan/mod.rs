@@ -12,10 +12,13 @@ mod filter;
 mod filter_compiled;
 mod filter_text;
 pub mod layers;
+mod place;
 pub mod protect;
 pub mod rights;
 mod trap;
 pub mod view;
+#[cfg(test)]
+mod view_tests;
 
 pub use bpf::{CallData, Decision, MAX_INSTRUCTIONS, Program, decide};
 pub use filter::{FilterError, compile, filter_program};
@@ -79,7 +82,12 @@ pub enum PlanError {
 /// Makes the plan.
 /// # Errors
 /// [`PlanError`], with every error of its kind.
-pub fn build(profile: Profile, wish: &Wish, abilities: Abilities, tree: &dyn Tree) -> Result<Plan, PlanError> {
+pub fn build(
+    profile: Profile,
+    wish: &Wish,
+    abilities: Abilities,
+    tree: &dyn Tree,
+) -> Result<Plan, PlanError> {
     let view = view::build(&profile.filesystem, tree).map_err(PlanError::View)?;
     let environment = environment::choose(&profile.environment, &wish.environment);
     let chdir = working_folder(wish, &view)?;

@@ -60,7 +60,8 @@ impl Places {
                     let Some(inside) = resolved_below(&host, base, tree) else { return };
                     at = inside;
                     if last {
-                        let Ok(end) = base.join(&at).map_err(drop).and_then(|end| tree.open(&end, false).map_err(drop))
+                        let Ok(end) =
+                            base.join(&at).map_err(drop).and_then(|end| tree.open(&end, false).map_err(drop))
                         else {
                             return;
                         };

@@ -88,7 +88,10 @@ pub fn set_settings(fd: BorrowedFd<'_>, settings: &Termios) -> Sys<()> {
 pub fn raw(settings: &Termios) -> Termios {
     let mut raw = settings.clone();
     termios::cfmakeraw(&mut raw);
-    raw.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
-    raw.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    for (index, value) in [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)] {
+        if let Some(slot) = raw.control_chars.get_mut(index as usize) {
+            *slot = value;
+        }
+    }
     raw
 }

@@ -101,7 +101,11 @@ fn layer(layer: &LayerState) -> String {
         Enforced::Degraded => "DEGRADED",
         Enforced::Missing => "MISSING",
     };
-    let mut line = format!("layer {}: {asked}, {state}", Escaped(layer.layer.as_bytes()));
+    let name = Escaped(layer.layer.as_bytes());
+    if layer.asked == Asked::Off {
+        return format!("layer {name}: off");
+    }
+    let mut line = format!("layer {name}: {asked}, {state}");
     if !layer.detail.is_empty() {
         line.push_str(": ");
         line.push_str(&escape(layer.detail.as_bytes()));

@@ -1,0 +1,157 @@
+//! What the view must be, tried on a tree of words.
+
+use super::view::{Act, View, ViewError, build};
+use crate::base::{InnerPath, Source};
+use crate::host::{FakeTree, Kind};
+use crate::profile::{Access, FsEntry, Protect};
+
+fn entry(path: &str, access: Access) -> FsEntry {
+    FsEntry {
+        path: InnerPath::new(path).unwrap(),
+        source: None,
+        access,
+        optional: false,
+        noexec: false,
+        protect: Vec::new(),
+        asked: Source::line("test.yaml", 1),
+    }
+}
+
+fn protecting(path: &str, places: &[(&str, bool)]) -> FsEntry {
+    let protect = |(path, name_only): &(&str, bool)| Protect {
+        path: (*path).to_owned(),
+        name_only: *name_only,
+        group: None,
+    };
+    FsEntry { protect: places.iter().map(protect).collect(), ..entry(path, Access::Rw) }
+}
+
+fn tree() -> FakeTree {
+    FakeTree::new()
+        .with("/usr/bin/true", Kind::File)
+        .with_link("/bin", "usr/bin")
+        .with("/home/u/work/src/lib.rs", Kind::File)
+        .with("/home/u/work/.git/hooks/pre-commit", Kind::File)
+        .with("/home/u/work/.git/config", Kind::File)
+        .with("/home/u/.ssh/id", Kind::File)
+        .with_link("/home/u/link", "/home/u/.ssh")
+}
+
+fn steps(view: &View) -> Vec<String> {
+    let kind = |act: &Act| match act {
+        Act::Folder => "folder",
+        Act::EmptyFile => "file",
+        Act::Bind { flags, .. } if flags.read_only => "ro",
+        Act::Bind { .. } => "rw",
+        Act::Tmpfs { .. } => "tmpfs",
+        Act::Symlink(_) => "link",
+        Act::MaskFolder | Act::MaskFile => "mask",
+        Act::Data(_) => "data",
+        Act::Devices => "dev",
+        Act::Proc => "proc",
+    };
+    view.steps.iter().map(|step| format!("{} {}", kind(&step.act), step.at)).collect()
+}
+
+fn refused(entries: &[FsEntry]) -> Vec<ViewError> {
+    build(entries, &tree()).err().expect("it must be refused")
+}
+
+#[test]
+fn folders_above_an_entry_are_made_once_and_before_it() {
+    let tmpfs = Access::Tmpfs { size_bytes: None, mode: None };
+    let view = build(&[entry("/home/u/work", Access::Rw), entry("/home/u", tmpfs)], &tree()).unwrap();
+    let expected =
+        ["folder /home", "folder /home/u", "tmpfs /home/u", "folder /home/u/work", "rw /home/u/work"];
+    assert_eq!(steps(&view), expected);
+}
+
+#[test]
+fn a_link_whose_end_is_shown_stays_a_link_and_others_show_their_end() {
+    let view = build(&[entry("/usr", Access::Ro), entry("/bin", Access::Ro)], &tree()).unwrap();
+    assert!(steps(&view).contains(&"link /bin".to_owned()), "{:?}", steps(&view));
+    let alone = build(&[entry("/bin", Access::Ro)], &tree()).unwrap();
+    assert!(steps(&alone).contains(&"ro /bin".to_owned()), "{:?}", steps(&alone));
+}
+
+#[test]
+fn a_missing_path_is_refused_unless_optional() {
+    let errors = refused(&[entry("/nowhere", Access::Ro), entry("/neither", Access::Rw)]);
+    assert_eq!(errors.len(), 2, "all at once");
+    assert!(
+        errors.iter().all(|error| error.hint.as_deref().is_some_and(|hint| hint.contains("optional: true")))
+    );
+    let optional = FsEntry { optional: true, ..entry("/nowhere", Access::Ro) };
+    let view = build(&[optional], &tree()).unwrap();
+    assert!(view.steps.is_empty());
+    assert_eq!(view.left_out.len(), 1);
+}
+
+#[test]
+fn nothing_is_made_below_a_host_folder() {
+    let tmpfs = Access::Tmpfs { size_bytes: None, mode: None };
+    let errors = refused(&[entry("/home/u/work", Access::Rw), entry("/home/u/work/new", tmpfs.clone())]);
+    assert!(errors[0].message.contains("nothing is created on the host"), "{}", errors[0].message);
+    // The control: an existing folder there can be covered.
+    build(&[entry("/home/u/work", Access::Rw), entry("/home/u/work/src", tmpfs)], &tree()).unwrap();
+}
+
+#[test]
+fn a_place_behind_a_link_of_a_host_folder_is_refused() {
+    let errors = refused(&[entry("/home/u", Access::Rw), entry("/home/u/link/id", Access::Ro)]);
+    assert!(errors[0].message.contains("through a link"), "{}", errors[0].message);
+}
+
+#[test]
+fn what_exists_is_mounted_and_what_does_not_is_guarded() {
+    let places =
+        [(".git", true), (".git/hooks", false), (".git/config", false), (".vscode/tasks.json", false)];
+    let view = build(&[protecting("/home/u/work", &places)], &tree()).unwrap();
+    let tail: Vec<String> = steps(&view).split_off(3);
+    assert_eq!(
+        tail,
+        [
+            "rw /home/u/work",
+            "rw /home/u/work/.git",
+            "ro /home/u/work/.git/config",
+            "ro /home/u/work/.git/hooks"
+        ]
+    );
+    let missing: Vec<String> =
+        view.missing.iter().map(|missing| format!("{} {}", missing.folder, missing.rest)).collect();
+    assert_eq!(missing, ["/home/u/work .vscode/tasks.json"]);
+}
+
+#[test]
+fn a_mask_needs_something_to_cover() {
+    let masked =
+        build(&[entry("/home/u", Access::Rw), entry("/home/u/.ssh", Access::Mask)], &tree()).unwrap();
+    assert!(steps(&masked).contains(&"mask /home/u/.ssh".to_owned()));
+    // Where nothing shows, it is masked already.
+    assert!(build(&[entry("/home/u/.ssh", Access::Mask)], &tree()).unwrap().steps.is_empty());
+}
+
+#[test]
+fn only_what_an_entry_shows_is_shown() {
+    let tmpfs = Access::Tmpfs { size_bytes: None, mode: None };
+    let view = build(
+        &[entry("/home/u", tmpfs), entry("/home/u/work", Access::Rw), entry("/usr", Access::Ro)],
+        &tree(),
+    )
+    .unwrap();
+    let shows = |path: &str| view.shows(&InnerPath::new(path).unwrap());
+    assert!(shows("/") && shows("/home") && shows("/home/u/work/src") && shows("/usr/bin"));
+    assert!(!shows("/home/u/.ssh") && !shows("/etc/shadow"));
+    let host = view.host_of(&InnerPath::new("/home/u/work/src").unwrap()).map(|path| path.to_string());
+    assert_eq!(host.as_deref(), Some("/home/u/work/src"));
+    assert!(view.host_of(&InnerPath::new("/home/u/.ssh").unwrap()).is_none());
+}
+
+#[test]
+fn the_same_entries_give_the_same_view_in_any_order() {
+    let one =
+        [entry("/usr", Access::Ro), entry("/bin", Access::Ro), protecting("/home/u/work", &[(".git", true)])];
+    let mut other = one.to_vec();
+    other.reverse();
+    assert_eq!(steps(&build(&one, &tree()).unwrap()), steps(&build(&other, &tree()).unwrap()));
+}

@@ -44,6 +44,13 @@ pub fn read_link(dir: BorrowedFd<'_>, name: &CStr, text: &mut [u8]) -> Sys<usize
     checked(rc as libc::c_long).map(|length| usize::try_from(length).unwrap_or(0))
 }
 
+/// Says whether a name is there; a symlink is not followed.
+pub fn exists(dir: BorrowedFd<'_>, name: &CStr) -> bool {
+    let flags = libc::AT_SYMLINK_NOFOLLOW;
+    // SAFETY: `name` is NUL-terminated.
+    unsafe { libc::faccessat(dir.as_raw_fd(), name.as_ptr(), libc::F_OK, flags) == 0 }
+}
+
 /// Says whether an open file lies in a proc filesystem, where names mean something else to each reader.
 /// # Errors
 /// As fstatfs(2).

@@ -31,7 +31,8 @@ fn unlink(name: &str) {
 #[test]
 #[ignore = "a measurement"]
 fn cost_of_each_call() {
-    let rows: [(&str, fn(&str), fn(&str)); 5] = [
+    type Act = fn(&str);
+    let rows: [(&str, Act, Act); 5] = [
         ("create", open_new, unlink),
         (
             "create by a path",

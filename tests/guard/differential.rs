@@ -237,7 +237,7 @@ fn names_are_linked_and_renamed_alike() {
         for from in NAMES.iter().filter(|name| !is_apart(name)) {
             for to in targets {
                 for flags in [0, libc::AT_SYMLINK_FOLLOW, libc::AT_EMPTY_PATH, 0x80] {
-                    if *from == "" && flags == libc::AT_EMPTY_PATH {
+                    if from.is_empty() && flags == libc::AT_EMPTY_PATH {
                         continue;
                     }
                     let cwd = libc::AT_FDCWD;

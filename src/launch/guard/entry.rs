@@ -19,8 +19,8 @@ pub(super) struct At(pub(super) i32, pub(super) u64);
 
 pub(super) fn make_folder(request: &mut Request<'_>, at: At, mode: u32) -> Outcome {
     let place = writable_place(request, at)?;
+    process::set_umask(request.target.umask()?);
     let verdict = judge(request, &place, Making::Folder)?;
-    process::set_umask(request.target.umask);
     mkdirat(place.parent.as_fd(), place.name.c(), mode)?;
     if verdict == Verdict::Way {
         let bare = PathText::of_bytes(place.bare())?;
@@ -40,8 +40,8 @@ pub(super) fn make_node(request: &mut Request<'_>, at: At, mode: u32) -> Outcome
         _ => return Err(Errno::EINVAL.into()),
     }
     let place = writable_place(request, at)?;
+    process::set_umask(request.target.umask()?);
     judge(request, &place, Making::Other)?;
-    process::set_umask(request.target.umask);
     name::make_node(place.parent.as_fd(), place.name.c(), mode)?;
     Ok(Done::Value)
 }

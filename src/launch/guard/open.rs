@@ -84,8 +84,8 @@ fn create(request: &mut Request<'_>, place: &Place, wish: Wish) -> Outcome {
     {
         return Err(Refusal::Denied(pattern));
     }
+    process::set_umask(request.target.umask()?);
     request.check_waiting()?;
-    process::set_umask(request.target.umask);
     let flags = wish.flags | libc::O_CREAT | libc::O_EXCL;
     let opened = openat(place.parent.as_fd(), place.name.c(), flags, wish.mode & 0o7777)?;
     Ok(Done::opened(opened, wish.flags))

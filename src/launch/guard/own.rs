@@ -45,10 +45,8 @@ enum Folder {
 
 fn folder_kind(target: &Target<'_>, path: &[u8]) -> Option<Folder> {
     let mut parts = path.strip_prefix(b"/proc/")?.split(|byte| *byte == b'/');
-    let is_own = |part: &[u8]| {
-        number(part, 10)
-            .is_some_and(|pid| pid == target.tgid || pid == target.tid || pid == std::process::id())
-    };
+    let is_own =
+        |part: &[u8]| number(part, 10).is_some_and(|pid| pid == std::process::id() || target.is_called(pid));
     if !is_own(parts.next()?) {
         return None;
     }

@@ -112,8 +112,7 @@ fn descriptor_folder(target: &Target<'_>, name: &[u8]) -> Sys<OwnedFd> {
 }
 
 fn is_caller(target: &Target<'_>, who: &[u8]) -> bool {
-    matches!(who, b"self" | b"thread-self")
-        || number(who, 10).is_some_and(|number| number == target.tgid || number == target.tid)
+    matches!(who, b"self" | b"thread-self") || number(who, 10).is_some_and(|number| target.is_called(number))
 }
 
 /// The components of a path, one after the other; an empty one is the end.

@@ -7,6 +7,8 @@
 use super::text::{PathText, Text, number, number_after};
 use crate::sys::file::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, kind_and_identity, openat, openat2};
 use crate::sys::{Errno, Sys, name, notify};
+use std::cell::OnceCell;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// How many callers are kept at hand: their /proc folder and status file stay open between calls.
@@ -18,7 +20,7 @@ type Short = Text<48>;
 struct Known {
     tid: u32,
     folder: OwnedFd,
-    status: OwnedFd,
+    status: OnceCell<OwnedFd>,
 }
 
 /// The callers met last.
@@ -33,13 +35,7 @@ pub(super) struct Callers {
 pub(super) struct Target<'a> {
     /// The folder /proc.
     pub(super) proc: BorrowedFd<'a>,
-    folder: BorrowedFd<'a>,
-    /// Its thread number.
-    pub(super) tid: u32,
-    /// Its process number.
-    pub(super) tgid: u32,
-    /// Its file mode creation mask.
-    pub(super) umask: u32,
+    known: &'a Known,
 }
 
 impl Callers {
@@ -51,42 +47,23 @@ impl Callers {
     /// # Errors
     /// `ESRCH` when it is gone.
     pub(super) fn meet(&mut self, tid: u32) -> Sys<Target<'_>> {
-        let mut text = [0u8; 512];
-        let place = match self.known.iter().position(|known| known.tid == tid) {
-            Some(place) if self.read_status(place, &mut text).is_ok() => place,
-            Some(place) => {
-                self.replace(place, tid)?;
-                self.read_status(place, &mut text)?;
-                place
-            }
-            None => {
-                let place = self.next % KEPT;
-                self.next = place + 1;
-                self.replace(place, tid)?;
-                self.read_status(place, &mut text)?;
-                place
-            }
-        };
+        let met = self.known.iter().position(|known| known.tid == tid);
+        let place = met.unwrap_or(self.next % KEPT);
+        let alive = |known: &Known| name::exists(known.folder.as_fd(), c"cwd");
+        if met.is_none() || !self.known.get(place).is_some_and(alive) {
+            self.open(place, tid)?;
+        }
+        if met.is_none() {
+            self.next = place + 1;
+        }
         let known = self.known.get(place).ok_or(Errno::ESRCH)?;
-        let umask = number_after(&text, b"\nUmask:\t", 8).ok_or(Errno::EIO)?;
-        let tgid = number_after(&text, b"\nTgid:\t", 10).ok_or(Errno::EIO)?;
-        Ok(Target { proc: self.proc.as_fd(), folder: known.folder.as_fd(), tid, tgid, umask })
+        Ok(Target { proc: self.proc.as_fd(), known })
     }
 
-    fn read_status(&self, place: usize, text: &mut [u8]) -> Sys<usize> {
-        let known = self.known.get(place).ok_or(Errno::ESRCH)?;
-        name::read_from_start(known.status.as_fd(), text)
-    }
-
-    fn replace(&mut self, place: usize, tid: u32) -> Sys<()> {
-        let folder = openat(
-            self.proc.as_fd(),
-            Short::of(format_args!("{tid}"))?.c(),
-            libc::O_PATH | libc::O_DIRECTORY,
-            0,
-        )?;
-        let status = openat(folder.as_fd(), c"status", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
-        let known = Known { tid, folder, status };
+    fn open(&mut self, place: usize, tid: u32) -> Sys<()> {
+        let name = Short::of(format_args!("{tid}"))?;
+        let folder = openat(self.proc.as_fd(), name.c(), libc::O_PATH | libc::O_DIRECTORY, 0)?;
+        let known = Known { tid, folder, status: OnceCell::new() };
         match self.known.get_mut(place) {
             Some(slot) => *slot = known,
             None => self.known.push(known),
@@ -96,17 +73,48 @@ impl Callers {
 }
 
 impl Target<'_> {
+    /// Says whether this number is its thread or its process.
+    pub(super) fn is_called(&self, number: u32) -> bool {
+        number == self.known.tid || self.tgid() == Ok(number)
+    }
+
+    /// Its process number.
+    fn tgid(&self) -> Sys<u32> {
+        self.status(b"\nTgid:\t", 10)
+    }
+
+    /// Its file mode creation mask.
+    pub(super) fn umask(&self) -> Sys<u32> {
+        self.status(b"\nUmask:\t", 8)
+    }
+
+    /// A line of status (proc_pid_status(5)). This read is the dearest step of a call, so it is done when needed.
+    fn status(&self, label: &[u8], radix: u32) -> Sys<u32> {
+        if self.known.status.get().is_none() {
+            let opened = openat(self.own_folder(), c"status", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
+            self.known.status.set(opened).map_err(|_| Errno::EIO)?;
+        }
+        let status = self.known.status.get().ok_or(Errno::EIO)?;
+        let mut text = [0u8; 256];
+        let length = name::read_from_start(status.as_fd(), &mut text)?;
+        number_after(text.get(..length).unwrap_or_default(), label, radix).ok_or(Errno::EIO)
+    }
+
+    fn own_folder(&self) -> BorrowedFd<'_> {
+        self.known.folder.as_fd()
+    }
+
     /// A path from the caller's memory, copied once.
     /// # Errors
     /// `EFAULT`, `ENAMETOOLONG` and `ENOENT` (an empty path) as the kernel gives them.
     pub(super) fn path(&self, address: u64) -> Sys<PathText> {
-        let text = PathText::read(|room| notify::read_memory(self.tid, address, room))?;
+        let text = PathText::read(|room| notify::read_memory(self.known.tid, address, room))?;
         if text.bytes().is_empty() { Err(Errno::ENOENT) } else { Ok(text) }
     }
 
     /// Like [`Self::path`], and an empty one is fine.
     pub(super) fn path_or_empty(&self, address: u64) -> Sys<PathText> {
-        PathText::read(|room| notify::read_memory(self.tid, address, room))
+        PathText::read(|room| notify::read_memory(self.known.tid, address, room))
     }
 
     /// The folder a relative path starts from.
@@ -115,7 +123,7 @@ impl Target<'_> {
     pub(super) fn folder(&self, dirfd: i32) -> Sys<OwnedFd> {
         let flags = libc::O_PATH | libc::O_DIRECTORY;
         match dirfd {
-            libc::AT_FDCWD => openat(self.folder, c"cwd", flags, 0),
+            libc::AT_FDCWD => openat(self.own_folder(), c"cwd", flags, 0),
             number => self.open_descriptor(number, flags).map_err(|errno| match errno {
                 Errno::ENOENT => Errno::EBADF,
                 other => other,
@@ -132,7 +140,7 @@ impl Target<'_> {
 
     fn open_descriptor(&self, number: i32, flags: i32) -> Sys<OwnedFd> {
         let number = u32::try_from(number).map_err(|_| Errno::EBADF)?;
-        openat(self.folder, Short::of(format_args!("fd/{number}"))?.c(), flags, 0)
+        openat(self.own_folder(), Short::of(format_args!("fd/{number}"))?.c(), flags, 0)
     }
 
     /// The caller's controlling terminal, as O_PATH: one of its standard descriptors, or the name in /dev/pts.
@@ -155,7 +163,7 @@ impl Target<'_> {
 
     /// Field 7 of stat (proc_pid_stat(5)); the name before it may hold anything but ends with the last `)`.
     fn terminal_device(&self) -> Sys<(u32, u32)> {
-        let stat = openat(self.folder, c"stat", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
+        let stat = openat(self.own_folder(), c"stat", libc::O_RDONLY | libc::O_NOFOLLOW, 0)?;
         let mut text = [0u8; 512];
         let length = name::read_from_start(stat.as_fd(), &mut text)?;
         let text = text.get(..length).unwrap_or_default();
@@ -169,10 +177,10 @@ impl Target<'_> {
     }
 
     /// One of the files in /proc by which a process sets something of its own, as O_PATH.
-    pub(super) fn own_setting(&self, file: &std::ffi::CStr) -> Sys<OwnedFd> {
+    pub(super) fn own_setting(&self, file: &CStr) -> Sys<OwnedFd> {
         let folder = openat(
             self.proc,
-            Short::of(format_args!("{}", self.tgid))?.c(),
+            Short::of(format_args!("{}", self.tgid()?))?.c(),
             libc::O_PATH | libc::O_DIRECTORY,
             0,
         )?;

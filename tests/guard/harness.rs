@@ -246,6 +246,20 @@ fn makers() -> Vec<libc::c_long> {
     all
 }
 
+/// Says whether a test that needs this program can run; a skip is told, and is a failure where all must run.
+pub(crate) fn has(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&paths).any(|folder| folder.join(program).exists());
+    assert!(
+        found || std::env::var_os("AISANDBOX_MUST_RUN").is_none_or(|value| value != "1"),
+        "no {program} here"
+    );
+    if !found {
+        eprintln!("skipped: no {program} here");
+    }
+    found
+}
+
 /// A path as C wants it.
 pub(crate) fn c(path: impl AsRef<Path>) -> std::ffi::CString {
     std::ffi::CString::new(path.as_ref().as_os_str().as_encoded_bytes()).unwrap()

@@ -1,6 +1,8 @@
 //! What the guard is for: protected names do not come into being, and all else works.
 
-use crate::harness::{Folder, guarded, native, shell};
+use crate::harness::{Folder, c, guarded, native, said, shell};
+use std::fs;
+use std::path::Path;
 
 const NAMES: &[&str] = &[".git/hooks", ".git/config", ".bashrc", "a/b/c"];
 
@@ -81,4 +83,38 @@ fn a_way_that_is_there_from_the_start_is_guarded() {
     );
     assert!(!ran.output.contains("/hooks\n."), "{ran:?}");
     assert!(ran.output.contains("./.git/ok"), "{ran:?}");
+}
+
+/// Exchanges two names, first named in one order, then in the other.
+fn exchange_both_ways() -> String {
+    fs::create_dir(".git").unwrap();
+    fs::create_dir_all("x/hooks").unwrap();
+    let mut out = String::new();
+    for (from, to) in [("x", ".git"), (".git", "x"), ("x", "y"), ("y", "x")] {
+        let cwd = libc::AT_FDCWD;
+        drop(fs::create_dir("y"));
+        // SAFETY: two NUL-terminated paths and integers.
+        let rc = unsafe {
+            libc::syscall(
+                libc::SYS_renameat2,
+                cwd,
+                c(from).as_ptr(),
+                cwd,
+                c(to).as_ptr(),
+                libc::RENAME_EXCHANGE,
+            )
+        };
+        let said = said(i32::try_from(rc).unwrap());
+        out += &format!("{} {} ", said.split(':').next().unwrap(), Path::new(".git/hooks").exists());
+    }
+    out
+}
+
+#[test]
+fn an_exchange_is_denied_from_either_side() {
+    let (free, held) = (Folder::new("exchange-free"), Folder::new("exchange-held"));
+    let control = native(&free, exchange_both_ways);
+    assert_eq!(control.output, "ok true ok false ok false ok false ");
+    let ran = guarded(&held, &held.plan(NAMES), exchange_both_ways);
+    assert_eq!(ran.output, "EACCES false EACCES false ok false ok false ");
 }

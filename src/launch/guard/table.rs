@@ -132,3 +132,35 @@ fn open_folder(dir: BorrowedFd<'_>, path: &CStr, resolve: u64) -> Sys<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
     openat2(dir, path, flags, 0, RESOLVE_NO_MAGICLINKS | resolve)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Missing;
+    use super::*;
+    use crate::base::InnerPath;
+    use crate::sys::file::open;
+    use std::path::PathBuf;
+
+    fn plan(folder: &str, below: &str) -> GuardPlan {
+        let folder = InnerPath::new(folder).unwrap();
+        GuardPlan::from_missing(&[Missing { folder, below: PathBuf::from(below), pattern: 7 }])
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_opened_stops_the_guard() {
+        let root = open(c"/", libc::O_PATH).unwrap();
+        assert_eq!(Table::open(&plan("/missing/folder", "x"), root.as_fd()).err(), Some(Errno::ENOENT));
+        assert!(Table::open(&plan("/", "missing/folder"), root.as_fd()).is_ok());
+    }
+
+    #[test]
+    fn a_way_is_for_mkdir_only_and_a_name_elsewhere_is_free() {
+        let root = open(c"/", libc::O_PATH).unwrap();
+        let elsewhere = open(c"/proc", libc::O_PATH).unwrap();
+        let table = Table::open(&plan("/", "way/x"), root.as_fd()).unwrap();
+        assert_eq!(table.judge(root.as_fd(), b"way", Making::Folder), Ok(Verdict::Way));
+        assert_eq!(table.judge(root.as_fd(), b"way", Making::Other), Ok(Verdict::Denied(7)));
+        assert_eq!(table.judge(root.as_fd(), b"WAY", Making::Folder), Ok(Verdict::Denied(7)));
+        assert_eq!(table.judge(elsewhere.as_fd(), b"way", Making::Other), Ok(Verdict::Free));
+    }
+}

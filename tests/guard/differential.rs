@@ -127,6 +127,9 @@ const FLAGS: &[i32] = &[
     libc::O_RDONLY | libc::O_DIRECTORY,
     libc::O_WRONLY | libc::O_TMPFILE,
     libc::O_ACCMODE,
+    libc::O_PATH,
+    libc::O_PATH | libc::O_NOFOLLOW | libc::O_RDWR,
+    libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC | libc::O_EXCL,
     libc::O_WRONLY | libc::O_NOCTTY | libc::O_ASYNC,
 ];
 

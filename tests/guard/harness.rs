@@ -201,8 +201,9 @@ fn trap_filter() -> Vec<Instruction> {
         vec![load(4), Instruction { code: 0x15, jt: 1, jf: 0, k: ARCH }, answer(0x8000_0000), load(0)];
     for (number, flags) in openings() {
         filter.extend([
-            skip_unless(number as u32, 4),
+            skip_unless(number as u32, 5),
             load(16 + 8 * flags),
+            Instruction { code: 0x45, jt: 2, jf: 0, k: libc::O_PATH as u32 },
             Instruction { code: 0x45, jt: 0, jf: 1, k: libc::O_CREAT as u32 },
             answer(NOTIFY),
             answer(ALLOW),

@@ -9,3 +9,4 @@ mod harness;
 mod pressure;
 mod programs;
 mod protection;
+mod random;

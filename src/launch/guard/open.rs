@@ -31,7 +31,8 @@ const KEPT_BY_SETFL: i32 =
     libc::O_APPEND | libc::O_DIRECT | libc::O_NOATIME | libc::O_NONBLOCK | libc::O_ASYNC;
 
 pub(super) fn perform(request: &mut Request<'_>, wish: Wish) -> Outcome {
-    // With O_PATH the kernel drops O_CREAT; the trap filter does not send such an open here.
+    // With O_PATH the kernel drops O_CREAT, and no O_PATH descriptor can be given to a caller: a trap filter lets such
+    // an open pass. O_DIRECTORY with O_CREAT is refused since Linux 6.4; O_TMPFILE, which has it in it, always was.
     if wish.flags & (libc::O_DIRECTORY | libc::O_PATH) != 0 {
         return Err(Errno::EINVAL.into());
     }

@@ -3,6 +3,7 @@
 //! Never opens a file for reading or writing: every descriptor is O_PATH. [`FakeTree`] stands in for it in tests.
 
 use crate::base::HostPath;
+use crate::sys::Errno;
 use crate::sys::file::{self, Identity};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -82,10 +83,18 @@ pub struct HostTree;
 impl Tree for HostTree {
     fn open(&self, path: &HostPath, follow: bool) -> io::Result<Object> {
         let no_follow = if follow { 0 } else { libc::O_NOFOLLOW };
-        let fd = file::open(&path.to_cstring(), libc::O_PATH | libc::O_CLOEXEC | no_follow)?;
+        let flags = libc::O_PATH | libc::O_CLOEXEC | no_follow;
+        let (fd, canonical) = match open_as_written(path, flags) {
+            // A link is on the way, or this kernel cannot say: then the kernel is asked for the name.
+            Err(Errno::ELOOP | Errno::ENOSYS | Errno::EPERM) => {
+                let fd = file::open(&path.to_cstring(), flags)?;
+                let name = name_of(&fd)?;
+                (fd, name)
+            }
+            opened => (opened?, path.clone()),
+        };
         let Identity { dev, ino, mode } = file::kind_and_identity(fd.as_fd())?;
         let kind = Kind::from_mode(mode).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-        let canonical = name_of(&fd)?;
         let executable = kind == Kind::File && mode & 0o111 != 0;
         Ok(Object { fd: Some(fd), kind, dev, ino, executable, canonical })
     }
@@ -93,6 +102,12 @@ impl Tree for HostTree {
     fn read_link(&self, path: &HostPath) -> io::Result<PathBuf> {
         std::fs::read_link(path.as_path())
     }
+}
+
+/// Opens a path that has no link in it: its name is then the one written, and nobody has to be asked for it.
+fn open_as_written(path: &HostPath, flags: i32) -> Result<OwnedFd, Errno> {
+    let resolve = file::RESOLVE_NO_SYMLINKS | file::RESOLVE_NO_MAGICLINKS;
+    file::openat2(file::working_folder(), &path.to_cstring(), flags, 0, resolve)
 }
 
 /// RACE: the name holds at this moment; whoever may rename the file may change it. Only the descriptor is mounted.

@@ -44,8 +44,13 @@ pub fn openat(dir: BorrowedFd<'_>, path: &CStr, flags: i32, mode: u32) -> Sys<Ow
 /// # Errors
 /// As open(2).
 pub fn open(path: &CStr, flags: i32) -> Sys<OwnedFd> {
-    // SAFETY: AT_FDCWD is the constant every *at call takes for "the working folder"; nothing owns or closes it.
-    openat(unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) }, path, flags, 0)
+    openat(working_folder(), path, flags, 0)
+}
+
+/// What every *at call takes for "the working folder"; an absolute path ignores it.
+pub fn working_folder() -> BorrowedFd<'static> {
+    // SAFETY: AT_FDCWD is a constant and no descriptor: nothing owns or closes it.
+    unsafe { BorrowedFd::borrow_raw(libc::AT_FDCWD) }
 }
 
 fn own(rc: libc::c_long) -> Sys<OwnedFd> {

@@ -15,10 +15,12 @@ pub(crate) fn find() -> Option<&'static str> {
 /// The flags for one profile.
 pub(crate) fn flags(place: &Place, profile: impl AsRef<Path>) -> Vec<String> {
     let plan = place.explained(profile);
-    let mut flags = words(&["--unshare-all", "--die-with-parent", "--new-session", "--hostname", "aisandbox"]);
+    let mut flags =
+        words(&["--unshare-all", "--die-with-parent", "--new-session", "--hostname", "aisandbox"]);
     let data = place.path("work/README").to_string_lossy().into_owned();
     for step in plan["view"].as_array().expect("a view") {
-        let (path, act) = (step["path"].as_str().unwrap_or_default(), step["act"].as_str().unwrap_or_default());
+        let (path, act) =
+            (step["path"].as_str().unwrap_or_default(), step["act"].as_str().unwrap_or_default());
         flags.extend(flag(path, act, &data));
     }
     flags.extend(words(&["--chdir", plan["chdir"].as_str().unwrap_or("/"), "--remount-ro", "/"]));

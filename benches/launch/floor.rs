@@ -50,9 +50,11 @@ impl Floor {
     }
 
     fn child(&self) -> Sys<()> {
-        for (path, text) in
-            [(c"/proc/self/setgroups", "deny"), (c"/proc/self/uid_map", &self.uid_map), (c"/proc/self/gid_map", &self.gid_map)]
-        {
+        for (path, text) in [
+            (c"/proc/self/setgroups", "deny"),
+            (c"/proc/self/uid_map", &self.uid_map),
+            (c"/proc/self/gid_map", &self.gid_map),
+        ] {
             let map = file::open(path, libc::O_WRONLY)?;
             fd::write_all(map.as_fd(), text.as_bytes())?;
         }

@@ -23,7 +23,10 @@ pub(crate) fn run(place: &Place) {
     if !nix::unistd::geteuid().is_root() {
         return crate::skip("memory", "only root may read the maps of processes that are not dumpable");
     }
-    println!("{:<12} {:>10} {:>12} {:>10} {:>22}", "", "our PSS", "kernel's own", "together", "less memory available");
+    println!(
+        "{:<12} {:>10} {:>12} {:>10} {:>22}",
+        "", "our PSS", "kernel's own", "together", "less memory available"
+    );
     let bare = measure("sleep", count, || sleeping(place.command("/bin/sleep")), (0, 0));
     measure("aisandbox", count, || place.sandbox("cowork", &["/bin/sleep", "1000"]), bare);
     match bwrap::find() {
@@ -83,7 +86,8 @@ fn wait_until_asleep(held: &[Child], count: usize) -> BTreeMap<u32, String> {
 
 /// These processes and all below them.
 fn descendants(roots: BTreeSet<u32>) -> BTreeMap<u32, String> {
-    let mut all: Vec<(u32, u32, String)> = std::fs::read_dir("/proc").unwrap().flatten().filter_map(stat).collect();
+    let mut all: Vec<(u32, u32, String)> =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(stat).collect();
     all.sort_unstable();
     let mut found = roots;
     loop {

@@ -77,9 +77,17 @@ impl Place {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        for below in
-            ["home", "work", "work/.git", "work/.git/hooks", "work/.git/config", "work/.git/HEAD", "work/src", "entries", "profiles"]
-        {
+        for below in [
+            "home",
+            "work",
+            "work/.git",
+            "work/.git/hooks",
+            "work/.git/config",
+            "work/.git/HEAD",
+            "work/src",
+            "entries",
+            "profiles",
+        ] {
             chown(self.path(below), Some(ORDINARY), Some(ORDINARY)).unwrap();
         }
     }
@@ -87,7 +95,11 @@ impl Place {
     /// A program, started by the one who measures, silent, in the working folder, with a home of its own.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        command.env_clear().env("HOME", self.path("home")).env("PATH", "/usr/bin:/bin").env("LANG", "C.UTF-8");
+        command
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("PATH", "/usr/bin:/bin")
+            .env("LANG", "C.UTF-8");
         command.current_dir(self.work()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if nix::unistd::geteuid().is_root() {
             command.uid(ORDINARY).gid(ORDINARY);
@@ -116,7 +128,8 @@ impl Place {
         for profile in ["cowork", "offline"].map(PathBuf::from).iter().chain(&own) {
             let mut command = self.sandbox(profile, &["/bin/sh", "-c", "echo ran"]);
             let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().expect("aisandbox");
-            let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let (out, err) =
+                (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
             assert!(out == "ran\n", "{profile:?} does not run: {err}");
         }
     }
@@ -135,7 +148,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if self.mine && let Err(error) = std::fs::remove_dir_all(&self.root) {
+        if self.mine
+            && let Err(error) = std::fs::remove_dir_all(&self.root)
+        {
             println!("{} stays: {error}", self.root.display());
         }
     }

@@ -22,7 +22,10 @@ pub(crate) fn run(place: &Place) {
             names = measure(place, at, &mut found);
         }
     }
-    println!("{:<22} {:>9} {:>9} {:>7} {:>10} {:>7}", "", "outside", "guarded", "ratio", "unguarded", "ratio");
+    println!(
+        "{:<22} {:>9} {:>9} {:>7} {:>10} {:>7}",
+        "", "outside", "guarded", "ratio", "unguarded", "ratio"
+    );
     for (number, name) in names.iter().enumerate() {
         let [outside, guarded, unguarded] = WHERE.map(|at| found[&(number, at)].median());
         println!(
@@ -43,8 +46,11 @@ fn measure<'a>(place: &Place, at: &'a str, found: &mut BTreeMap<(usize, &'a str)
     };
     let output = command.args(["--inside", "."]).stdout(Stdio::piped()).output().expect("measure");
     let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<(&str, u64)> =
-        text.lines().filter_map(|line| line.rsplit_once(' ')).map(|(name, ns)| (name, ns.parse().unwrap())).collect();
+    let lines: Vec<(&str, u64)> = text
+        .lines()
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(name, ns)| (name, ns.parse().unwrap()))
+        .collect();
     assert!(output.status.success() && lines.len() == ACTS.len(), "{at}: {}, {text}", output.status);
     for (number, (_, ns)) in lines.iter().enumerate() {
         // Samples are kept in microseconds; these are nanoseconds a thousandfold, printed as they are.
@@ -67,7 +73,9 @@ const ACTS: [Act; 7] = [
         black_box(nix::unistd::getpid());
     }),
     ("open and close", |folder| drop(open(&folder.join("README"), OFlag::O_RDONLY, Mode::empty()).unwrap())),
-    ("open for writing", |folder| drop(open(&folder.join("README"), OFlag::O_WRONLY, Mode::empty()).unwrap())),
+    ("open for writing", |folder| {
+        drop(open(&folder.join("README"), OFlag::O_WRONLY, Mode::empty()).unwrap())
+    }),
     ("stat", |folder| {
         black_box(nix::sys::stat::stat(&folder.join("README")).unwrap());
     }),
@@ -86,7 +94,9 @@ const ACTS: [Act; 7] = [
 ];
 
 fn create(path: &Path) {
-    drop(open(path, OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY, Mode::S_IRUSR | Mode::S_IWUSR).unwrap());
+    drop(
+        open(path, OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY, Mode::S_IRUSR | Mode::S_IWUSR).unwrap(),
+    );
 }
 
 /// The measuring program: for each act the median, over batches, of its mean in nanoseconds.

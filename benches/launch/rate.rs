@@ -8,9 +8,14 @@ use std::time::Instant;
 
 pub(crate) fn run(place: &Place) {
     println!("\n== launches per second");
-    let Some(program) = bwrap::find() else { return crate::skip("launches per second", "bwrap is not installed") };
+    let Some(program) = bwrap::find() else {
+        return crate::skip("launches per second", "bwrap is not installed");
+    };
     let flags = bwrap::flags(place, "cowork");
-    println!("{:<12} {:>10} {:>10} {:>8}   (8 in flight: at least 1.0, aim 1.5)", "in flight", "aisandbox", "bwrap", "ratio");
+    println!(
+        "{:<12} {:>10} {:>10} {:>8}   (8 in flight: at least 1.0, aim 1.5)",
+        "in flight", "aisandbox", "bwrap", "ratio"
+    );
     for in_flight in [1, 2, 8, 64] {
         let (mut ours, mut theirs) = (0.0, 0.0);
         let rounds = crate::turns(4, 1);

@@ -18,7 +18,9 @@ pub(crate) fn run(place: &Place) {
         Rival::new("aisandbox, record not synced", sandbox(place.profile("buffered"))),
         Rival::new("aisandbox, nothing protected", sandbox(place.profile("unguarded"))),
         Rival::new("aisandbox explain (no launch)", move || finish(&mut explain(place))),
-        Rival::new("aisandbox --version", move || finish(place.command(place.path("bin/aisandbox")).arg("--version"))),
+        Rival::new("aisandbox --version", move || {
+            finish(place.command(place.path("bin/aisandbox")).arg("--version"))
+        }),
     ];
     match bwrap::find() {
         Some(program) => {

@@ -5,7 +5,7 @@ use super::filter::compiled;
 use super::output::complain;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, shape};
+use super::{explain, shape, trace};
 use crate::audit;
 use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
@@ -18,6 +18,7 @@ use std::os::fd::RawFd;
 
 /// Runs the command; gives the exit code.
 pub(super) fn run(exec: &Exec) -> u8 {
+    trace::begin(exec.verbose, exec.quiet);
     match launch(exec) {
         Ok(code) | Err(code) => code,
     }
@@ -37,6 +38,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         return Ok(super::output::print(&explain::text(&plan, &facts, false)?));
     }
     announce(exec, &plan);
+    tell_plan(&plan, run);
     enter_secrecy()?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
     let (_, filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
@@ -61,6 +63,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     if let Some(proved) = proved.filter(|_| try_foreign) {
         proved.add(&filter.bytes());
     }
+    tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
     status.started(running.pid(), &run.to_string());
     if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
         note(record.failed(None, &format!("let the agent go: {errno}")));
@@ -134,6 +137,22 @@ fn announce(exec: &Exec, plan: &Plan) {
 /// kernel log a killed process: so it is tried once a boot for each filter.
 fn proved() -> Option<audit::Proved> {
     audit::proved_dir().and_then(|dir| audit::Proved::open(&dir)).ok()
+}
+
+/// What was decided, for `-v`.
+fn tell_plan(plan: &Plan, run: crate::base::RunId) {
+    tracing::info!(
+        "run {run}: profile {}, folder {}, command {}",
+        plan.profile.name,
+        plan.chdir,
+        plan.command.program
+    );
+    for layer in &plan.layers {
+        tracing::info!("layer {}: {:?}: {}", shape::layer_name(layer.layer), layer.state, layer.detail);
+    }
+    for step in &plan.view.steps {
+        tracing::debug!("view: {} ({})", step.at, step.asked);
+    }
 }
 
 /// Whether a leaf could be made here, for `explain`; the next launch finds out for itself.

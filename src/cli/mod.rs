@@ -14,6 +14,7 @@ mod profile;
 mod record;
 mod shape;
 mod status;
+mod trace;
 mod why;
 
 use args::Command;

@@ -15,10 +15,12 @@ pub(super) fn complain(message: &str, hint: Option<&str>) {
 
 /// Escaped, but for newlines, which are ours: what was quoted was escaped where it was quoted.
 fn lines(text: &str) -> String {
-    let shown = |line: &str| {
-        line.chars().map(|letter| if crate::base::misleads(letter) { '?' } else { letter }).collect()
-    };
-    text.split('\n').map(shown).collect::<Vec<String>>().join("\n")
+    text.split('\n').map(one_line).collect::<Vec<String>>().join("\n")
+}
+
+/// Escaped, newlines too.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if crate::base::misleads(letter) { '?' } else { letter }).collect()
 }
 
 /// Prints to stdout. A reader that went away (`| head`) is no error.

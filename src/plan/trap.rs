@@ -29,6 +29,9 @@ const CREATE: &[&str] = &[
 const OPEN: &[(&str, u32)] = &[("open", 1), ("openat", 2)];
 /// O_CREAT of asm-generic/fcntl.h, which both machines use.
 const O_CREAT: u32 = 0o100;
+/// O_PATH, which makes the kernel drop O_CREAT: such an open makes no name, and could not be answered either, since no
+/// O_PATH descriptor can be given to a caller (seccomp_unotify(2)).
+const O_PATH: u32 = 0o10_000_000;
 /// openat2 has its flags in memory, which a filter cannot read: programs fall back to openat.
 const ENOSYS: u32 = 38;
 
@@ -50,6 +53,7 @@ pub fn trap_filter(arch: Arch) -> Program {
 fn when_creating(flags: u32) -> Vec<Instruction> {
     vec![
         plain(LOAD, AT_ARGS + 8 * flags),
+        branch(IF_SET, O_PATH, 2, 0),
         branch(IF_SET, O_CREAT, 0, 1),
         plain(RETURN, RET_NOTIFY),
         plain(RETURN, RET_ALLOW),
@@ -78,6 +82,7 @@ mod tests {
             assert_eq!(ask(arch, "openat", [0, 0, create, 0, 0, 0]), Decision::Notify);
             assert_eq!(ask(arch, "openat", [0, 0, create | 1 << 32, 0, 0, 0]), Decision::Notify);
             assert_eq!(ask(arch, "openat", [0, create, flags(libc::O_RDWR), create, 0, 0]), Decision::Allow);
+            assert_eq!(ask(arch, "openat", [0, 0, create | flags(libc::O_PATH), 0, 0, 0]), Decision::Allow);
             assert_eq!(
                 ask(arch, "openat", [0, 0, flags(libc::O_TMPFILE | libc::O_RDWR), 0, 0, 0]),
                 Decision::Allow

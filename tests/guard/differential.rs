@@ -354,6 +354,9 @@ fn folders_by_descriptor_are_alike() {
         for dirfd in [dir.as_raw_fd(), file.as_raw_fd(), gone.as_raw_fd(), -1, 777, libc::AT_FDCWD, i32::MAX]
         {
             for name in ["new", "f", "../new", "/dev/null", "up", "", "x/y", "."] {
+                if (dirfd, name) == (libc::AT_FDCWD, "../new") {
+                    continue; // outside the folder of the test
+                }
                 // SAFETY: a NUL-terminated path and integers.
                 let raw =
                     unsafe { libc::openat(dirfd, c(name).as_ptr(), libc::O_CREAT | libc::O_RDWR, 0o640) };

@@ -3,7 +3,9 @@
 //! The test forks "init", which is the guard, and init forks the agent. Both may become an ordinary user first.
 
 use aisandbox::launch::guard::{Denied, Guard, GuardPlan, Missing};
-use aisandbox::sys::seccomp::{Instruction, install_with_listener};
+use aisandbox::plan::trap_filter;
+use aisandbox::profile::Arch;
+use aisandbox::sys::seccomp::install_with_listener;
 use aisandbox::sys::{Errno, fd, file, process, signal, socket};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -140,7 +142,7 @@ fn init(mut report: std::fs::File, plan: &GuardPlan, body: impl FnOnce() -> Stri
         process::die_with_parent(libc::SIGKILL).unwrap();
         process::set_dumpable(true).unwrap();
         process::enter_no_new_privs().unwrap();
-        let listener = install_with_listener(&trap_filter()).unwrap();
+        let listener = install_with_listener(&trap_filter(Arch::host()).instructions).unwrap();
         socket::send(theirs.as_fd(), b"l", Some(listener.as_fd()), true).unwrap();
         drop((listener, ours, theirs));
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| agent(report, body)));
@@ -185,66 +187,6 @@ fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
             return (code, denied);
         }
     }
-}
-
-const ARCH: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
-
-/// A filter by hand that sends every creating call to the listener.
-fn trap_filter() -> Vec<Instruction> {
-    const NOTIFY: u32 = 0x7fc0_0000;
-    const ALLOW: u32 = 0x7fff_0000;
-    const ENOSYS: u32 = 0x0005_0000 | libc::ENOSYS as u32;
-    let load = |k| Instruction { code: 0x20, jt: 0, jf: 0, k };
-    let skip_unless = |k: u32, jf| Instruction { code: 0x15, jt: 0, jf, k };
-    let answer = |k| Instruction { code: 0x06, jt: 0, jf: 0, k };
-    let mut filter =
-        vec![load(4), Instruction { code: 0x15, jt: 1, jf: 0, k: ARCH }, answer(0x8000_0000), load(0)];
-    for (number, flags) in openings() {
-        filter.extend([
-            skip_unless(number as u32, 5),
-            load(16 + 8 * flags),
-            Instruction { code: 0x45, jt: 2, jf: 0, k: libc::O_PATH as u32 },
-            Instruction { code: 0x45, jt: 0, jf: 1, k: libc::O_CREAT as u32 },
-            answer(NOTIFY),
-            answer(ALLOW),
-        ]);
-    }
-    for number in makers() {
-        filter.extend([skip_unless(number as u32, 1), answer(NOTIFY)]);
-    }
-    filter.extend([skip_unless(libc::SYS_openat2 as u32, 1), answer(ENOSYS), answer(ALLOW)]);
-    filter
-}
-
-#[cfg(target_arch = "x86_64")]
-fn openings() -> Vec<(libc::c_long, u32)> {
-    vec![(libc::SYS_open, 1), (libc::SYS_openat, 2)]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn openings() -> Vec<(libc::c_long, u32)> {
-    vec![(libc::SYS_openat, 2)]
-}
-
-fn makers() -> Vec<libc::c_long> {
-    let mut all = vec![
-        libc::SYS_mkdirat,
-        libc::SYS_mknodat,
-        libc::SYS_symlinkat,
-        libc::SYS_linkat,
-        libc::SYS_renameat,
-        libc::SYS_renameat2,
-    ];
-    #[cfg(target_arch = "x86_64")]
-    all.extend([
-        libc::SYS_creat,
-        libc::SYS_mkdir,
-        libc::SYS_mknod,
-        libc::SYS_symlink,
-        libc::SYS_link,
-        libc::SYS_rename,
-    ]);
-    all
 }
 
 /// Says whether a test that needs this program can run; a skip is told, and is a failure where all must run.

@@ -10,6 +10,7 @@ fn alike(name: &str, program: &str, script: &str) {
     let held = Folder::new(name);
     let control = native(&free, shell(script));
     let ran = guarded(&held, &held.plan(&[".bashrc", ".vscode/settings.json"]), shell(script));
+    assert!(!control.output.contains("Traceback"), "the control failed: {}", control.output);
     assert_eq!(control.output, ran.output);
     assert_eq!((control.code, ran.code, ran.denied.as_slice()), (0, 0, &[][..]));
 }
@@ -45,7 +46,7 @@ fn python_works() {
           def w(i):\n  for j in range(20): open(f\"a/b/{i}-{j}\",\"x\").close()\n\
           ts=[threading.Thread(target=w,args=(i,)) for i in range(8)]\n[t.start() for t in ts];[t.join() for t in ts]\n\
           print(len(os.listdir(\"a/b\")))\nos.rename(\"a/b/0-0\",\"z\");os.replace(\"z\",\"y\");print(sorted(os.listdir(\".\")))\n\
-          f=os.open(\".\",os.O_TMPFILE|os.O_RDWR);os.write(f,b\"tmp\");os.link(f\"/proc/self/fd/{f}\",\"named\",follow_symlinks=True)\n\
+          f=os.open(\".\",os.O_TMPFILE|os.O_RDWR);os.write(f,b\"tmp\");os.link(f\"/proc/self/fd/{f}\",\"named\",src_dir_fd=f,follow_symlinks=True)\n\
           print(open(\"named\").read())'",
     );
 }

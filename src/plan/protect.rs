@@ -58,6 +58,7 @@ impl Places {
                     // The link itself is kept from being replaced by its name; what it leads to inside is protected.
                     self.miss(&at, (*part).to_owned(), pattern);
                     let Some(inside) = resolved_below(&host, base, tree) else { return };
+                    self.pin(&inside, base, tree);
                     at = inside;
                     if last {
                         let Ok(end) =
@@ -75,6 +76,22 @@ impl Places {
                     at = here;
                 }
                 Ok(_) => return self.miss(&at, rest(), pattern),
+            }
+        }
+    }
+
+    /// Pins every folder on the way to where a link ends: one that could be renamed could be made again, unguarded.
+    fn pin(&mut self, inside: &Path, base: &HostPath, tree: &dyn Tree) {
+        let mut ways: Vec<&Path> = inside.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
+        ways.reverse();
+        for way in ways {
+            let Ok(object) =
+                base.join(way).map_err(drop).and_then(|way| tree.open(&way, false).map_err(drop))
+            else {
+                return;
+            };
+            if matches!(object.kind, Kind::Folder) {
+                self.mount(way.to_path_buf(), object, false);
             }
         }
     }

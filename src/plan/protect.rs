@@ -119,3 +119,22 @@ fn resolved_below(link: &HostPath, base: &HostPath, tree: &dyn Tree) -> Option<P
     let end = tree.open(link, true).ok()?.canonical;
     end.as_path().strip_prefix(base.as_path()).ok().map(Path::to_path_buf)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::FakeTree;
+
+    #[test]
+    fn every_folder_on_the_way_to_the_end_of_a_link_is_pinned() {
+        let tree = FakeTree::new().with("/w/x/gitdir", Kind::Folder).with_link("/w/.git", "x/gitdir");
+        let hooks = Protect { path: ".git/hooks".into(), name_only: false, group: None };
+        let places = Places::find(&[hooks], &HostPath::new("/w").unwrap(), &tree);
+        let pinned: Vec<(&Path, bool)> =
+            places.mounts.iter().map(|(at, _, locked)| (at.as_path(), *locked)).collect();
+        assert_eq!(pinned, [(Path::new("x"), false), (Path::new("x/gitdir"), false)]);
+        let missing: Vec<(&Path, &str)> =
+            places.missing.iter().map(|(at, rest, _)| (at.as_path(), rest.as_str())).collect();
+        assert_eq!(missing, [(Path::new(""), ".git"), (Path::new("x/gitdir"), "hooks")]);
+    }
+}

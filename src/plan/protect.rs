@@ -7,7 +7,7 @@ use crate::base::{HostPath, InnerPath, Source};
 use crate::host::{Kind, Object, Tree};
 use crate::profile::Protect;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A protected name that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,8 @@ impl Places {
             match tree.open(&host, false).map(|object| (object.kind, object)) {
                 Err(_) => return self.miss(&at, rest(), pattern),
                 Ok((Kind::Symlink, _)) => {
-                    // The link itself is kept from being replaced by its name; what it leads to inside is protected.
-                    self.miss(&at, (*part).to_owned(), pattern);
-                    let Some(inside) = resolved_below(&host, base, tree) else { return };
-                    self.pin(&inside, base, tree);
+                    let behind = parts.get(place + 1..).unwrap_or_default();
+                    let Some(inside) = self.follow(&at, part, behind, pattern, base, tree) else { return };
                     at = inside;
                     if last {
                         let Ok(end) =
@@ -80,20 +78,54 @@ impl Places {
         }
     }
 
-    /// Pins every folder on the way to where a link ends: one that could be renamed could be made again, unguarded.
-    fn pin(&mut self, inside: &Path, base: &HostPath, tree: &dyn Tree) {
-        let mut ways: Vec<&Path> = inside.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
-        ways.reverse();
-        for way in ways {
-            let Ok(object) =
-                base.join(way).map_err(drop).and_then(|way| tree.open(&way, false).map_err(drop))
-            else {
-                return;
-            };
-            if matches!(object.kind, Kind::Folder) {
-                self.mount(way.to_path_buf(), object, false);
+    /// Where a link ends, relative to `base`, if that is inside it. Every link of the chain is kept from being
+    /// replaced by its name, and every folder on the way is pinned: what could be moved off could be made again,
+    /// unguarded. The first name that is missing is guarded with all behind it.
+    fn follow(
+        &mut self,
+        from: &Path,
+        link: &str,
+        behind: &[&str],
+        pattern: &Protect,
+        base: &HostPath,
+        tree: &dyn Tree,
+    ) -> Option<PathBuf> {
+        let mut at = from.to_path_buf();
+        let mut left = vec![PathBuf::from(link)];
+        for _ in 0..MAX_STEPS {
+            let Some(part) = left.pop() else { return Some(at) };
+            if part.as_os_str() == ".." {
+                if !at.pop() {
+                    return None;
+                }
+                continue;
+            }
+            let here = at.join(&part);
+            let host = base.join(&here).ok()?;
+            match tree.open(&host, false).map(|object| (object.kind, object)) {
+                Err(_) => {
+                    let mut rest = part;
+                    rest.extend(left.iter().rev());
+                    rest.extend(behind);
+                    self.miss(&at, rest.to_str()?.to_owned(), pattern);
+                    return None;
+                }
+                Ok((Kind::Symlink, _)) => {
+                    self.miss(&at, part.to_str()?.to_owned(), pattern);
+                    let text = tree.read_link(&host).ok()?;
+                    if text.is_absolute() {
+                        at = PathBuf::new();
+                    }
+                    left.extend(components(&below(&text, base, tree)?));
+                }
+                Ok((Kind::Folder, object)) => {
+                    self.mount(here.clone(), object, false);
+                    at = here;
+                }
+                Ok(_) => at = here,
             }
         }
+        None
     }
 
     fn end(&mut self, at: PathBuf, object: Object, pattern: &Protect) {
@@ -114,10 +146,25 @@ impl Places {
     }
 }
 
-/// Where a link ends, relative to `base`, if that is inside it.
-fn resolved_below(link: &HostPath, base: &HostPath, tree: &dyn Tree) -> Option<PathBuf> {
-    let end = tree.open(link, true).ok()?.canonical;
+/// Steps of a chain of links before it counts as a loop.
+const MAX_STEPS: usize = 256;
+
+/// The text of a link, relative to `base` when it was absolute; `None` when that leads outside.
+fn below(text: &Path, base: &HostPath, tree: &dyn Tree) -> Option<PathBuf> {
+    if text.is_relative() {
+        return Some(text.to_path_buf());
+    }
+    if let Ok(rest) = text.strip_prefix(base.as_path()) {
+        return Some(rest.to_path_buf());
+    }
+    let end = tree.open(&HostPath::new(text).ok()?, true).ok()?.canonical;
     end.as_path().strip_prefix(base.as_path()).ok().map(Path::to_path_buf)
+}
+
+/// The components of a link's text, last first.
+fn components(text: &Path) -> Vec<PathBuf> {
+    let wanted = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
+    text.components().rev().filter(wanted).map(|part| PathBuf::from(part.as_os_str())).collect()
 }
 
 #[cfg(test)]
@@ -136,5 +183,14 @@ mod tests {
         let missing: Vec<(&Path, &str)> =
             places.missing.iter().map(|(at, rest, _)| (at.as_path(), rest.as_str())).collect();
         assert_eq!(missing, [(Path::new(""), ".git"), (Path::new("x/gitdir"), "hooks")]);
+    }
+
+    #[test]
+    fn every_link_of_a_chain_is_kept_and_a_missing_end_is_guarded() {
+        let tree = FakeTree::new().with_link("/w/.git", "l").with_link("/w/l", "./gone/git");
+        let hooks = Protect { path: ".git/hooks".into(), name_only: false, group: None };
+        let places = Places::find(&[hooks], &HostPath::new("/w").unwrap(), &tree);
+        let missing: Vec<&str> = places.missing.iter().map(|(_, rest, _)| rest.as_str()).collect();
+        assert_eq!(missing, [".git", "l", "gone/git/hooks"]);
     }
 }

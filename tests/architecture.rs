@@ -111,11 +111,16 @@ fn a_heavy_package_is_named_in_one_file() {
         ("landlock::{", "launch/ruleset.rs"),
         ("ring::", "audit/digest.rs"),
     ] {
-        let named = |text: &str| code(text).lines().any(|line| {
-            let at = line.find(package);
-            at.is_some_and(|at| !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || ":_".contains(letter)))
-        });
-        let homes: Vec<_> = sources().into_iter().filter(|(_, text)| named(text)).map(|(path, _)| path).collect();
+        let named = |text: &str| {
+            code(text).lines().any(|line| {
+                let at = line.find(package);
+                at.is_some_and(|at| {
+                    !line[..at].ends_with(|letter: char| letter.is_alphanumeric() || ":_".contains(letter))
+                })
+            })
+        };
+        let homes: Vec<_> =
+            sources().into_iter().filter(|(_, text)| named(text)).map(|(path, _)| path).collect();
         assert_eq!(homes, [root().join("src").join(home)], "{package}");
     }
 }
@@ -131,7 +136,9 @@ fn every_module_file_says_what_it_is() {
 fn the_architecture_names_only_files_that_are_there() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let mut count = 0;
-    for word in text.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs") || word.ends_with(".md")) {
+    for word in
+        text.split('`').skip(1).step_by(2).filter(|word| word.ends_with(".rs") || word.ends_with(".md"))
+    {
         count += 1;
         let there = [root().join(word), root().join("src").join(word)].iter().any(|path| path.exists());
         assert!(there, "{word}");

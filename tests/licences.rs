@@ -18,7 +18,8 @@ fn metadata() -> serde_json::Value {
 fn allowed() -> BTreeSet<String> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml")).unwrap();
     let list = text.split("allow = [").nth(1).unwrap().split("\n]").next().unwrap();
-    let names = list.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next().map(str::to_owned));
+    let names =
+        list.lines().filter_map(|line| line.trim().strip_prefix('"')?.split('"').next().map(str::to_owned));
     names.collect()
 }
 
@@ -34,7 +35,8 @@ fn every_package_has_a_licence_that_is_allowed() {
     let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
     let used: BTreeSet<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
     let packages = metadata["packages"].as_array().unwrap();
-    let packages: Vec<_> = packages.iter().filter(|package| used.contains(package["id"].as_str().unwrap())).collect();
+    let packages: Vec<_> =
+        packages.iter().filter(|package| used.contains(package["id"].as_str().unwrap())).collect();
     assert!(packages.len() > 20);
     for package in packages {
         let licence = package["license"].as_str().unwrap_or_default();

@@ -215,15 +215,15 @@ pub(super) fn wish(shape: &Shape, argv: &[OsString], context: &Context) -> Resul
 
 /// What this machine can do, for a plan. `cgroup` says that a leaf could be made.
 pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
-    Abilities {
-        landlock_abi: facts.landlock.abi,
-        seccomp: true,
-        // The guard answers with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14) and walks by openat2.
-        listener: facts.seccomp.user_notif
-            && facts.calls.openat2
-            && facts.kernel.version >= Version(5, 14, 0),
-        cgroup,
-    }
+    Abilities { landlock_abi: facts.landlock.abi, seccomp: true, listener: can_guard(facts), cgroup }
+}
+
+/// The guard answers with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14), walks by openat2, and reads
+/// paths from the memory of its descendants.
+fn can_guard(facts: &Facts) -> bool {
+    let reads_memory = facts.ptrace_scope.is_none_or(|scope| scope < 2);
+    let answers = facts.seccomp.user_notif && facts.kernel.version >= Version(5, 14, 0);
+    answers && reads_memory && facts.calls.openat2
 }
 
 /// Prints why there is no plan; the exit code.

@@ -165,6 +165,9 @@ pub struct Facts {
     pub calls: Calls,
     /// Seccomp.
     pub seccomp: Seccomp,
+    /// Yama's kernel.yama.ptrace_scope; `None` without Yama. From 2 on, no process reads another one's memory without
+    /// CAP_SYS_PTRACE, not even its descendant's.
+    pub ptrace_scope: Option<u64>,
 }
 
 impl Facts {
@@ -185,6 +188,7 @@ impl Facts {
                 user_notif: probe::has_user_notif(),
                 wait_killable: probe::has_wait_killable(),
             },
+            ptrace_scope: Root::real().number("proc/sys/kernel/yama/ptrace_scope"),
         }
     }
 }

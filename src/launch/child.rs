@@ -125,9 +125,6 @@ fn open_terminal(ready: &Ready) -> Sys<Option<OwnedFd>> {
 }
 
 fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Bare> {
-    for (resource, most) in &ready.limits {
-        limits::lower(*resource, *most).at(Stage::Limits)?;
-    }
     process::unshare(libc::CLONE_NEWUSER).at(Stage::InnerUser)?;
     write_file(&rooted.mapped.own, c"uid_map", &ready.maps.inner_uid).at(Stage::InnerUser)?;
     write_file(&rooted.mapped.own, c"gid_map", &ready.maps.inner_gid).at(Stage::InnerUser)?;
@@ -196,6 +193,10 @@ fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> 
         take_terminal(slave, ready).at(Stage::Agent)?;
     }
     guard(ready, to_init).at(Stage::Guard)?;
+    // Only here: init must be able to open what the guard needs, whatever the agent's limit is.
+    for (resource, most) in &ready.limits {
+        limits::lower(*resource, *most).at(Stage::Limits)?;
+    }
     file::enter_folder_named(&ready.command.chdir).at(Stage::Chdir)?;
     process::set_umask(ready.umask);
     hand_over_descriptors(ready).at(Stage::Agent)?;

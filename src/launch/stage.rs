@@ -46,8 +46,6 @@ stages! {
     Keyring = "make a session keyring",
     /// A pseudo-terminal from the new devpts.
     Terminal = "open a pseudo-terminal",
-    /// Limits of each process.
-    Limits = "set limits",
     /// An inner user namespace: the mounts belong to the outer one, out of the agent's reach.
     InnerUser = "enter the inner user namespace",
     /// No user namespace can be made from here on, proved by trying.
@@ -70,6 +68,8 @@ stages! {
     Agent = "start the agent's process",
     /// The listener for creating calls.
     Guard = "guard protected names",
+    /// Limits of the agent's processes; init has none of them.
+    Limits = "set limits",
     /// The working folder inside.
     Chdir = "enter the working folder",
     /// execve.

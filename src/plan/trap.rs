@@ -1,4 +1,4 @@
-//! The trap filter: calls that create a name wait for the supervisor, every other call passes.
+//! The trap filter: calls that may create a name wait for the supervisor, every other call passes.
 //!
 //! Never judges a path and never refuses: it stands behind the main filter, and the kernel takes the stricter of two
 //! answers. It is put in force only where a profile protects names that do not exist yet.
@@ -10,8 +10,9 @@ use crate::sys::seccomp::Instruction;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Calls that always create a name.
+/// Calls that always create a name, and bind, whose address may be one: it lies in memory, where no filter looks.
 const CREATE: &[&str] = &[
+    "bind",
     "creat",
     "link",
     "linkat",

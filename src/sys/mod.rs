@@ -14,6 +14,7 @@ pub mod mount;
 pub mod name;
 pub mod net;
 pub mod notify;
+pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod random;

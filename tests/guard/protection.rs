@@ -118,3 +118,34 @@ fn an_exchange_is_denied_from_either_side() {
     let ran = guarded(&held, &held.plan(NAMES), exchange_both_ways);
     assert_eq!(ran.output, "EACCES false EACCES false ok false ok false ");
 }
+
+#[test]
+fn a_socket_is_bound_beside_a_forbidden_name_and_not_at_it() {
+    let script = "python3 -c '
+import socket, os
+def at(name, pad=b\"\"):
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.bind(name)
+        print(\"bound\", os.path.basename(name).strip())
+        os.unlink(name)
+    except OSError as error:
+        print(\"refused\", os.path.basename(name).strip(), error.errno)
+at(\".bashrc\"); at(\"./.bashrc\"); at(os.getcwd() + \"/.bashrc\"); at(\"free\"); at(\"no/such\")
+s = socket.socket(socket.AF_UNIX); s.bind(\"\\0guard-test-%d\" % os.getpid()); print(\"abstract\")
+s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(\"tcp\", s.getsockname()[1] > 0)
+s = socket.socket(socket.AF_INET6); s.bind((\"::1\", 0)); print(\"tcp6\")
+s = socket.socket(socket.AF_UNIX)
+s.bind(\"echo\"); s.listen(); c = socket.socket(socket.AF_UNIX); c.connect(\"echo\"); print(\"connected\"); os.unlink(\"echo\")
+'";
+    let (control, ran, denied) = both("sockets", script);
+    assert_eq!(control.matches("bound .bashrc").count(), 3, "{control}");
+    assert_eq!(ran.matches("refused .bashrc 13").count(), 3, "{ran}");
+    assert_eq!(denied.len(), 3);
+    let rest = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains(".bashrc"));
+        lines.map(str::to_owned).collect::<Vec<String>>()
+    };
+    assert_eq!(rest(&control), rest(&ran));
+    assert!(rest(&ran).contains(&"connected".to_owned()), "{ran}");
+}

@@ -4,6 +4,7 @@
 
 use super::entry::{self, At};
 use super::open::{self, Wish};
+use super::socket;
 use super::{Outcome, Request};
 use crate::sys::Errno;
 use crate::sys::notify::Call;
@@ -13,6 +14,7 @@ const HERE: i32 = libc::AT_FDCWD;
 pub(super) fn perform(request: &mut Request<'_>, call: &Call) -> Outcome {
     let [a, b, c, d, e, _] = call.args;
     match libc::c_long::from(call.number) {
+        libc::SYS_bind => socket::bind(request, int(a), b, c),
         libc::SYS_openat => open::perform(request, wish(int(a), b, int(c), d)),
         libc::SYS_mkdirat => entry::make_folder(request, At(int(a), b), word(c)),
         libc::SYS_mknodat => entry::make_node(request, At(int(a), b), word(c)),

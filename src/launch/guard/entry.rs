@@ -143,7 +143,7 @@ fn writable_place(request: &Request<'_>, At(dirfd, address): At) -> Sys<Place> {
 }
 
 /// Asks the table, and then whether the caller still waits: the next step acts.
-fn judge(request: &Request<'_>, place: &Place, making: Making) -> Result<Verdict, Refusal> {
+pub(super) fn judge(request: &Request<'_>, place: &Place, making: Making) -> Result<Verdict, Refusal> {
     match request.table.judge(place.parent.as_fd(), place.bare(), making)? {
         Verdict::Denied(pattern) => Err(Refusal::Denied(pattern)),
         verdict => {

@@ -12,6 +12,7 @@ mod open;
 mod own;
 mod plan;
 mod resolve;
+mod socket;
 mod table;
 mod target;
 mod text;

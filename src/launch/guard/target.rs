@@ -6,7 +6,7 @@
 
 use super::text::{PathText, Text, number, number_after};
 use crate::sys::file::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, kind_and_identity, openat, openat2};
-use crate::sys::{Errno, Sys, name, notify};
+use crate::sys::{Errno, Sys, name, notify, peer};
 use std::cell::OnceCell;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -115,6 +115,23 @@ impl Target<'_> {
     /// Like [`Self::path`], and an empty one is fine.
     pub(super) fn path_or_empty(&self, address: u64) -> Sys<PathText> {
         PathText::read(|room| notify::read_memory(self.known.tid, address, room))
+    }
+
+    /// Bytes from the caller's memory, exactly as many as there is room for.
+    /// # Errors
+    /// `EFAULT` when they are not all there.
+    pub(super) fn memory(&self, address: u64, room: &mut [u8]) -> Sys<()> {
+        let wanted = room.len();
+        let copied = if wanted == 0 { 0 } else { notify::read_memory(self.known.tid, address, room)? };
+        if copied == wanted { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    /// The caller's own socket: the same one, not another of its kind.
+    /// # Errors
+    /// `EBADF` when it has no such descriptor.
+    pub(super) fn socket(&self, number: i32) -> Sys<OwnedFd> {
+        let process = peer::open_thread(self.known.tid, || self.tgid())?;
+        peer::take_descriptor(process.as_fd(), number)
     }
 
     /// The folder a relative path starts from.

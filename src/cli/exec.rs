@@ -11,8 +11,8 @@ use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
-use crate::plan::{Plan, Program, trap_filter};
-use crate::profile::{Arch, Context, Profile};
+use crate::plan::{Plan, Program, trap_filter, unserved};
+use crate::profile::{Arch, Context, Layer, Profile};
 use crate::sys::process;
 use std::os::fd::RawFd;
 
@@ -41,7 +41,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     tell_plan(&plan, run);
     enter_secrecy()?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
-    let (_, filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
+    let filter = filter(&plan)?;
     let proved = proved();
     let try_foreign = !proved.as_ref().is_some_and(|proved| proved.has(&filter.bytes()));
     let begun = begin(exec, &plan, &facts, &record, cgroup.as_ref(), (&filter, try_foreign));
@@ -131,6 +131,23 @@ fn announce(exec: &Exec, plan: &Plan) {
             complain(&format!("layer {layer} is degraded: {why} (accepted: {by})"), None);
         }
     }
+}
+
+fn filter(plan: &Plan) -> Result<Program, u8> {
+    let (_, filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
+    let lacking = if plan.has(Layer::ProtectNew) { unserved(&filter) } else { Vec::new() };
+    if lacking.is_empty() {
+        return Ok(filter);
+    }
+    let hint = "allow them, or protect no name that does not exist; `--allow-degraded protect-new` is not enough here";
+    let message = format!(
+        "seccomp {}: refuses {}, which init needs to guard protected names ({})",
+        plan.profile.seccomp.value,
+        lacking.join(" "),
+        plan.profile.seccomp.asked
+    );
+    complain(&message, Some(hint));
+    Err(125)
 }
 
 /// What was proved since boot. A foreign system call's fate depends on kernel and filter alone, and trying it makes the

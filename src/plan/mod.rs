@@ -23,7 +23,7 @@ mod view_tests;
 pub use bpf::{CallData, Decision, MAX_INSTRUCTIONS, Program, decide};
 pub use filter::{FilterError, compile, filter_program};
 pub use filter_text::disassemble;
-pub use trap::trap_filter;
+pub use trap::{trap_filter, unserved};
 
 use crate::base::{InnerPath, Source};
 use crate::host::Tree;

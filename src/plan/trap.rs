@@ -3,7 +3,10 @@
 //! Never judges a path and never refuses: it stands behind the main filter, and the kernel takes the stricter of two
 //! answers. It is put in force only where a profile protects names that do not exist yet.
 
-use super::bpf::{AT_ARGS, IF_SET, LOAD, Program, RET_ALLOW, RET_ERRNO, RET_NOTIFY, RETURN, branch, plain};
+use super::bpf::{
+    AT_ARGS, CallData, Decision, IF_SET, LOAD, Program, RET_ALLOW, RET_ERRNO, RET_NOTIFY, RETURN, branch,
+    decide, plain,
+};
 use super::dispatch::{Answer, lay_out};
 use crate::profile::{Arch, call_number};
 use crate::sys::seccomp::Instruction;
@@ -61,9 +64,38 @@ fn when_creating(flags: u32) -> Vec<Instruction> {
     ]
 }
 
+/// Calls init answers the waiting ones with. It is under the main filter itself.
+const SERVING: &[&str] = &[
+    "bind",
+    "fchdir",
+    "getsockopt",
+    "ioctl",
+    "linkat",
+    "mkdirat",
+    "mknodat",
+    "openat",
+    "openat2",
+    "pidfd_getfd",
+    "pidfd_open",
+    "process_vm_readv",
+    "readlinkat",
+    "renameat2",
+    "symlinkat",
+    "unlinkat",
+];
+
+/// The calls that a main filter refuses although init would need them to guard names.
+pub fn unserved(filter: &Program) -> Vec<&'static str> {
+    let refused = |call: &&&str| {
+        let Some(number) = call_number(call, filter.arch) else { return false };
+        let call = CallData { number, audit_arch: filter.arch.audit(), args: [0; 6] };
+        decide(&filter.instructions, &call) != Decision::Allow
+    };
+    SERVING.iter().filter(refused).copied().collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::bpf::{CallData, Decision, decide};
     use super::*;
     use crate::profile::{call_name, call_names};
 
@@ -120,6 +152,19 @@ mod tests {
             let i386 = CallData { number: 8, audit_arch: 0x4000_0003, args: [u64::MAX; 6] };
             assert_eq!(decide(&program.instructions, &i386), Decision::Allow);
         }
+    }
+
+    #[test]
+    fn every_shipped_filter_lets_init_serve_and_a_narrow_one_is_noticed() {
+        use crate::plan::compile;
+        use crate::profile::ShippedFilter;
+        for shipped in ShippedFilter::ALL {
+            let program = compile(&shipped.file().unwrap(), Arch::X86_64).unwrap();
+            assert_eq!(unserved(&program), Vec::<&str>::new(), "{}", shipped.name());
+        }
+        let nothing =
+            Program { arch: Arch::X86_64, instructions: vec![plain(RETURN, RET_ERRNO | ENOSYS)].into() };
+        assert_eq!(unserved(&nothing), SERVING);
     }
 
     #[test]

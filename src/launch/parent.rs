@@ -218,12 +218,19 @@ impl Running {
         let message = Message::from_bytes(bytes.get(..length)?)?;
         match message {
             Message::Terminal => self.master = fd,
-            Message::Exited(code) => self.outcome = Some(Outcome::Exited(code)),
-            Message::Signaled(signal) => self.outcome = Some(Outcome::Signaled(signal)),
+            Message::Exited(code) => self.agent_ended(Outcome::Exited(code)),
+            Message::Signaled(signal) => self.agent_ended(Outcome::Signaled(signal)),
             Message::Stopped(_) => self.stop_with_agent(),
             Message::Go | Message::Signal(_) | Message::Confined | Message::Denied { .. } => {}
         }
         Some(message)
+    }
+
+    /// What init says of the agent's process. One that told of a failed stage was never the agent.
+    fn agent_ended(&mut self, outcome: Outcome) {
+        if !matches!(self.outcome, Some(Outcome::Failed(_))) {
+            self.outcome = Some(outcome);
+        }
     }
 
     /// Eight bytes are a failure; the end of the socket means that exec happened.

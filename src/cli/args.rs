@@ -149,7 +149,7 @@ pub struct Shape {
     /// Do not pass a variable
     #[arg(long, value_name = "NAME", visible_alias = "unsetenv")]
     pub unset_env: Vec<String>,
-    /// Pass no variable but those given with --env
+    /// Pass no variable but HOME and those given with --env
     #[arg(long, visible_alias = "clearenv")]
     pub clear_env: bool,
     /// Working folder inside
@@ -221,7 +221,7 @@ pub struct Exec {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
     /// The command and its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
+    #[arg(trailing_var_arg = true, required = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
@@ -238,7 +238,7 @@ pub struct Explain {
     #[arg(long)]
     pub filter: bool,
     /// The command and its arguments, /bin/sh when none is given
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 

@@ -137,7 +137,7 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
     let environment = &mut profile.environment;
     if shape.clear_env {
         environment.keep.clear();
-        environment.set.clear();
+        environment.set = vec![("HOME".into(), context.home.to_string_lossy().into_owned())];
     }
     for name in &shape.unset_env {
         environment.keep.retain(|known| known != name);
@@ -159,9 +159,6 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
             Some(value) => environment.set.push((name.to_owned(), value.to_owned())),
             None => environment.keep.push(name.to_owned()),
         }
-    }
-    if shape.clear_env {
-        environment.set.push(("HOME".into(), context.home.to_string_lossy().into_owned()));
     }
 }
 

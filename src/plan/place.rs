@@ -59,21 +59,17 @@ impl View {
         tree: &dyn Tree,
     ) -> Result<(), ViewError> {
         let host = entry.host_path().ok_or_else(|| refusal(entry, "has no host path".into(), None))?;
-        let seen = tree.open(&host, false).and_then(|seen| match seen.kind {
-            Kind::Symlink => Ok((tree.open(&host, true)?, true)),
-            _ => Ok((seen, false)),
-        });
-        let (object, is_link) = match seen {
-            Ok((object, is_link)) => (Rc::new(object), is_link),
+        if entry.source.is_none() && self.place_link(entry, &at, &host, all, tree)? {
+            return Ok(());
+        }
+        let object = match tree.open(&host, true) {
+            Ok(object) => Rc::new(object),
             Err(error) if entry.optional && absent(&error) => {
                 self.left_out.push((entry.path.clone(), entry.asked.clone()));
                 return Ok(());
             }
             Err(error) => return Err(not_found(entry, &host, &error)),
         };
-        if is_link && entry.source.is_none() && self.place_link(entry, &at, &host, &object, all, tree)? {
-            return Ok(());
-        }
         let device = matches!(entry.access, Access::Dev);
         if device != matches!(object.kind, Kind::CharDevice | Kind::BlockDevice) && device {
             return Err(refusal(entry, format!("{host} is not a device"), Some("use ro or rw".into())));
@@ -100,10 +96,14 @@ impl View {
         entry: &FsEntry,
         at: &InnerPath,
         host: &HostPath,
-        end: &Object,
         all: &[FsEntry],
         tree: &dyn Tree,
     ) -> Result<bool, ViewError> {
+        let Ok(link) = tree.open(host, false) else { return Ok(false) };
+        if !matches!(link.kind, Kind::Symlink) {
+            return Ok(false);
+        }
+        let Ok(end) = tree.open(host, true) else { return Ok(false) };
         let covered = all.iter().any(|other| {
             !std::ptr::eq(other, entry)
                 && matches!(other.access, Access::Ro | Access::Rw)

@@ -3,7 +3,7 @@
 use super::{Home, PATH, User};
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -106,16 +106,15 @@ impl Run {
         self
     }
 
-    /// Gives the program an open descriptor under a number.
+    /// Gives the program an open descriptor under a number below 100.
     pub(crate) fn descriptor(mut self, number: RawFd, fd: OwnedFd) -> Self {
+        // Above all numbers that are asked for, so that no two of these overwrite each other.
+        let high = nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(100)).unwrap();
+        // SAFETY: fcntl made this descriptor just now, and nothing else knows its number.
+        let high = unsafe { OwnedFd::from_raw_fd(high) };
         let duplicate = move || {
-            if fd.as_raw_fd() == number {
-                // SAFETY: two integers and no memory; the descriptor stays owned by the closure.
-                nix::errno::Errno::result(unsafe { libc::fcntl(number, libc::F_SETFD, 0) })?;
-            } else {
-                // SAFETY: two integers; the child is about to exec, so what `number` was before has no owner left.
-                nix::errno::Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), number) })?;
-            }
+            // SAFETY: two integers; the child is about to exec, so what `number` was before has no owner left.
+            nix::errno::Errno::result(unsafe { libc::dup2(high.as_raw_fd(), number) })?;
             Ok(())
         };
         // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.

@@ -13,7 +13,7 @@ use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
 use crate::plan::{Plan, Program, trap_filter, unserved};
 use crate::profile::{Arch, Context, Layer, Profile};
-use crate::sys::process;
+use crate::sys::{process, signal};
 use std::os::fd::RawFd;
 
 /// Runs the command; gives the exit code.
@@ -26,6 +26,8 @@ pub(super) fn run(exec: &Exec) -> u8 {
 
 fn launch(exec: &Exec) -> Result<u8, u8> {
     let mut status = take_descriptors(exec)?;
+    // A record that cannot grow (ulimit -f) must be an error that is told, not our end. The agent gets the default.
+    signal::ignore(libc::SIGXFSZ).map_err(|errno| refuse(&format!("ignore SIGXFSZ: {errno}")))?;
     let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
     let profile = shape::profile(&exec.shape, &context)?;

@@ -80,6 +80,15 @@ pub fn reset_dispositions() {
     }
 }
 
+/// Lets a signal do nothing to this process. The call that would raise it fails instead.
+/// # Errors
+/// `EINVAL` for a number that is no signal or cannot be ignored.
+pub fn ignore(signal: i32) -> Sys<()> {
+    // SAFETY: SIG_IGN installs no code of ours.
+    let before = unsafe { libc::signal(signal, libc::SIG_IGN) };
+    if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
+}
+
 /// Stops this very process, as the terminal's stop key would.
 /// # Errors
 /// None known.

@@ -132,7 +132,7 @@ fn cgroup(wanted: bool, there: bool) -> LayerPlan {
         }
         (true, true) => plan(Layer::Cgroup, false, State::Enforced, "cgroup v2".into()),
         (true, false) => {
-            let detail = "no cgroup v2 is delegated: limits hold for each process (rlimits), CPU has none";
+            let detail = "no cgroup v2 is delegated: limits hold for each process (rlimits), CPU has none, root's processes are not counted";
             plan(Layer::Cgroup, false, State::Degraded, detail.into())
         }
     }

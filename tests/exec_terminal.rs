@@ -1,0 +1,262 @@
+//! `exec` on a terminal: a pseudo-terminal of its own, its size, job control, what is filtered, and how it is left.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+use support::pty::Terminal;
+use support::run::{Run, comes_true};
+use support::{Home, for_each_user, has_program};
+
+fn on_terminal(home: &Home, flags: &[&str], script: &str) -> Terminal {
+    Terminal::start(home.sandboxed(flags, script))
+}
+
+/// A shell of the host with job control, in which the launcher is a job.
+fn host_shell(home: &Home) -> Terminal {
+    let run = Run::new(Path::new("/bin/bash"), home).args(&["--norc", "--noprofile", "-i"]);
+    let mut shell = Terminal::start(run.env("PS1", "host> ").env("AISANDBOX", support::binary()));
+    shell.wait_for("host> ");
+    shell
+}
+
+#[test]
+fn the_terminal_inside_is_a_file_that_exists_there() {
+    for_each_user(|home| {
+        let mut screen = on_terminal(
+            &home,
+            &[],
+            "tty; test -c $(tty) && echo is there; echo to-it > $(tty); [ -t 0 -a -t 1 -a -t 2 ] && echo all",
+        );
+        let shown = screen.wait_for("all");
+        assert!(
+            shown.contains("/dev/pts/0") && shown.contains("is there") && shown.contains("to-it"),
+            "{shown}"
+        );
+        assert_eq!(screen.finish(), 0);
+    });
+}
+
+#[test]
+fn what_is_no_terminal_outside_is_none_inside() {
+    for_each_user(|home| {
+        let script = "for n in 0 1 2; do [ -t $n ] && echo $n is one; done; echo ran";
+        assert_eq!(home.exec(&[], script).expect_code(0), "ran\n");
+        let mut run = home.sandboxed(&[], "echo to err >&2; [ -t 1 ] || echo plain");
+        let (mut read, write) = std::io::pipe().unwrap();
+        run = run.descriptor(1, write.into());
+        let mut screen = Terminal::start(run);
+        screen.wait_for("to err");
+        assert_eq!(screen.finish(), 0);
+        drop(screen);
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut read, &mut text).unwrap();
+        assert_eq!(text, "plain\n"); // through the pipe, untouched by the terminal
+    });
+}
+
+#[test]
+fn no_pty_means_no_terminal_at_all() {
+    for_each_user(|home| {
+        let script = "for n in 0 1 2; do [ -t $n ] && exit 9; done; readlink /proc/self/fd/0 > seen; exit 4";
+        assert_eq!(on_terminal(&home, &["--no-pty"], script).finish(), 4);
+        assert_eq!(std::fs::read_to_string(home.work().join("seen")).unwrap(), "/dev/null\n");
+    });
+}
+
+#[test]
+fn the_window_size_passes_and_so_does_its_change() {
+    for_each_user(|home| {
+        let script = "stty size; trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done";
+        let mut screen = on_terminal(&home, &[], script);
+        screen.wait_for("33 101");
+        screen.wait_for("ready");
+        screen.resize(20, 60);
+        screen.wait_for("20 60");
+        assert_eq!(screen.finish(), 0);
+    });
+}
+
+#[test]
+fn keys_reach_the_agent_and_are_not_echoed_twice() {
+    for_each_user(|home| {
+        let mut screen = on_terminal(
+            &home,
+            &[],
+            "echo ready; read line; echo \"<$line>\"; stty -echo; read word; echo \"<$word>\"",
+        );
+        screen.wait_for("ready");
+        screen.press("typed\r");
+        let shown = screen.wait_for("<typed>");
+        assert_eq!(shown.matches("typed").count(), 2, "{shown:?}"); // echo once, and the answer
+        screen.press("hidden\r");
+        let shown = screen.wait_for("<hidden>");
+        assert_eq!(shown.matches("hidden").count(), 1, "{shown:?}");
+        assert_eq!(screen.finish(), 0);
+    });
+}
+
+#[test]
+fn ctrl_c_ends_the_foreground_and_ctrl_d_the_input() {
+    for_each_user(|home| {
+        let mut screen = on_terminal(&home, &[], "echo ready; exec sleep 60");
+        screen.wait_for("ready");
+        screen.press("\x03");
+        assert_eq!(screen.finish(), 128 + libc::SIGINT);
+        let mut screen = on_terminal(&home, &[], "echo ready; cat; echo over");
+        screen.wait_for("ready");
+        screen.press("\x04");
+        screen.wait_for("over");
+        assert_eq!(screen.finish(), 0);
+    });
+}
+
+#[test]
+fn a_shell_inside_has_job_control() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let run = home.aisandbox(&["exec", "--env", "PS1=in> ", "--", "bash", "--norc", "--noprofile", "-i"]);
+        let mut shell = Terminal::start(run);
+        let shown = shell.wait_for("in> ");
+        assert!(!shown.contains("no job control"), "{shown}");
+        shell.press("sleep 61 & sleep 62\r");
+        shell.wait_for("sleep 62");
+        std::thread::sleep(Duration::from_millis(300));
+        shell.press("\x1a"); // ^Z stops the job, not us
+        shell.wait_for("Stopped");
+        shell.wait_for("in> ");
+        shell.press("jobs\r");
+        shell.wait_for("Running");
+        shell.press("bg; jobs -r | wc -l\r");
+        shell.wait_for("\r\n2\r\n");
+        shell.press("fg %2\r");
+        shell.wait_for("sleep 62");
+        std::thread::sleep(Duration::from_millis(300));
+        shell.press("\x03"); // ^C ends the job, not the shell
+        shell.wait_for("in> ");
+        shell.press("echo $((40 + 2)); kill %1; exit 6\r");
+        shell.wait_for("42");
+        assert_eq!(shell.finish(), 6);
+    });
+}
+
+#[test]
+fn the_stop_key_stops_the_whole_command_and_fg_continues_it() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        let before = shell.settings();
+        shell.press("$AISANDBOX exec -- sh -c 'echo rea\"\"dy; read line; echo \"got <$line>\"; exit 8'\r");
+        shell.wait_for("ready\r\n");
+        std::thread::sleep(Duration::from_millis(200));
+        shell.press("\x1a");
+        shell.wait_for("Stopped");
+        shell.wait_for("host> ");
+        assert_eq!(shell.settings().local_flags.bits() & 0xf, before.local_flags.bits() & 0xf);
+        shell.press("echo in bet\"\"ween\r");
+        shell.wait_for("in between");
+        shell.press("fg\r");
+        shell.wait_for("sh -c");
+        std::thread::sleep(Duration::from_millis(300));
+        shell.press("words\r");
+        shell.wait_for("got <words>");
+        shell.press("echo code $?\r");
+        shell.wait_for("code 8");
+        shell.press("exit 0\r");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
+fn a_launcher_in_the_background_leaves_the_terminal_alone() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        shell.press("$AISANDBOX exec -- sh -c 'sleep 0.5; echo from ins\"\"ide' &\r");
+        shell.wait_for("host> ");
+        shell.press("echo still $((50 + 5))\r");
+        shell.wait_for("still 55");
+        shell.wait_for("from inside");
+        shell.press("wait; echo code $?\r");
+        shell.wait_for("code 0");
+        shell.press("exit 0\r");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
+fn the_terminals_settings_are_as_before_however_it_ends() {
+    for_each_user(|home| {
+        for signal in [None, Some(libc::SIGTERM), Some(libc::SIGHUP), Some(libc::SIGINT)] {
+            let mut screen = on_terminal(&home, &[], "echo ready; read line; exit 0");
+            let before = screen.settings();
+            screen.wait_for("ready");
+            assert!(comes_true(Duration::from_secs(5), || screen.settings() != before), "it becomes raw");
+            match signal {
+                None => screen.press("\r"),
+                Some(number) => {
+                    let pid = nix::unistd::Pid::from_raw(screen.pid());
+                    nix::sys::signal::kill(pid, nix::sys::signal::Signal::try_from(number).unwrap()).unwrap();
+                }
+            }
+            assert_eq!(screen.finish(), signal.map_or(0, |number| 128 + number));
+            assert_eq!(screen.settings(), before, "{signal:?}");
+        }
+    });
+}
+
+#[test]
+fn a_clipboard_sequence_never_reaches_the_persons_terminal() {
+    for_each_user(|home| {
+        let script = "printf 'a\\033]52;c;ZXZpbA==\\007b\\033]52;c;ZXZpbA==\\033\\\\c\\033]0;title\\007\\033[31md\\033[0m.\\n'";
+        let mut screen = on_terminal(&home, &[], script);
+        assert_eq!(screen.finish(), 0);
+        assert_eq!(screen.shown(), "abc\x1b]0;title\x07\x1b[31md\x1b[0m.\r\n");
+        let quiet = home.write(
+            "quiet.yaml",
+            "version: 1\nextends: [cowork]\nterminal: { title: deny, clipboard: allow }\n",
+        );
+        let mut screen = on_terminal(&home, &["--profile", quiet.to_str().unwrap()], script);
+        assert_eq!(screen.finish(), 0);
+        let shown = screen.shown();
+        assert!(shown.contains("ZXZpbA==") && !shown.contains("title"), "{shown:?}"); // the control: policy decides
+    });
+}
+
+#[test]
+fn all_output_is_shown_before_the_end() {
+    for_each_user(|home| {
+        let mut screen = on_terminal(&home, &[], "seq 1 20000");
+        assert_eq!(screen.finish(), 0);
+        let shown = screen.shown();
+        assert_eq!(shown.lines().count(), 20000);
+        assert!(shown.ends_with("19999\r\n20000\r\n"));
+    });
+}
+
+#[test]
+fn an_agent_cannot_type_into_its_terminal() {
+    if !has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        let push = "import fcntl, termios\ntry:\n    fcntl.ioctl(0, termios.TIOCSTI, b'x')\n    print('pushed')\n\
+                    except OSError as error:\n    print('refused', error.errno)\n";
+        home.write("work/push.py", push);
+        let mut screen = on_terminal(&home, &[], "python3 push.py");
+        screen.wait_for("refused 1");
+        assert_eq!(screen.finish(), 0);
+        let mut screen =
+            Terminal::start(Run::new(Path::new("/bin/sh"), &home).args(&["-c", "python3 push.py"]));
+        assert_eq!(screen.finish(), 0);
+        let shown = screen.shown();
+        assert!(shown.contains("pushed") || shown.contains("refused 5"), "{shown}"); // 5: dev.tty.legacy_tiocsti=0
+    });
+}

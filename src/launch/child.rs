@@ -189,9 +189,7 @@ enum Never {}
 
 fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
     process::new_process_group().at(Stage::Agent)?;
-    if let Some(slave) = &confined.terminal {
-        take_terminal(slave, ready).at(Stage::Agent)?;
-    }
+    take_terminal(confined.terminal.as_ref(), ready).at(Stage::Agent)?;
     guard(ready, to_init).at(Stage::Guard)?;
     // Only here: init must be able to open what the guard needs, whatever the agent's limit is.
     for (resource, most) in &ready.limits {
@@ -210,14 +208,15 @@ fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> 
     Err(StageFailure { stage: Stage::Exec, entry: 0, errno })
 }
 
-fn take_terminal(slave: &OwnedFd, ready: &Ready) -> Sys<()> {
-    let me: Pid = nix::unistd::getpid().as_raw();
-    terminal::set_foreground(slave.as_fd(), me)?; // SIGTTOU is blocked here, with all others
-    let Some(wish) = &ready.terminal else { return Ok(()) };
-    for (number, replaced) in (0..).zip(wish.replaces) {
-        if replaced {
-            fd::duplicate_onto(slave.as_fd(), number)?;
-        }
+/// Puts our own terminal, or nothing, where a person's terminal was.
+fn take_terminal(slave: Option<&OwnedFd>, ready: &Ready) -> Sys<()> {
+    if let Some(slave) = slave {
+        let me: Pid = nix::unistd::getpid().as_raw();
+        terminal::set_foreground(slave.as_fd(), me)?; // SIGTTOU is blocked here, with all others
+    }
+    let instead = slave.unwrap_or(&ready.null);
+    for (number, _) in (0..).zip(ready.terminals).filter(|(_, is_terminal)| *is_terminal) {
+        fd::duplicate_onto(instead.as_fd(), number)?;
     }
     Ok(())
 }

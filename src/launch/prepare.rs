@@ -14,6 +14,7 @@ use crate::sys::mount::attr;
 use crate::sys::process::ExecStrings;
 use crate::sys::seccomp::Instruction;
 use crate::sys::signal::SignalSet;
+use crate::sys::terminal::WindowSize;
 use crate::sys::{Errno, fd, file, process, socket, terminal};
 use std::ffi::{CStr, CString, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -86,7 +87,8 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         filter: inputs.filter,
         probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
             .map_err(failed("open the record's folder"))?,
-        terminal: if inputs.pseudo_terminal { pseudo_terminal() } else { None },
+        terminals: terminals(),
+        terminal: inputs.pseudo_terminal.then(pseudo_terminal).flatten(),
         command: command(plan),
         pass: inputs.pass,
         signals: SignalSet::of(&[]),
@@ -174,10 +176,15 @@ fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<
 fn pseudo_terminal() -> Option<ReadyTerminal> {
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let replaces = stdio.map(terminal::is_terminal);
     let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
-    let size = terminal::window_size(first).ok()?;
-    Some(ReadyTerminal { replaces, size, multiplexer: c"/dev/pts/ptmx".into() })
+    let unknown = WindowSize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = terminal::window_size(first).unwrap_or(unknown);
+    Some(ReadyTerminal { size, multiplexer: c"/dev/pts/ptmx".into() })
+}
+
+fn terminals() -> [bool; 3] {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].map(terminal::is_terminal)
 }
 
 fn command(plan: &Plan) -> ReadyCommand {

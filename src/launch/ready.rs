@@ -36,6 +36,8 @@ pub struct Ready {
     pub guard: Option<(Vec<Instruction>, GuardPlan)>,
     /// What is tried before the agent starts.
     pub probes: Probes,
+    /// Which of stdin, stdout and stderr are a person's terminal. The agent never gets one of these.
+    pub terminals: [bool; 3],
     /// The pseudo-terminal, when a standard descriptor is a terminal.
     pub terminal: Option<ReadyTerminal>,
     /// The command.
@@ -146,8 +148,6 @@ pub struct Probes {
 /// The pseudo-terminal.
 #[derive(Debug)]
 pub struct ReadyTerminal {
-    /// Which of stdin, stdout, stderr it replaces.
-    pub replaces: [bool; 3],
     /// Rows and columns at the start.
     pub size: WindowSize,
     /// The multiplexer inside.

@@ -84,12 +84,13 @@ fn keys_reach_the_agent_and_are_not_echoed_twice() {
         let mut screen = on_terminal(
             &home,
             &[],
-            "echo ready; read line; echo \"<$line>\"; stty -echo; read word; echo \"<$word>\"",
+            "echo ready; read line; echo \"<$line>\"; stty -echo; echo quiet; read word; echo \"<$word>\"",
         );
         screen.wait_for("ready");
         screen.press("typed\r");
         let shown = screen.wait_for("<typed>");
         assert_eq!(shown.matches("typed").count(), 2, "{shown:?}"); // echo once, and the answer
+        screen.wait_for("quiet");
         screen.press("hidden\r");
         let shown = screen.wait_for("<hidden>");
         assert_eq!(shown.matches("hidden").count(), 1, "{shown:?}");
@@ -165,6 +166,7 @@ fn the_stop_key_stops_the_whole_command_and_fg_continues_it() {
         std::thread::sleep(Duration::from_millis(300));
         shell.press("words\r");
         shell.wait_for("got <words>");
+        shell.wait_for("host> ");
         shell.press("echo code $?\r");
         shell.wait_for("code 8");
         shell.press("exit 0\r");
@@ -196,7 +198,7 @@ fn the_terminals_settings_are_as_before_however_it_ends() {
     for_each_user(|home| {
         for signal in [None, Some(libc::SIGTERM), Some(libc::SIGHUP), Some(libc::SIGINT)] {
             let mut screen = on_terminal(&home, &[], "echo ready; read line; exit 0");
-            let before = screen.settings();
+            let before = screen.settings_before().clone();
             screen.wait_for("ready");
             assert!(comes_true(Duration::from_secs(5), || screen.settings() != before), "it becomes raw");
             match signal {

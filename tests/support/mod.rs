@@ -2,7 +2,8 @@
 //!
 //! Never tests anything itself. Each file of tests includes it with `mod support;` and uses a part of it.
 #![allow(dead_code, reason = "each file of tests uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "the same")]
 
 pub(crate) mod pty;
 pub(crate) mod run;

@@ -18,6 +18,7 @@ pub(crate) struct Terminal {
     child: Child,
     master: File,
     slave: OwnedFd,
+    before: Termios,
     screen: Vec<u8>,
     read: usize,
 }
@@ -39,6 +40,7 @@ impl Terminal {
                 _ => run.command.stderr(file),
             };
         }
+        let before = tcgetattr(slave.as_fd()).unwrap();
         let number = slave.as_raw_fd();
         let take = move || {
             nix::unistd::setsid()?;
@@ -49,7 +51,7 @@ impl Terminal {
         // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.
         unsafe { run.command.pre_exec(take) };
         let child = run.command.spawn().unwrap();
-        Self { child, master: pair.master.into(), slave, screen: Vec::new(), read: 0 }
+        Self { child, master: pair.master.into(), slave, before, screen: Vec::new(), read: 0 }
     }
 
     /// The launcher's pid, or the shell's, whichever was started.
@@ -73,6 +75,11 @@ impl Terminal {
     /// The settings of the terminal now.
     pub(crate) fn settings(&self) -> Termios {
         tcgetattr(self.slave.as_fd()).unwrap()
+    }
+
+    /// The settings before the program started.
+    pub(crate) fn settings_before(&self) -> &Termios {
+        &self.before
     }
 
     /// Waits until a text appears after what was waited for before; gives what came up to its end.

@@ -219,7 +219,9 @@ pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
 /// paths from the memory of its descendants.
 fn can_guard(facts: &Facts) -> bool {
     let reads_memory = facts.ptrace_scope.is_none_or(|scope| scope < 2);
-    let answers = facts.seccomp.user_notif && facts.kernel.version >= Version(5, 14, 0);
+    let answers = facts.seccomp.user_notif
+        && !facts.seccomp.listener_taken
+        && facts.kernel.version >= Version(5, 14, 0);
     answers && reads_memory && facts.calls.openat2
 }
 

@@ -1,6 +1,6 @@
 //! Facts: what this kernel offers to a launch, gathered on every start and therefore cheap (tens of microseconds).
 //!
-//! Never tries anything that leaves a trace; `trial` does that, in a child, for `doctor`.
+//! Never tries anything that leaves a trace; `trial` does that, in a child: for `doctor`, and here only below a filter.
 
 use crate::sys::probe::{self, Call};
 use std::fmt;
@@ -144,8 +144,10 @@ pub struct Calls {
 /// What seccomp can do here beyond plain filters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seccomp {
-    /// Calls can be handed to a listener (Linux 5.0). A second listener below another is refused all the same.
+    /// Calls can be handed to a listener (Linux 5.0).
     pub user_notif: bool,
+    /// A filter above us has a listener; the kernel allows no second one.
+    pub listener_taken: bool,
     /// Targets wait killably (Linux 5.19).
     pub wait_killable: bool,
 }
@@ -186,6 +188,7 @@ impl Facts {
             },
             seccomp: Seccomp {
                 user_notif: probe::has_user_notif(),
+                listener_taken: probe::is_filtered() && super::trial::listener_is_taken(),
                 wait_killable: probe::has_wait_killable(),
             },
             ptrace_scope: Root::real().number("proc/sys/kernel/yama/ptrace_scope"),

@@ -120,8 +120,13 @@ fn files_detail(abi: u32) -> String {
 
 fn guard(needed: bool, listener: bool) -> LayerPlan {
     let state = if needed { yes(listener) } else { State::Off };
-    let detail =
-        if needed { "creating calls are answered by init (seccomp listener)" } else { "nothing to guard" };
+    let detail = match state {
+        State::Off => "nothing to guard",
+        State::Missing => {
+            "init cannot answer creating calls: it needs Linux 5.14, openat2, and no seccomp listener above us"
+        }
+        _ => "creating calls are answered by init (seccomp listener)",
+    };
     plan(Layer::ProtectNew, needed, state, detail.into())
 }
 

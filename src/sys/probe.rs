@@ -112,6 +112,12 @@ pub fn has_wait_killable() -> bool {
     checked(rc) == Err(Errno::EFAULT)
 }
 
+/// Whether this process is under a filter already (prctl(2), PR_GET_SECCOMP); a filter that refuses to say is one.
+pub fn is_filtered() -> bool {
+    // SAFETY: the option takes no argument.
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) != 0 }
+}
+
 /// Whether this listener can answer a call with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14).
 pub fn has_addfd_send(listener: BorrowedFd<'_>) -> bool {
     #[repr(C)]

@@ -70,6 +70,16 @@ pub(super) fn seccomp_filter(agent_filter: &[Instruction]) -> Verdict {
     }
 }
 
+/// Whether a filter above us has a listener, beside which the kernel allows no second one.
+pub(in crate::host) fn listener_is_taken() -> bool {
+    const USER_NOTIF: u32 = 0x7fc0_0000;
+    let trial = probe::in_child(0, None, || {
+        process::enter_no_new_privs().map_err(|errno| (1, errno))?;
+        seccomp::install_with_listener(&answering(USER_NOTIF)).map(drop).map_err(|errno| (2, errno))
+    });
+    trial == Ok(Trial::Failed(2, Errno::EBUSY))
+}
+
 pub(super) fn protect_new(facts: &Facts) -> Verdict {
     const LAYER: &str = "protect-new";
     const USER_NOTIF: u32 = 0x7fc0_0000;

@@ -13,6 +13,7 @@ use crate::sys::probe::{StepFailure, Trial};
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Errno, Sys};
 
+pub(super) use filter::listener_is_taken;
 pub use filter::{Gate, foreign_gates};
 
 /// How far a layer holds here.

@@ -41,12 +41,66 @@ pub fn adopt(raw: RawFd) -> Sys<OwnedFd> {
 
 /// Closes every descriptor from `first` to `last` in a process that is about to be init. Owners of these numbers
 /// must not be dropped afterwards: init ends by `_exit`, which runs no destructor.
+/// Before Linux 5.9, or where a filter hides close_range(2), each is closed by its number from /proc/self/fd.
 /// # Errors
-/// `ENOSYS` before Linux 5.9.
+/// Without close_range(2): what opening /proc/self/fd gives.
 pub fn close_between(first: RawFd, last: u32) -> Sys<()> {
     // SAFETY: only called in the forked child, which ends by _exit or exec; no OwnedFd of it is dropped after.
     // Refuted by a destructor that runs in the child after this call.
-    checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }).map(drop)
+    match checked(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }) {
+        Err(Errno::ENOSYS) => close_listed(first, RawFd::try_from(last).unwrap_or(RawFd::MAX)),
+        other => other.map(drop),
+    }
+}
+
+/// The same one by one, without allocating. A pass can miss entries that closing moved, so passes go on until one
+/// closes nothing.
+fn close_listed(first: RawFd, last: RawFd) -> Sys<()> {
+    let list = super::file::open(c"/proc/self/fd", libc::O_RDONLY | libc::O_DIRECTORY)?;
+    loop {
+        // SAFETY: integers only.
+        checked(unsafe { libc::lseek(list.as_raw_fd(), 0, libc::SEEK_SET) })?;
+        let mut closed = 0;
+        let mut buffer = [0u8; 2048];
+        loop {
+            // SAFETY: pointer and length of one buffer, which the kernel fills with whole entries.
+            let rc = unsafe {
+                libc::syscall(libc::SYS_getdents64, list.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+            };
+            let filled = usize::try_from(checked(rc)?).unwrap_or(0);
+            if filled == 0 {
+                break;
+            }
+            for number in numbers(buffer.get(..filled).unwrap_or_default()) {
+                if (first..=last).contains(&number) && number != list.as_raw_fd() {
+                    // SAFETY: as for close_range above: no owner of this number is dropped afterwards.
+                    unsafe { libc::close(number) };
+                    closed += 1;
+                }
+            }
+        }
+        if closed == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The names that are numbers in what getdents64(2) gives: inode, offset (8 bytes each), length (2), type, name.
+fn numbers(mut entries: &[u8]) -> impl Iterator<Item = RawFd> {
+    std::iter::from_fn(move || {
+        let &[low, high] = entries.get(16..18)? else { return None };
+        let (entry, rest) = entries.split_at_checked(usize::from(u16::from_ne_bytes([low, high])))?;
+        entries = rest;
+        entry.get(19..)
+    })
+    .filter_map(|name| {
+        let mut digits = name.iter().take_while(|byte| byte.is_ascii_digit());
+        let end = digits.clone().count();
+        if end == 0 || name.get(end) != Some(&0) {
+            return None;
+        }
+        digits.try_fold(0, |sum: RawFd, digit| sum.checked_mul(10)?.checked_add(RawFd::from(digit - b'0')))
+    })
 }
 
 /// Makes `to` name what `from` names; close-on-exec is off for the copy.

@@ -37,7 +37,7 @@ fn hint(stage: Stage, errno: Errno) -> Option<&'static str> {
 
 type Row = (&'static [Stage], &'static [Errno], &'static str);
 
-const HINTS: [Row; 12] = [
+const HINTS: [Row; 13] = [
     (
         &[Stage::Clone, Stage::InnerUser],
         &[Errno::ENOSPC, Errno::EUSERS],
@@ -47,6 +47,11 @@ const HINTS: [Row; 12] = [
         &[Stage::Clone, Stage::MapIds, Stage::InnerUser, Stage::NewRoot, Stage::Loopback],
         &[Errno::EPERM, Errno::EACCES],
         "this system refuses user namespaces to us (AppArmor, a container, a sysctl): `aisandbox doctor` says which and how to allow it",
+    ),
+    (
+        &[Stage::ForbidNamespaces],
+        &[Errno::EROFS, Errno::EACCES, Errno::EPERM],
+        "a container keeps /proc/sys read-only: give it an unmasked /proc (`--security-opt systempaths=unconfined`)",
     ),
     (
         &[Stage::Clone],

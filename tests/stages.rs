@@ -50,7 +50,6 @@ fn table() -> Vec<(Stage, Rule, Errno)> {
         row(Stage::Landlock, Rule::on(libc::SYS_landlock_restrict_self), Errno::E2BIG),
         row(Stage::Filter, Rule::on(libc::SYS_seccomp).with(0, 1).with(1, 0), Errno::EINVAL),
         row(Stage::Release, Rule::on(libc::SYS_sendmsg), Errno::ECONNRESET),
-        row(Stage::Agent, Rule::on(libc::SYS_clone).with(0, i64::from(libc::SIGCHLD)), Errno::EAGAIN),
         row(Stage::Agent, Rule::on(libc::SYS_setpgid), Errno::EPERM),
         row(Stage::Guard, Rule::on(libc::SYS_close_range).with(1, -1).with(2, 0), Errno::EPERM),
         row(Stage::Chdir, Rule::on(libc::SYS_chdir), Errno::EACCES),
@@ -151,7 +150,8 @@ fn a_command_without_its_interpreter_is_127_and_one_that_may_not_run_is_126() {
         assert_eq!(run(&[], "./fits").expect_code(0), "ran\n");
         let lost = nothing_stays(&home, || run(&[], "./lost"));
         never_ran(&home, &lost, 127, Stage::Exec, "ENOENT");
-        let profile = "version: 1\nextends: [cowork]\nfilesystem: [{ path: $PWD, access: rw, noexec: true }]\n";
+        let profile =
+            "version: 1\nextends: [cowork]\nfilesystem: [{ path: $PWD, access: rw, noexec: true }]\n";
         let profile = home.write("noexec.yaml", profile);
         let refused = nothing_stays(&home, || run(&["--profile", profile.to_str().unwrap()], "./fits"));
         never_ran(&home, &refused, 126, Stage::Exec, "EACCES");

@@ -1,7 +1,8 @@
 //! Bench of the launcher: `cargo bench --bench launch`. Prints medians and ratios of one run; judges nothing.
 //!
 //! Every rival is measured in turns with ours, so that a busy machine is busy for all of them. Run by root, all but
-//! the memory part happens as an ordinary user. `AISANDBOX_BENCH_QUICK=1` takes few turns, for a look that it works.
+//! the memory part happens as an ordinary user. `AISANDBOX_BENCH_QUICK=1` takes few turns, for a look that it works;
+//! `AISANDBOX_BENCH_OTHER=PATH` lets another build of the program take its turns too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bwrap;
@@ -16,8 +17,11 @@ mod table;
 
 use place::Place;
 
+/// A part: its name, and what it does.
+type Part = (&'static str, fn(&Place));
+
 /// The parts that an ordinary user measures.
-const PARTS: [(&str, fn(&Place)); 4] =
+const PARTS: [Part; 4] =
     [("starts", starts::run), ("rate", rate::run), ("entries", entries::run), ("price", price::run)];
 
 fn main() {
@@ -59,5 +63,5 @@ fn quick() -> bool {
 /// Says why something is not measured; an error where everything must run.
 fn skip(what: &str, why: &str) {
     println!("skipped: {what}: {why}");
-    assert!(!std::env::var_os("AISANDBOX_MUST_RUN").is_some_and(|value| value == "1"), "must run: {what}");
+    assert_ne!(std::env::var_os("AISANDBOX_MUST_RUN").as_deref(), Some("1".as_ref()), "must run: {what}");
 }

@@ -43,6 +43,9 @@ impl Place {
         std::fs::write(place.path("work/README"), vec![b'x'; 8192]).unwrap();
         std::fs::copy(env!("CARGO_BIN_EXE_aisandbox"), place.path("bin/aisandbox")).unwrap();
         std::fs::copy(std::env::current_exe().unwrap(), place.bench()).unwrap();
+        if let Some(other) = std::env::var_os("AISANDBOX_BENCH_OTHER") {
+            std::fs::copy(other, place.other()).expect("AISANDBOX_BENCH_OTHER");
+        }
         std::fs::set_permissions(&place.root, PermissionsExt::from_mode(0o755)).unwrap();
         place.give_away();
         place
@@ -66,6 +69,11 @@ impl Place {
     /// This very program.
     pub(crate) fn bench(&self) -> PathBuf {
         self.path("bin/bench")
+    }
+
+    /// Another build of the program, to compare with; often there is none.
+    pub(crate) fn other(&self) -> PathBuf {
+        self.path("bin/other")
     }
 
     /// The folder the agent works in.
@@ -100,6 +108,7 @@ impl Place {
             .env("HOME", self.path("home"))
             .env("PATH", "/usr/bin:/bin")
             .env("LANG", "C.UTF-8");
+        command.env("USER", "bench");
         command.current_dir(self.work()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if nix::unistd::geteuid().is_root() {
             command.uid(ORDINARY).gid(ORDINARY);

@@ -4,6 +4,7 @@ use crate::bwrap;
 use crate::floor::Floor;
 use crate::place::{Place, finish};
 use crate::table::{Rival, median_of, print_times, take_turns};
+use std::process::Command;
 
 pub(crate) fn run(place: &Place) {
     let rounds = crate::turns(300, 5);
@@ -22,6 +23,9 @@ pub(crate) fn run(place: &Place) {
             finish(place.command(place.path("bin/aisandbox")).arg("--version"))
         }),
     ];
+    if place.other().exists() {
+        rivals.insert(1, Rival::new("the other build", move || finish(&mut other(place))));
+    }
     match bwrap::find() {
         Some(program) => {
             let flags = bwrap::flags(place, "cowork");
@@ -40,7 +44,13 @@ pub(crate) fn run(place: &Place) {
     );
 }
 
-fn explain(place: &Place) -> std::process::Command {
+fn other(place: &Place) -> Command {
+    let mut command = place.command(place.other());
+    command.args(["exec", "-q", "--profile", "cowork", "--", "/bin/true"]);
+    command
+}
+
+fn explain(place: &Place) -> Command {
     let mut command = place.command(place.path("bin/aisandbox"));
     command.args(["explain", "--json", "--profile", "cowork", "--", "/bin/true"]);
     command

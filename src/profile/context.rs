@@ -6,6 +6,7 @@
 use super::nearest::nearest;
 use crate::base::Source;
 use crate::profile::ProfileError;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,8 @@ impl Context {
     /// When there is no usable home or working folder.
     pub fn of_process() -> Result<Self, ProfileError> {
         let uid = nix::unistd::getuid();
-        let known = nix::unistd::User::from_uid(uid).ok().flatten();
+        // Asked only for what the environment does not say: the database may load libraries and talk to services.
+        let known = LazyCell::new(|| nix::unistd::User::from_uid(uid).ok().flatten());
         let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
         let asked = || Source::built_in("who runs this");
         let home = home.or_else(|| known.as_ref().map(|user| user.dir.clone()));
@@ -70,7 +72,7 @@ impl Context {
                 .hint("change into a folder that exists")
         })?;
         let user = std::env::var("USER").ok().filter(|name| !name.is_empty());
-        let user = user.or_else(|| known.map(|user| user.name)).unwrap_or_else(|| uid.to_string());
+        let user = user.or_else(|| known.as_ref().map(|user| user.name.clone())).unwrap_or_else(|| uid.to_string());
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("XDG_"))

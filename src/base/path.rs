@@ -1,7 +1,10 @@
 //! The same file seen from outside ([`HostPath`]) and from inside ([`InnerPath`]); never mixed up by accident.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::ffi::{CString, OsStr};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -39,6 +42,9 @@ fn checked(path: &Path) -> Result<PathBuf, PathError> {
     if !path.is_absolute() {
         return Err(PathError::NotAbsolute);
     }
+    if is_clean(bytes) && bytes.len() < libc_path_max() {
+        return Ok(path.to_path_buf());
+    }
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -53,6 +59,12 @@ fn checked(path: &Path) -> Result<PathBuf, PathError> {
     Ok(clean)
 }
 
+/// Nothing would be dropped or refused: the case of nearly every path.
+fn is_clean(bytes: &[u8]) -> bool {
+    let plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+    bytes == b"/" || bytes.split(|byte| *byte == b'/').skip(1).all(plain)
+}
+
 /// `PATH_MAX` of limits.h: 4096 bytes, the NUL included.
 const fn libc_path_max() -> usize {
     4096
@@ -61,8 +73,42 @@ const fn libc_path_max() -> usize {
 macro_rules! path_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone)]
         pub struct $name(PathBuf);
+
+        // By bytes, which the checks of `new` make the same as by component, and cheaper. What holds a path is
+        // always less than the path.
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.0.as_os_str() == other.0.as_os_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.0.as_os_str().cmp(other.0.as_os_str())
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, hasher: &mut H) {
+                self.0.as_os_str().hash(hasher);
+            }
+        }
+
+        impl Borrow<OsStr> for $name {
+            fn borrow(&self) -> &OsStr {
+                self.0.as_os_str()
+            }
+        }
 
         impl $name {
             /// Takes an absolute path without `..`; `.` and doubled slashes are dropped.
@@ -79,7 +125,9 @@ macro_rules! path_type {
 
             /// Below this path, component by component (`/ab` is not below `/a`); a path is below itself.
             pub fn contains(&self, other: &Self) -> bool {
-                other.0.starts_with(&self.0)
+                let (above, below) = (self.0.as_os_str().as_bytes(), other.0.as_os_str().as_bytes());
+                let tail = below.strip_prefix(above);
+                above == b"/" || tail.is_some_and(|tail| matches!(tail, [] | [b'/', ..]))
             }
 
             /// The path as C wants it. There is no NUL in it: [`Self::new`] refused that.
@@ -160,6 +208,19 @@ mod tests {
 
     #[test]
     fn doubled_slashes_and_dots_go() {
-        assert_eq!(HostPath::new("//a/./b/").unwrap().as_path(), Path::new("/a/b"));
+        for (text, clean) in
+            [("//a/./b/", "/a/b"), ("/a/b/.", "/a/b"), ("/a//b", "/a/b"), ("//", "/"), ("/", "/"), ("/..a/.b", "/..a/.b")]
+        {
+            assert_eq!(HostPath::new(text).unwrap().as_path().as_os_str(), clean, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_holds_a_path_comes_before_it() {
+        let mut paths = ["/a/b", "/a-b", "/", "/a", "/a/b/c"].map(|path| HostPath::new(path).unwrap());
+        paths.sort();
+        for (place, path) in paths.iter().enumerate() {
+            assert!(!paths[..place].iter().any(|before| path.contains(before)), "{path}");
+        }
     }
 }

@@ -137,7 +137,7 @@ pub fn build(entries: &[FsEntry], tree: &dyn Tree) -> Result<View, Vec<ViewError
     let listing = Actions::of(&[Action::List]);
     view.rules.push(Rule { on: RuleObject::Inner(root(), true), actions: listing });
     let mut ordered: Vec<&FsEntry> = entries.iter().collect();
-    ordered.sort_by(|a, b| a.path.as_path().components().cmp(b.path.as_path().components()));
+    ordered.sort_by(|a, b| a.path.cmp(&b.path));
     let mut errors = Vec::new();
     for entry in &ordered {
         if let Err(error) = view.place(entry, entries, tree) {
@@ -198,13 +198,12 @@ impl View {
     }
 
     pub(super) fn nearest(&self, path: &InnerPath) -> Option<(InnerPath, &Placed)> {
-        let mut next = Some(path.clone());
-        while let Some(at) = next {
-            if let Some(placed) = self.placed.get(&at) {
-                return Some((at, placed));
+        let mut at = path.as_path();
+        loop {
+            if let Some((known, placed)) = self.placed.get_key_value(at.as_os_str()) {
+                return Some((known.clone(), placed));
             }
-            next = at.parent();
+            at = at.parent()?;
         }
-        None
     }
 }

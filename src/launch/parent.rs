@@ -87,7 +87,11 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
     ready.signals = SignalSet::of(&handled).block().map_err(failure)?;
     let signals = SignalSet::of(handled.get(..12).unwrap_or(&handled)).descriptor().map_err(failure)?;
     match process::clone_into_namespaces(ready.namespaces, cgroup).map_err(failure)? {
-        Side::Child => child::run(&ready),
+        Side::Child => {
+            // The end of the launcher must close the sockets: until PDEATHSIG is set nothing else tells the child.
+            drop((ends, signals));
+            child::run(&ready)
+        }
         Side::Parent(child) => Ok(Running {
             child,
             control: ends.control,

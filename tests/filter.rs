@@ -235,6 +235,18 @@ fn the_terminal_cannot_be_typed_into_even_with_high_bits_set() {
 }
 
 #[test]
+fn no_ioctl_makes_a_name_on_a_filesystem() {
+    let btrfs = [0x5000_9401_u64, 0x5000_940E, 0x5000_9417, 0x5000_9418];
+    for (_, _, program) in all() {
+        for request in btrfs.into_iter().chain([0x4018_6F04, 0x4020_BC10]) {
+            assert_eq!(ask_call(&program, "ioctl", [3, request, 0, 0, 0, 0]), EPERM);
+            assert_eq!(ask_call(&program, "ioctl", [3, request | 7 << 32, 0, 0, 0, 0]), EPERM);
+        }
+        assert_eq!(ask_call(&program, "ioctl", [3, 0x4004_9409, 4, 0, 0, 0]), Decision::Allow); // FICLONE
+    }
+}
+
+#[test]
 fn no_new_namespace_comes_from_clone_or_unshare() {
     for (file, _, program) in all() {
         for bit in [0x2_0000_u64, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {

@@ -23,6 +23,13 @@ const CONSTANTS: &[(&str, u64)] = &[
     ("TIOCLINUX", 0x541C),
     ("TIOCCONS", 0x541D),
     ("TIOCSETD", 0x5423),
+    // linux/btrfs.h, ocfs2_fs.h, bcachefs_ioctl.h: requests that make a name
+    ("BTRFS_IOC_SNAP_CREATE", 0x5000_9401),
+    ("BTRFS_IOC_SUBVOL_CREATE", 0x5000_940E),
+    ("BTRFS_IOC_SNAP_CREATE_V2", 0x5000_9417),
+    ("BTRFS_IOC_SUBVOL_CREATE_V2", 0x5000_9418),
+    ("OCFS2_IOC_REFLINK", 0x4018_6F04),
+    ("BCH_IOCTL_SUBVOLUME_CREATE", 0x4020_BC10),
     // linux/sched.h
     ("CLONE_VM", 0x0000_0100),
     ("CLONE_FS", 0x0000_0200),

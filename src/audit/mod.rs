@@ -23,7 +23,7 @@ pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, runs};
 pub use log::Log;
-pub use private::{digests_dir, proved_dir, runs_dir};
+pub use private::{digests_dir, make_folders, proved_dir, runs_dir};
 pub use proved::Proved;
 pub use verify::{Verdict, read, verify};
 

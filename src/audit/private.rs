@@ -94,6 +94,19 @@ pub fn proved_dir() -> Result<PathBuf, AuditError> {
     place("XDG_CACHE_HOME", ".cache", "aisandbox/proved")
 }
 
+/// Makes our folders where they are missing, so that a view planned afterwards can protect them. A cache that cannot
+/// be is gone without; the logs are needed.
+/// # Errors
+/// When the logs' folder cannot be made, is not the caller's own, or others may write to it.
+pub fn make_folders() -> Result<(), AuditError> {
+    for dir in [digests_dir(), proved_dir()] {
+        if let Err(error) = dir.and_then(|dir| open_private(&dir)) {
+            tracing::debug!("no cache: {error}");
+        }
+    }
+    open_private(&runs_dir()?).map(drop)
+}
+
 /// A relative value of a variable counts as unset, as the XDG base directory specification wants it.
 fn place(variable: &'static str, below_home: &str, tail: &str) -> Result<PathBuf, AuditError> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

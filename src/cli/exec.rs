@@ -30,6 +30,9 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     signal::ignore(libc::SIGXFSZ).map_err(|errno| refuse(&format!("ignore SIGXFSZ: {errno}")))?;
     let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
+    if !exec.explain {
+        audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
+    }
     let profile = shape::profile(&exec.shape, &context)?;
     let facts = Facts::for_launch();
     let cgroup = if exec.explain { None } else { make_cgroup(run, &profile) };

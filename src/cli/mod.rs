@@ -9,6 +9,7 @@ mod doctor;
 mod exec;
 mod explain;
 mod filter;
+mod keep;
 mod output;
 mod profile;
 mod record;

@@ -15,6 +15,7 @@ pub(super) fn profile(shape: &Shape, context: &Context) -> Result<Profile, u8> {
     let mut profile = profile::load(&shape.profile, context).map_err(|errors| report(&errors))?;
     let mut errors = profile::unsupported(&profile);
     errors.extend(lay_over(&mut profile, shape, context));
+    super::keep::protect_own_places(&mut profile, context);
     if errors.is_empty() { Ok(profile) } else { Err(report(&errors)) }
 }
 

@@ -208,9 +208,14 @@ mod tests {
 
     #[test]
     fn doubled_slashes_and_dots_go() {
-        for (text, clean) in
-            [("//a/./b/", "/a/b"), ("/a/b/.", "/a/b"), ("/a//b", "/a/b"), ("//", "/"), ("/", "/"), ("/..a/.b", "/..a/.b")]
-        {
+        for (text, clean) in [
+            ("//a/./b/", "/a/b"),
+            ("/a/b/.", "/a/b"),
+            ("/a//b", "/a/b"),
+            ("//", "/"),
+            ("/", "/"),
+            ("/..a/.b", "/..a/.b"),
+        ] {
             assert_eq!(HostPath::new(text).unwrap().as_path().as_os_str(), clean, "{text}");
         }
     }

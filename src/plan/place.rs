@@ -85,8 +85,7 @@ impl View {
         });
         self.placed.insert(at.clone(), Placed::Host(object.canonical.clone()));
         self.push(entry, at.clone(), Act::Bind { object: Rc::clone(&object), flags });
-        self.protect(entry, &at, &object, flags, tree);
-        Ok(())
+        self.protect(entry, &at, &object, flags, tree)
     }
 
     /// A link of the host whose end is in the view anyway stays a link (`/bin` → `usr/bin`): what programs compare
@@ -127,7 +126,11 @@ impl View {
     ) -> Result<(), ViewError> {
         let rights = Actions::of_access(&entry.access, entry.noexec);
         match &act {
-            Act::Symlink(_) | Act::Folder => drop(self.parents(entry, &at, tree)?),
+            Act::Symlink(_) | Act::Folder if self.parents(entry, &at, tree)? => {}
+            Act::Symlink(_) | Act::Folder => {
+                let message = format!("{at} lies in a folder of the host, where nothing is made");
+                return Err(refusal(entry, message, Some("use ro, rw or tmpfs on what exists there".into())));
+            }
             Act::Data(_) => self.mount_point(entry, &at, false, tree)?,
             _ => self.mount_point(entry, &at, true, tree)?,
         }
@@ -250,11 +253,12 @@ impl View {
         object: &Rc<Object>,
         flags: BindFlags,
         tree: &dyn Tree,
-    ) {
+    ) -> Result<(), ViewError> {
         if entry.protect.is_empty() || flags.read_only || !matches!(object.kind, Kind::Folder) {
-            return;
+            return Ok(());
         }
-        let places = Places::find(&entry.protect, &object.canonical, tree);
+        let places = Places::find(&entry.protect, &object.canonical, tree)
+            .map_err(|(host, error)| refusal(entry, format!("protect {host}: {}", words(&error)), None))?;
         for (tail, object, read_only) in places.mounts {
             let Ok(at) = at.join(&tail) else { continue };
             let flags = BindFlags { read_only, ..flags };
@@ -264,6 +268,7 @@ impl View {
             let Ok(folder) = at.join(&tail) else { continue };
             self.missing.push(Missing { folder, rest, pattern, asked: entry.asked.clone() });
         }
+        Ok(())
     }
 
     fn push(&mut self, entry: &FsEntry, at: InnerPath, act: Act) {
@@ -286,7 +291,8 @@ fn joined(at: &InnerPath, target: &str) -> Option<InnerPath> {
     InnerPath::new(path).ok()
 }
 
-fn absent(error: &std::io::Error) -> bool {
+/// Nothing is there; every other error leaves that open.
+pub(super) fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 

@@ -1,12 +1,15 @@
 //! Protected places of one writable folder: which exist and get a mount, and which names must stay free.
 //!
-//! Looks at each component of a pattern once. Never creates anything: a name that does not exist is given to the
-//! guard (`launch::guard`), which refuses to make it.
+//! Looks at each component of a pattern once. Never takes a place for free because it could not be looked at, and never
+//! creates anything: a name that does not exist is given to the guard (`launch::guard`), which refuses to make it.
 
+use super::place::absent;
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::{Kind, Object, Tree};
 use crate::profile::Protect;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// A protected name that does not exist.
@@ -33,99 +36,79 @@ pub struct Places {
     seen: BTreeSet<PathBuf>,
 }
 
+/// Links followed before a pattern is called a loop, as the kernel counts them (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// A place that could not be looked at: it is not known whether something is there, so nothing may start.
+pub type Stuck = (HostPath, io::Error);
+
 impl Places {
     /// Walks every pattern below `base`, the canonical path of a writable folder.
-    pub fn find(patterns: &[Protect], base: &HostPath, tree: &dyn Tree) -> Self {
+    /// # Errors
+    /// [`Stuck`]. A folder that may not be looked into is none: it becomes read-only as a whole.
+    pub fn find(patterns: &[Protect], base: &HostPath, tree: &dyn Tree) -> Result<Self, Stuck> {
         let mut places = Self::default();
         for pattern in patterns {
-            places.walk(pattern, base, tree);
+            places.walk(pattern, base, tree)?;
         }
         places.mounts.sort_by(|a, b| a.0.components().cmp(b.0.components()));
-        places
+        Ok(places)
     }
 
-    fn walk(&mut self, pattern: &Protect, base: &HostPath, tree: &dyn Tree) {
+    fn walk(&mut self, pattern: &Protect, base: &HostPath, tree: &dyn Tree) -> Result<(), Stuck> {
         let mut at = PathBuf::new();
-        let parts: Vec<&str> = pattern.path.split('/').filter(|part| !part.is_empty()).collect();
-        for (place, part) in parts.iter().enumerate() {
-            let rest = || parts.get(place..).unwrap_or_default().join("/");
-            let here = at.join(part);
-            let Ok(host) = base.join(&here) else { return };
-            let last = place + 1 == parts.len();
-            match tree.open(&host, false).map(|object| (object.kind, object)) {
-                Err(_) => return self.miss(&at, rest(), pattern),
-                Ok((Kind::Symlink, _)) => {
-                    let behind = parts.get(place + 1..).unwrap_or_default();
-                    let Some(inside) = self.follow(&at, part, behind, pattern, base, tree) else { return };
-                    at = inside;
-                    if last {
-                        let Ok(end) =
-                            base.join(&at).map_err(drop).and_then(|end| tree.open(&end, false).map_err(drop))
-                        else {
-                            return;
-                        };
-                        self.end(at, end, pattern);
-                        return;
-                    }
+        let mut left = parts(Path::new(&pattern.path));
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            if part == ".." {
+                // No link is on the way to here, so the folder above is the one the text names.
+                if at.pop() {
+                    continue;
                 }
-                Ok((_, object)) if last => return self.end(here, object, pattern),
-                Ok((Kind::Folder, object)) => {
+                return Ok(());
+            }
+            let Ok(host) = base.join(at.join(&part)) else { return Ok(()) };
+            let object = match look(tree, &host) {
+                Ok(object) => object,
+                Err(error) if absent(&error) => {
+                    self.miss(&at, rest(&part, &left), pattern);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.close(&at) => {
+                    return Ok(());
+                }
+                Err(error) => return Err((host, error)),
+            };
+            let here = at.join(object.canonical.file_name().unwrap_or(&part));
+            match object.kind {
+                Kind::Symlink => {
+                    // The link is kept from being replaced by its name; what it leads to is protected as well.
+                    self.miss(&at, part, pattern);
+                    links += 1;
+                    let target = tree.read_link(&host).map_err(|error| (host.clone(), error))?;
+                    let Some(below) = below(&target, &host, base, tree).filter(|_| links <= MAX_LINKS) else {
+                        return Ok(());
+                    };
+                    if target.is_absolute() {
+                        at.clear();
+                    }
+                    left.extend(parts(&below));
+                }
+                _ if left.is_empty() => {
+                    self.end(here, object, pattern);
+                    return Ok(());
+                }
+                Kind::Folder => {
                     self.mount(here.clone(), object, false);
                     at = here;
                 }
-                Ok(_) => return self.miss(&at, rest(), pattern),
+                _ => {
+                    self.miss(&at, rest(&part, &left), pattern);
+                    return Ok(());
+                }
             }
         }
-    }
-
-    /// Where a link ends, relative to `base`, if that is inside it. Every link of the chain is kept from being
-    /// replaced by its name, and every folder on the way is pinned: what could be moved off could be made again,
-    /// unguarded. The first name that is missing is guarded with all behind it.
-    fn follow(
-        &mut self,
-        from: &Path,
-        link: &str,
-        behind: &[&str],
-        pattern: &Protect,
-        base: &HostPath,
-        tree: &dyn Tree,
-    ) -> Option<PathBuf> {
-        let mut at = from.to_path_buf();
-        let mut left = vec![PathBuf::from(link)];
-        for _ in 0..MAX_STEPS {
-            let Some(part) = left.pop() else { return Some(at) };
-            if part.as_os_str() == ".." {
-                if !at.pop() {
-                    return None;
-                }
-                continue;
-            }
-            let here = at.join(&part);
-            let host = base.join(&here).ok()?;
-            match tree.open(&host, false).map(|object| (object.kind, object)) {
-                Err(_) => {
-                    let mut rest = part;
-                    rest.extend(left.iter().rev());
-                    rest.extend(behind);
-                    self.miss(&at, rest.to_str()?.to_owned(), pattern);
-                    return None;
-                }
-                Ok((Kind::Symlink, _)) => {
-                    self.miss(&at, part.to_str()?.to_owned(), pattern);
-                    let text = tree.read_link(&host).ok()?;
-                    if text.is_absolute() {
-                        at = PathBuf::new();
-                    }
-                    left.extend(components(&below(&text, base, tree)?));
-                }
-                Ok((Kind::Folder, object)) => {
-                    self.mount(here.clone(), object, false);
-                    at = here;
-                }
-                Ok(_) => at = here,
-            }
-        }
-        None
+        Ok(())
     }
 
     fn end(&mut self, at: PathBuf, object: Object, pattern: &Protect) {
@@ -141,30 +124,55 @@ impl Places {
         }
     }
 
-    fn miss(&mut self, at: &Path, rest: String, pattern: &Protect) {
+    /// Makes a pinned folder read-only: what is in it cannot be seen now, and a chmod would uncover it later.
+    fn close(&mut self, at: &Path) -> bool {
+        let known = self.mounts.iter_mut().find(|known| known.0 == at);
+        known.map(|known| known.2 = true).is_some()
+    }
+
+    fn miss(&mut self, at: &Path, rest: impl Into<PathBuf>, pattern: &Protect) {
+        let Ok(rest) = rest.into().into_os_string().into_string() else { return };
         self.missing.push((at.to_path_buf(), rest, pattern.path.clone()));
     }
 }
 
-/// Steps of a chain of links before it counts as a loop.
-const MAX_STEPS: usize = 256;
+/// The object of exactly this name. RACE: a folder on the way may have become a link since it was looked at; then the
+/// kernel names what was found otherwise, and nothing is taken from there.
+fn look(tree: &dyn Tree, host: &HostPath) -> io::Result<Object> {
+    let object = tree.open(host, false)?;
+    if object.canonical.parent() == host.parent() {
+        Ok(object)
+    } else {
+        Err(io::Error::other("its folder was replaced meanwhile"))
+    }
+}
 
-/// The text of a link, relative to `base` when it was absolute; `None` when that leads outside.
-fn below(text: &Path, base: &HostPath, tree: &dyn Tree) -> Option<PathBuf> {
-    if text.is_relative() {
-        return Some(text.to_path_buf());
+/// Where a link leads: below `base` when it is absolute, from its folder when not. `None`: outside of `base`.
+fn below(target: &Path, link: &HostPath, base: &HostPath, tree: &dyn Tree) -> Option<PathBuf> {
+    if !target.is_absolute() {
+        return Some(target.to_owned());
     }
-    if let Ok(rest) = text.strip_prefix(base.as_path()) {
-        return Some(rest.to_path_buf());
+    if let Ok(below) = target.strip_prefix(base.as_path()) {
+        return Some(below.to_owned());
     }
-    let end = tree.open(&HostPath::new(text).ok()?, true).ok()?.canonical;
+    // Another spelling of the same folder, perhaps: where the link ends is known if it ends anywhere.
+    let end = tree.open(link, true).ok()?.canonical;
     end.as_path().strip_prefix(base.as_path()).ok().map(Path::to_path_buf)
 }
 
-/// The components of a link's text, last first.
-fn components(text: &Path) -> Vec<PathBuf> {
-    let wanted = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
-    text.components().rev().filter(wanted).map(|part| PathBuf::from(part.as_os_str())).collect()
+/// The components, last first, so that `pop` takes them in order.
+fn parts(path: &Path) -> Vec<OsString> {
+    let wanted = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(name.to_os_string()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().rev().filter_map(wanted).collect()
+}
+
+/// What is missing from a name on. Before a `..` there is enough: that folder cannot be made, so nothing is behind it.
+fn rest(part: &OsString, left: &[OsString]) -> PathBuf {
+    [part].into_iter().chain(left.iter().rev()).take_while(|part| *part != "..").collect()
 }
 
 #[cfg(test)]
@@ -172,24 +180,96 @@ mod tests {
     use super::*;
     use crate::host::FakeTree;
 
+    fn whole(path: &str) -> Protect {
+        Protect { path: path.into(), name_only: false, group: None }
+    }
+
+    fn found(patterns: &[&str], tree: &dyn Tree) -> Places {
+        let patterns: Vec<Protect> = patterns.iter().map(|path| whole(path)).collect();
+        Places::find(&patterns, &HostPath::new("/w").unwrap(), tree).unwrap()
+    }
+
+    fn mounts(places: &Places) -> Vec<(&str, bool)> {
+        places.mounts.iter().map(|(at, _, read_only)| (at.to_str().unwrap(), *read_only)).collect()
+    }
+
+    fn missing(places: &Places) -> Vec<(&str, &str)> {
+        places.missing.iter().map(|(at, rest, _)| (at.to_str().unwrap(), rest.as_str())).collect()
+    }
+
     #[test]
-    fn every_folder_on_the_way_to_the_end_of_a_link_is_pinned() {
-        let tree = FakeTree::new().with("/w/x/gitdir", Kind::Folder).with_link("/w/.git", "x/gitdir");
-        let hooks = Protect { path: ".git/hooks".into(), name_only: false, group: None };
-        let places = Places::find(&[hooks], &HostPath::new("/w").unwrap(), &tree);
-        let pinned: Vec<(&Path, bool)> =
-            places.mounts.iter().map(|(at, _, locked)| (at.as_path(), *locked)).collect();
-        assert_eq!(pinned, [(Path::new("x"), false), (Path::new("x/gitdir"), false)]);
-        let missing: Vec<(&Path, &str)> =
-            places.missing.iter().map(|(at, rest, _)| (at.as_path(), rest.as_str())).collect();
-        assert_eq!(missing, [(Path::new(""), ".git"), (Path::new("x/gitdir"), "hooks")]);
+    fn what_a_link_leads_to_is_protected_and_every_folder_on_the_way_is_pinned() {
+        let tree = FakeTree::new()
+            .with("/w/a/b/cfg/tasks.json", Kind::File)
+            .with_link("/w/.vscode", "./a/../a/b/cfg");
+        let places = found(&[".vscode"], &tree);
+        assert_eq!(mounts(&places), [("a", false), ("a/b", false), ("a/b/cfg", true)]);
+        assert_eq!(missing(&places), [("", ".vscode")]);
+    }
+
+    #[test]
+    fn what_a_dangling_link_leads_to_cannot_be_made() {
+        let tree = FakeTree::new().with("/w/x", Kind::Folder).with_link("/w/.envrc", "x/later/../y");
+        assert_eq!(missing(&found(&[".envrc"], &tree)), [("", ".envrc"), ("x", "later")]);
+        let absolute = FakeTree::new().with("/w", Kind::Folder).with_link("/w/.envrc", "/w/env");
+        assert_eq!(missing(&found(&[".envrc"], &absolute)), [("", ".envrc"), ("", "env")]);
+    }
+
+    #[test]
+    fn a_link_that_leaves_the_folder_or_leads_to_itself_is_kept_by_its_name() {
+        for target in ["../elsewhere", "/etc/x", ".envrc"] {
+            let tree = FakeTree::new().with("/w", Kind::Folder).with_link("/w/.envrc", target);
+            let places = found(&[".envrc"], &tree);
+            assert!(places.mounts.is_empty(), "{target}");
+            assert!(missing(&places).iter().all(|known| *known == ("", ".envrc")), "{target}");
+        }
+    }
+
+    /// A tree where one path gives this error, or is found elsewhere.
+    struct Odd(FakeTree, &'static str, Result<&'static str, i32>);
+
+    impl Tree for Odd {
+        fn open(&self, path: &HostPath, follow: bool) -> io::Result<Object> {
+            match (path.as_path() == Path::new(self.1), self.2) {
+                (true, Err(raw)) => Err(io::Error::from_raw_os_error(raw)),
+                (true, Ok(elsewhere)) => self.0.open(&HostPath::new(elsewhere).unwrap(), follow),
+                _ => self.0.open(path, follow),
+            }
+        }
+
+        fn read_link(&self, path: &HostPath) -> io::Result<PathBuf> {
+            self.0.read_link(path)
+        }
+    }
+
+    fn odd(answer: Result<&'static str, i32>) -> Odd {
+        let tree =
+            FakeTree::new().with("/w/.claude/settings.json", Kind::File).with("/x/settings.json", Kind::File);
+        Odd(tree, "/w/.claude/settings.json", answer)
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_looked_into_becomes_read_only() {
+        let places = found(&[".claude/settings.json", ".claude/hooks"], &odd(Err(libc::EACCES)));
+        assert_eq!(mounts(&places), [(".claude", true)]);
+        assert_eq!(missing(&places), [(".claude", "hooks")]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_looked_at_is_no_missing_one() {
+        let patterns = [whole(".claude/settings.json")];
+        let base = HostPath::new("/w").unwrap();
+        for answer in [Err(libc::EMFILE), Err(libc::EIO), Ok("/x/settings.json")] {
+            assert!(Places::find(&patterns, &base, &odd(answer)).is_err(), "{answer:?}");
+        }
+        let there = Places::find(&patterns, &base, &odd(Ok("/w/.claude/settings.json"))).unwrap();
+        assert_eq!(mounts(&there), [(".claude", false), (".claude/settings.json", true)]);
     }
 
     #[test]
     fn every_link_of_a_chain_is_kept_and_a_missing_end_is_guarded() {
         let tree = FakeTree::new().with_link("/w/.git", "l").with_link("/w/l", "./gone/git");
-        let hooks = Protect { path: ".git/hooks".into(), name_only: false, group: None };
-        let places = Places::find(&[hooks], &HostPath::new("/w").unwrap(), &tree);
+        let places = found(&[".git/hooks"], &tree);
         let missing: Vec<&str> = places.missing.iter().map(|(_, rest, _)| rest.as_str()).collect();
         assert_eq!(missing, [".git", "l", "gone/git/hooks"]);
     }

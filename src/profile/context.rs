@@ -72,7 +72,8 @@ impl Context {
                 .hint("change into a folder that exists")
         })?;
         let user = std::env::var("USER").ok().filter(|name| !name.is_empty());
-        let user = user.or_else(|| known.as_ref().map(|user| user.name.clone())).unwrap_or_else(|| uid.to_string());
+        let user =
+            user.or_else(|| known.as_ref().map(|user| user.name.clone())).unwrap_or_else(|| uid.to_string());
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("XDG_"))

@@ -162,7 +162,7 @@ fn launched(folder: &Folder, argv: &[&str], mount_api: bool, terminal: bool) -> 
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
         mount_api,
-        mounts: mounts::table(),
+        mounts: mounts::table().unwrap(),
         filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
         trap: trap_filter(Arch::host()).instructions.to_vec(),
         planted: Some(HostPath::new(&planted).unwrap()),

@@ -196,7 +196,7 @@ fn begin(
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
         mount_api: facts.calls.mount_api,
-        mounts: if facts.calls.mount_api { Vec::new() } else { crate::host::mounts::table() },
+        mounts: mount_table(facts).map_err(|why| (None, why, None))?,
         filter: filter.instructions.to_vec(),
         trap: trap_filter(Arch::host()).instructions.into_owned(),
         planted: record.path(),
@@ -211,6 +211,11 @@ fn begin(
         let (message, tip) = hint::explain(failure, plan);
         (Some(failure), message, tip)
     })
+}
+
+/// Only classic mounts need it.
+fn mount_table(facts: &Facts) -> Result<Vec<(crate::base::HostPath, u64)>, String> {
+    if facts.calls.mount_api { Ok(Vec::new()) } else { crate::host::mounts::table() }
 }
 
 fn prepare_error(error: &PrepareError) -> String {

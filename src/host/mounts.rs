@@ -5,15 +5,18 @@
 use crate::base::HostPath;
 use procfs::process::Process;
 
-/// Every mount point and the flags that a remount must keep, as mount(2) numbers them. Empty when the table cannot be
-/// read: then a submount keeps the flags it has.
-pub fn table() -> Vec<(HostPath, u64)> {
-    let Ok(mounts) = Process::myself().and_then(|own| own.mountinfo()) else { return Vec::new() };
+/// Every mount point and the flags that a remount must keep, as mount(2) numbers them.
+/// # Errors
+/// What reading /proc/self/mountinfo gives, in words: without it a mount below a read-only folder would stay writable.
+pub fn table() -> Result<Vec<(HostPath, u64)>, String> {
+    let mounts = Process::myself()
+        .and_then(|own| own.mountinfo())
+        .map_err(|error| format!("read the table of mounts: {error}"))?;
     let row = |mount: procfs::process::MountInfo| {
         let flags = mount.mount_options.keys().map(|name| flag(name)).fold(0, |all, flag| all | flag);
         Some((HostPath::new(&mount.mount_point).ok()?, flags))
     };
-    mounts.into_iter().filter_map(row).collect()
+    Ok(mounts.into_iter().filter_map(row).collect())
 }
 
 fn flag(name: &str) -> u64 {

@@ -38,16 +38,11 @@ fn carry_out(root: BorrowedFd<'_>, covers: &Covers, step: &ReadyStep) -> Sys<()>
         ReadyAct::Folder => build::make_folder(root, &step.at),
         ReadyAct::EmptyFile => build::make_empty_file(root, &step.at),
         ReadyAct::Symlink(target) => build::make_symlink(root, &step.at, target),
-        ReadyAct::Bind { source, dev, ino, attributes, submounts } => {
+        ReadyAct::Bind { source, dev, ino, remounts, .. } => {
             let object = file::open(source, libc::O_PATH | libc::O_NOFOLLOW)?;
             build::check_same(object.as_fd(), *dev, *ino)?;
-            bind(root, object.as_fd(), &step.at, *attributes)?;
-            let at = file::open_beneath(root, &step.at)?;
-            for (below, flags) in submounts {
-                let submount = file::open_beneath(at.as_fd(), below)?;
-                remount(submount.as_fd(), *flags)?;
-            }
-            Ok(())
+            let at = attach(root, object.as_fd(), &step.at)?;
+            remounts.iter().try_for_each(|(below, flags)| remount_below(at.as_fd(), below, *flags))
         }
         ReadyAct::Filesystem { kind, data, attributes, .. } => {
             let target = file::open_beneath(root, &step.at)?;
@@ -78,13 +73,31 @@ fn carry_out(root: BorrowedFd<'_>, covers: &Covers, step: &ReadyStep) -> Sys<()>
     }
 }
 
+/// One mount of a tree that was attached. One that cannot be found is covered by another, and stays so: nobody inside
+/// can take mounts away.
+fn remount_below(at: BorrowedFd<'_>, below: &CStr, flags: u64) -> Sys<()> {
+    if below == c"." {
+        return remount(at, flags); // it may be a file, which has no `.`
+    }
+    match file::open_beneath(at, below) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+        Err(errno) => Err(errno),
+        Ok(submount) => remount(submount.as_fd(), flags),
+    }
+}
+
 fn bind(root: BorrowedFd<'_>, object: BorrowedFd<'_>, at: &CStr, attributes: u64) -> Sys<()> {
+    let mounted = attach(root, object, at)?;
+    remount(mounted.as_fd(), classic_flags(attributes))
+}
+
+/// Attaches an object, with all mounted below it, and gives the top of what is attached.
+fn attach(root: BorrowedFd<'_>, object: BorrowedFd<'_>, at: &CStr) -> Sys<OwnedFd> {
     let target = file::open_beneath(root, at)?;
     let flags = libc::MS_BIND | libc::MS_REC;
     mount::classic(Name::of(object).as_c(), Name::of(target.as_fd()).as_c(), None, flags, None)?;
     // `target` still means what is underneath; a new lookup finds the mount.
-    let mounted: OwnedFd = file::open_beneath(root, at)?;
-    remount(mounted.as_fd(), classic_flags(attributes))
+    file::open_beneath(root, at)
 }
 
 fn remount(mounted: BorrowedFd<'_>, flags: u64) -> Sys<()> {

@@ -244,18 +244,33 @@ fn bind(object: &crate::host::Object, flags: BindFlags, inputs: &Inputs) -> Read
     {
         attributes |= if wanted { bit } else { 0 };
     }
-    let submounts = inputs.mounts.iter().filter(|(path, _)| *path != object.canonical);
-    let submounts = submounts.filter_map(|(path, flags)| {
-        let tail = path.as_path().strip_prefix(object.canonical.as_path()).ok()?;
-        Some((CString::new(tail.as_os_str().as_bytes()).ok()?, flags | classic_flags(attributes)))
-    });
     ReadyAct::Bind {
         source: object.canonical.to_cstring(),
         dev: object.dev,
         ino: object.ino,
         attributes,
-        submounts: submounts.collect(),
+        remounts: if inputs.mount_api {
+            Vec::new()
+        } else {
+            remounts(&object.canonical, classic_flags(attributes), &inputs.mounts)
+        },
     }
+}
+
+/// With classic mounts, what a bind of this path copies: the part of the mount that holds it, as `.`, and every mount
+/// below, each with the flags it must keep and those it gets. In a table, a later mount covers an earlier one.
+fn remounts(canonical: &HostPath, added: u64, mounts: &[(HostPath, u64)]) -> Vec<(CString, u64)> {
+    let holds = |(point, _): &&(HostPath, u64)| canonical.as_path().starts_with(point.as_path());
+    let holder = mounts.iter().filter(holds).max_by_key(|(point, _)| point.as_path().components().count());
+    let kept = holder.map_or(0, |(_, kept)| *kept);
+    let mut below = std::collections::BTreeMap::new();
+    for (point, kept) in mounts {
+        let tail = point.as_path().strip_prefix(canonical.as_path()).unwrap_or(std::path::Path::new(""));
+        if let (false, Ok(tail)) = (tail.as_os_str().is_empty(), CString::new(tail.as_os_str().as_bytes())) {
+            below.insert(tail, kept | added);
+        }
+    }
+    std::iter::once((c".".to_owned(), kept | added)).chain(below).collect()
 }
 
 fn tmpfs(size_bytes: Option<u64>, mode: u32, noexec: bool) -> ReadyAct {
@@ -352,6 +367,22 @@ fn mark_each() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bind_keeps_the_flags_of_the_mount_that_holds_it_and_of_each_below() {
+        let path = |path: &str| HostPath::new(path).unwrap();
+        let (quiet, nodev) = (libc::MS_NOEXEC, libc::MS_NODEV);
+        let mounts = [
+            (path("/"), 0),
+            (path("/a"), quiet),
+            (path("/a/b/c"), 0),
+            (path("/ab"), 0),
+            (path("/a/b/c"), nodev),
+        ];
+        let found = remounts(&path("/a/b"), libc::MS_RDONLY, &mounts);
+        let wanted = [(c".".to_owned(), quiet | libc::MS_RDONLY), (c"c".to_owned(), nodev | libc::MS_RDONLY)];
+        assert_eq!(found, wanted);
+    }
 
     #[test]
     fn a_step_is_relative_to_the_new_root() {

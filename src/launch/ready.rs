@@ -99,8 +99,8 @@ pub enum ReadyAct {
         ino: u64,
         /// Mount attributes, for it and all mounts below it.
         attributes: u64,
-        /// With classic mounts: paths below `at` of its submounts, with all flags each must have.
-        submounts: Vec<(CString, u64)>,
+        /// With classic mounts: `.` for itself and paths below `at` of its submounts, with all flags each must have.
+        remounts: Vec<(CString, u64)>,
     },
     /// A new filesystem.
     Filesystem {

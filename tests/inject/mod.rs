@@ -99,12 +99,17 @@ pub(crate) fn under(mut run: Run, rules: &[Rule]) -> Run {
     run
 }
 
-/// A call that asks: who makes it, which one of this caller it is, counted from 1, and whether the caller is the one
-/// that asked first of all: the launcher, when it makes such calls.
+/// A call that asks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {
+    /// The caller is the one that asked first of all: the launcher, when it makes such calls.
     pub(crate) first_caller: bool,
+    /// Which one of this caller it is, counted from 1.
     pub(crate) time: usize,
+    /// The thread that waits for the answer.
+    pub(crate) tid: u32,
+    /// Its arguments.
+    pub(crate) args: [u64; 6],
 }
 
 /// The program will run below a filter whose asking calls are answered by `decide`: a result, or `None` to let the
@@ -146,7 +151,12 @@ fn serve(listener: &OwnedFd, decide: impl Fn(Asked) -> Option<Result<i64, nix::e
             callers.len() - 1
         });
         callers[place].1 += 1;
-        match decide(Asked { first_caller: place == 0, time: callers[place].1 }) {
+        match decide(Asked {
+            first_caller: place == 0,
+            time: callers[place].1,
+            tid: call.tid,
+            args: call.args,
+        }) {
             Some(result) => drop(notify::answer(listener.as_fd(), call.id, result)),
             None => go_on(listener, call.id),
         }

@@ -217,10 +217,16 @@ fn a_mount_below_a_read_only_folder_is_read_only_and_keeps_its_own_restrictions(
                     let run = home.aisandbox(&["exec", "--ro", data, "--", "sh", "-c", script, data]);
                     let ran = inject::under(run, &rules).output();
                     assert_eq!(ran.stdout(), "x\n3\n", "{}", ran.stderr());
-                    let script = "cp /bin/true $0/below/deep/true; $0/below/deep/true || echo not executed";
-                    let run = home.aisandbox(&["exec", "--rw", data, "--", "sh", "-c", script, data]);
-                    let ran = inject::under(run, &rules).output();
-                    assert_eq!(ran.stdout(), "not executed\n", "{}", ran.stderr());
+                    for place in ["", "below/deep", "below/deep/inner"] {
+                        let script = "cp /bin/true $0/below/deep/inner/true 2>/dev/null \
+                            || cp /bin/true $0/inner/true 2>/dev/null || cp /bin/true $0/true; \
+                            for file in $(find $0 -name true); do $file || echo not executed; done";
+                        let place = home.join("data").join(place);
+                        let place = place.to_str().unwrap();
+                        let run = home.aisandbox(&["exec", "--rw", place, "--", "sh", "-c", script, place]);
+                        let ran = inject::under(run, &rules).output();
+                        assert_eq!(ran.stdout(), "not executed\n", "{place}: {}", ran.stderr());
+                    }
                 }
             });
         });
@@ -319,4 +325,5 @@ fn make_mounts(home: &Home) {
     };
     memory("data/below", MsFlags::empty());
     memory("data/below/deep", MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME);
+    home.make_folder("data/below/deep/inner");
 }

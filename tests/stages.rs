@@ -158,6 +158,33 @@ fn a_command_without_its_interpreter_is_127_and_one_that_may_not_run_is_126() {
     });
 }
 
+#[test]
+fn neither_init_nor_the_agent_holds_a_capability_in_any_set() {
+    for_each_user(|home| {
+        let mut running = exec(&home, &[], "echo ran; sleep 60").start();
+        assert_eq!(running.read_line(), "ran");
+        assert_ne!(
+            capabilities(running.pid()).1,
+            (0, 0),
+            "the control: the launcher's bounding set is whole"
+        );
+        let mut inside = processes_with(&home.work().display().to_string());
+        inside.retain(|pid| *pid != running.pid());
+        assert!(inside.len() >= 2, "init and the agent: {inside:?}");
+        for pid in inside {
+            assert_eq!(capabilities(pid), (0, (0, 0)), "process {pid}");
+        }
+    });
+}
+
+/// How many capabilities a process has in the three sets that capget(2) tells of, and its bounding and ambient sets.
+fn capabilities(pid: i32) -> (usize, (u64, u64)) {
+    use caps::CapSet::{Effective, Inheritable, Permitted};
+    let sets = [Effective, Inheritable, Permitted].map(|set| caps::read(Some(pid), set).unwrap().len());
+    let status = procfs::process::Process::new(pid).unwrap().status().unwrap();
+    (sets.iter().sum(), (status.capbnd.unwrap(), status.capamb.unwrap()))
+}
+
 /// A listener of the test takes the place of the guard's.
 const UNGUARDED: &[&str] = &["--allow-degraded", "protect-new"];
 

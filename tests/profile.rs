@@ -1,4 +1,11 @@
 //! What a profile file means, and what is said about a wrong one. Reads only what it writes to a folder of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use aisandbox::profile::{
     Access, Context, FsEntry, Layer, NetworkMode, Profile, ProfileError, load, load_str, unsupported,

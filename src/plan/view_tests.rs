@@ -54,7 +54,7 @@ fn steps(view: &View) -> Vec<String> {
 }
 
 fn refused(entries: &[FsEntry]) -> Vec<ViewError> {
-    build(entries, &tree()).err().expect("it must be refused")
+    build(entries, &tree()).expect_err("it must be refused")
 }
 
 #[test]

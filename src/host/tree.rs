@@ -121,6 +121,8 @@ fn name_of(fd: &OwnedFd) -> io::Result<HostPath> {
 enum Node {
     Plain(Kind),
     Link(PathBuf),
+    /// A folder in which we may look up nothing.
+    Closed,
 }
 
 /// A tree made of words, for tests of what is pure. Folders above an entry exist by themselves.
@@ -147,6 +149,12 @@ impl FakeTree {
         self.put(path, Node::Link(PathBuf::from(target)))
     }
 
+    /// Adds a folder whose names we may not look up.
+    #[must_use]
+    pub fn with_closed(self, path: &str) -> Self {
+        self.put(path, Node::Closed)
+    }
+
     fn put(mut self, path: &str, node: Node) -> Self {
         let path = PathBuf::from(path);
         for above in path.ancestors().skip(1) {
@@ -165,6 +173,9 @@ impl FakeTree {
             if part == ".." {
                 at.pop();
                 continue;
+            }
+            if matches!(self.nodes.get(&at), Some(Node::Closed)) {
+                return Err(io::Error::from_raw_os_error(libc::EACCES));
             }
             let next = at.join(&part);
             match self.nodes.get(&next).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))? {
@@ -201,6 +212,7 @@ impl Tree for FakeTree {
         let place = self.nodes.keys().position(|known| *known == found).unwrap_or(0);
         let kind = match self.nodes.get(&found) {
             Some(Node::Plain(kind)) => *kind,
+            Some(Node::Closed) => Kind::Folder,
             _ => Kind::Symlink,
         };
         let canonical = HostPath::new(found).map_err(io::Error::other)?;

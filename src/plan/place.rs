@@ -64,7 +64,7 @@ impl View {
         }
         let object = match tree.open(&host, true) {
             Ok(object) => Rc::new(object),
-            Err(error) if entry.optional && absent(&error) => {
+            Err(error) if entry.optional && (absent(&error) || self.hides(&at, &error)) => {
                 self.left_out.push((entry.path.clone(), entry.asked.clone()));
                 return Ok(());
             }
@@ -141,6 +141,13 @@ impl View {
         self.placed.insert(at.clone(), placed);
         self.push(entry, at, act);
         Ok(())
+    }
+
+    /// Whether leaving out what this user may not look up shows nothing instead: the home of another account, not a
+    /// read-only place in a writable tree.
+    fn hides(&self, at: &InnerPath, error: &std::io::Error) -> bool {
+        let from_host = matches!(self.nearest(at), Some((_, Placed::Host(_) | Placed::Link(_))));
+        error.kind() == std::io::ErrorKind::PermissionDenied && !from_host
     }
 
     fn place_mask(&mut self, entry: &FsEntry, at: InnerPath, tree: &dyn Tree) -> Result<(), ViewError> {

@@ -88,6 +88,20 @@ fn a_missing_path_is_refused_unless_optional() {
 }
 
 #[test]
+fn an_optional_entry_that_we_may_not_look_up_is_left_out_where_nothing_else_would_show() {
+    let tree = tree().with_closed("/home/other").with_closed("/home/u/work/closed");
+    let optional = |path: &str| FsEntry { optional: true, ..entry(path, Access::Ro) };
+    let view = build(&[optional("/home/other/tools")], &tree).unwrap();
+    assert_eq!((view.steps.len(), view.left_out.len()), (0, 1));
+    let required = build(&[entry("/home/other/tools", Access::Ro)], &tree).unwrap_err();
+    assert!(required[0].message.contains("EACCES"), "{}", required[0].message);
+    // Below a writable folder, leaving out `ro` would leave the place writable as soon as its owner opens it.
+    let below =
+        build(&[entry("/home/u/work", Access::Rw), optional("/home/u/work/closed/x")], &tree).unwrap_err();
+    assert!(below[0].message.contains("EACCES"), "{}", below[0].message);
+}
+
+#[test]
 fn nothing_is_made_below_a_host_folder() {
     let tmpfs = Access::Tmpfs { size_bytes: None, mode: None };
     let errors = refused(&[entry("/home/u/work", Access::Rw), entry("/home/u/work/new", tmpfs.clone())]);

@@ -241,7 +241,12 @@ fn never_ran(plan: &Plan, record: &mut Record, outcome: Outcome) -> u8 {
 
 fn finish(exec: &Exec, plan: &Plan, mut record: Record, outcome: Outcome, cgroup: Option<Cgroup>) {
     note(record.end(plan, outcome));
+    let out_of_memory = cgroup.as_ref().is_some_and(|cgroup| cgroup.memory_kills() > 0);
     match outcome {
+        _ if out_of_memory => complain(
+            "the kernel ended a process: the sandbox's memory limit was reached",
+            Some("--memory, limits.memory"),
+        ),
         Outcome::OutOfTime => {
             complain("the run's wall time was over, so it was ended", Some("--timeout, limits.wall_time"))
         }
@@ -250,15 +255,7 @@ fn finish(exec: &Exec, plan: &Plan, mut record: Record, outcome: Outcome, cgroup
         }
         _ => {}
     }
-    if let Some(cgroup) = cgroup {
-        if cgroup.memory_kills() > 0 {
-            complain(
-                "the kernel ended a process: the sandbox's memory limit was reached",
-                Some("--memory, limits.memory"),
-            );
-        }
-        if let Err(error) = cgroup.remove() {
-            tracing::warn!("the run's cgroup stays: {error}");
-        }
+    if let Some(Err(error)) = cgroup.map(Cgroup::remove) {
+        tracing::warn!("the run's cgroup stays: {error}");
     }
 }

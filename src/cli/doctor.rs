@@ -11,11 +11,11 @@ use crate::sys::seccomp::Instruction;
 use serde::Serialize;
 use std::fmt::{self, Write};
 
-/// Layers that must hold unless the caller names others. Where no cgroup is delegated, rlimits take its place.
-const REQUIRED: &[&str] =
-    &["namespaces", "landlock-filesystem", "landlock-network", "landlock-scopes", "seccomp", "protect-new"];
+/// Layers without which the shipped profiles do not start. Landlock's ports and scopes are used where the kernel has
+/// them; where no cgroup is delegated, rlimits take its place.
+const REQUIRED: &[&str] = &["namespaces", "landlock-filesystem", "seccomp", "protect-new"];
 
-/// `doctor`: 0 when every required layer holds, else 1. Must run before any thread is started. `agent_filter` is the
+/// `doctor`: 0 when no required layer is missing, else 1. Must run before any thread is started. `agent_filter` is the
 /// program that agents run under; without one, what it does to calls of other ABIs is not tried.
 pub(super) fn run(json: bool, agent_filter: &[Instruction]) -> u8 {
     let report = Report::gather(REQUIRED, agent_filter);
@@ -33,7 +33,7 @@ pub(super) fn run(json: bool, agent_filter: &[Instruction]) -> u8 {
 /// What the doctor found.
 #[derive(Debug, Serialize)]
 struct Report {
-    /// Every required layer holds.
+    /// No required layer is missing: the shipped profiles start here.
     ok: bool,
     kernel: KernelLine,
     layers: Vec<LayerLine>,
@@ -90,7 +90,7 @@ impl Report {
             verdicts.into_iter().map(|verdict| layer_line(verdict, required)).collect();
         let newer = FEATURES.iter().filter(|feature| feature.since > facts.kernel.version);
         Self {
-            ok: layers.iter().all(|layer| !layer.required || layer.state == word(State::Enforced)),
+            ok: layers.iter().all(|layer| !layer.required || layer.state != word(State::Missing)),
             kernel: KernelLine {
                 release: facts.kernel.release.clone(),
                 machine: facts.kernel.machine.clone(),
@@ -117,7 +117,17 @@ impl Report {
         serde_json::to_string_pretty(self).map(|text| text + "\n")
     }
 
-    /// 0 when every required layer holds, else 1.
+    /// The last line. A degraded layer starts (as for `exec`, unless it is required by name), and is said.
+    fn verdict(&self) -> &'static str {
+        let whole = |layer: &LayerLine| !layer.required || layer.state == word(State::Enforced);
+        match (self.ok, self.layers.iter().all(whole)) {
+            (true, true) => "every required layer holds",
+            (true, false) => "every required layer is there, and one holds less than a newer kernel's",
+            (false, _) => "a required layer is missing",
+        }
+    }
+
+    /// 0 when no required layer is missing, else 1.
     fn exit_code(&self) -> u8 {
         u8::from(!self.ok)
     }
@@ -263,8 +273,7 @@ impl fmt::Display for Report {
                 &format!("Linux {}; without it: {}", feature.since, feature.lost_without),
             )?;
         }
-        let verdict = if self.ok { "every required layer holds" } else { "a required layer does not hold" };
-        writeln!(out, "\n{verdict}")
+        writeln!(out, "\n{}", self.verdict())
     }
 }
 
@@ -291,8 +300,15 @@ mod tests {
     #[test]
     fn only_a_required_layer_decides_the_exit_code() {
         assert_eq!(report(State::Missing, State::Enforced).exit_code(), 0);
-        assert_eq!(report(State::Enforced, State::Degraded).exit_code(), 1);
         assert_eq!(report(State::Enforced, State::Missing).exit_code(), 1);
+    }
+
+    #[test]
+    fn a_required_layer_that_is_degraded_is_said_and_does_not_fail() {
+        let degraded = report(State::Enforced, State::Degraded);
+        assert_eq!(degraded.exit_code(), 0);
+        assert!(degraded.to_string().contains("holds less"), "{degraded}");
+        assert!(!report(State::Enforced, State::Enforced).to_string().contains("holds less"));
     }
 
     #[test]

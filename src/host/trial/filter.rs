@@ -83,6 +83,14 @@ pub(in crate::host) fn listener_is_taken() -> bool {
 pub(super) fn protect_new(facts: &Facts) -> Verdict {
     const LAYER: &str = "protect-new";
     const USER_NOTIF: u32 = 0x7fc0_0000;
+    if !facts.calls.openat2 {
+        return Verdict::lacking(
+            LAYER,
+            State::Missing,
+            "openat2 is hidden by a filter above us, or the kernel is older than 5.6",
+            "a systemd unit without `RestrictSUIDSGID=` and `DynamicUser=`, which hide it",
+        );
+    }
     let trial = probe::in_child(0, None, || {
         process::enter_no_new_privs().map_err(|errno| (1, errno))?;
         let listener = seccomp::install_with_listener(&answering(USER_NOTIF)).map_err(|errno| (2, errno))?;

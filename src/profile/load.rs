@@ -5,8 +5,9 @@
 use super::context::Context;
 use super::decode::{At, Decode, Decoder};
 use super::find::{FileId, Found, Place, find};
+use super::parse::Node;
 use super::written::{EntryKeys, ProfileFile};
-use super::{entry, merge, parse};
+use super::{entry, merge, parse, shipped};
 use crate::base::Source;
 use crate::profile::{Access, NetworkMode, Origin, Profile, ProfileError};
 use std::collections::HashMap;
@@ -84,6 +85,15 @@ fn finish(reference: &str, found: Found, context: &Context) -> Result<Profile, V
     if loader.errors.is_empty() { Ok(loader.profile) } else { Err(loader.errors) }
 }
 
+/// The values of a file; those of a shipped one are in this program.
+fn values_of(found: &Found) -> Result<Node, Vec<ProfileError>> {
+    let known = match found.id {
+        FileId::Shipped(name) => shipped::parsed(name),
+        _ => None,
+    };
+    known.map_or_else(|| parse::parse(&found.name, &found.text), Ok)
+}
+
 struct Loader<'a> {
     context: &'a Context,
     profile: Profile,
@@ -97,7 +107,7 @@ impl Loader<'_> {
     /// A file after all its parents; each file once.
     fn visit(&mut self, found: Found) {
         let mut decoder = Decoder::new(&found.name);
-        let file = match parse::parse(&found.name, &found.text) {
+        let file = match values_of(&found) {
             Ok(node) => ProfileFile::decode(node, &mut decoder),
             Err(errors) => {
                 self.errors.extend(errors);

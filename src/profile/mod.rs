@@ -23,6 +23,7 @@ mod parse;
 mod protect;
 mod schema;
 mod shipped;
+mod shipped_parsed;
 mod show;
 mod units;
 mod values;

@@ -1,6 +1,6 @@
 //! Every stage of a launch is made to fail in turn: no agent ran, the exit code is ours, the message and the record
 //! name the stage, and nothing stays behind.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod inject;
 mod support;

@@ -58,7 +58,8 @@ pub(super) fn run(ready: &Ready) -> ! {
     }
 }
 
-fn fail(ready: &Ready, failure: StageFailure) -> ! {
+/// Tells the launcher which stage failed, and ends.
+pub(super) fn fail(ready: &Ready, failure: StageFailure) -> ! {
     // A pipe without a reader means that the launcher is gone; there is nobody left to tell.
     let told = fd::write_all(ready.failure.as_fd(), &failure.to_bytes());
     process::exit_now(if told.is_ok() { 125 } else { 1 })

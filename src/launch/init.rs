@@ -4,7 +4,7 @@
 //! undumpable. When it ends the kernel ends everything in the sandbox. It never reads what the agent sends except
 //! through the guard.
 
-use super::child::Staged;
+use super::child::{Staged, fail};
 use super::guard::Guard;
 use super::message::{LENGTH, Message};
 use super::ready::Ready;
@@ -24,26 +24,36 @@ struct Init<'a> {
 /// Serves until the agent ends; gives the code init ends with.
 pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd) -> Staged<i32> {
     let here = |errno| StageFailure { stage: Stage::Guard, entry: 0, errno };
-    let children = SignalSet::of(&[libc::SIGCHLD]).descriptor().map_err(here)?;
-    let guarded = receive_listener(ready, &to_agent).map_err(here)?;
-    let mut kept = [-1; 6];
-    let used =
-        [&ready.control, &ready.failure, &children, &to_agent].into_iter().chain(guarded.iter().flatten());
-    for (room, fd) in kept.iter_mut().zip(used) {
-        *room = fd.as_raw_fd();
-    }
-    let_go(ready, &mut kept).map_err(here)?;
-    let guard = match (guarded, &ready.guard) {
-        (Some([proc_dir, listener]), Some((_, plan))) => {
-            let guard = Guard::new(plan, proc_dir, listener).map_err(here)?;
-            socket::send(to_agent.as_fd(), &[1], None, true).map_err(here)?;
-            Some(guard)
-        }
-        _ => None,
+    let (children, guard) = match become_init(ready, &to_agent) {
+        Ok(parts) => parts,
+        // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
+        Err(errno) => fail(ready, here(errno)),
     };
     drop(to_agent);
     fd::close_between(ready.failure.as_raw_fd(), ready.failure.as_raw_fd().unsigned_abs()).map_err(here)?;
     Ok(Init { control: ready.control.as_fd(), agent, children, guard }.serve())
+}
+
+/// Lets go of all that init does not need, and lets the agent's process go on once its calls are guarded.
+fn become_init(ready: &Ready, to_agent: &OwnedFd) -> Sys<(OwnedFd, Option<Guard>)> {
+    let children = SignalSet::of(&[libc::SIGCHLD]).descriptor()?;
+    let guarded = receive_listener(ready, to_agent)?;
+    let mut kept = [-1; 6];
+    let used =
+        [&ready.control, &ready.failure, &children, to_agent].into_iter().chain(guarded.iter().flatten());
+    for (room, fd) in kept.iter_mut().zip(used) {
+        *room = fd.as_raw_fd();
+    }
+    let_go(ready, &mut kept)?;
+    let guard = match (guarded, &ready.guard) {
+        (Some([proc_dir, listener]), Some((_, plan))) => {
+            let guard = Guard::new(plan, proc_dir, listener)?;
+            socket::send(to_agent.as_fd(), &[1], None, true)?;
+            Some(guard)
+        }
+        _ => None,
+    };
+    Ok((children, guard))
 }
 
 /// /proc and the listener, when there is a guard and the agent's process got as far as its filter. If it did not, it

@@ -40,6 +40,7 @@ impl User {
 /// Root and an ordinary user when the tests run as root; otherwise the one who runs them. A user who may not make
 /// namespaces here is left out, with the reason.
 pub(crate) fn users() -> Vec<User> {
+    binary(); // first: a process forked while it is being written could keep it busy (ETXTBSY)
     let me = nix::unistd::getuid().as_raw();
     let mut all = vec![User { uid: me, become_it: false }];
     if me == 0 {

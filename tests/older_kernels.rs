@@ -1,6 +1,6 @@
 //! Older kernels and filters above us, imitated: what still works is held to the same list, what cannot be enforced is
 //! refused, or reported where the owner lets it go.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod inject;
 mod support;

@@ -262,3 +262,87 @@ fn an_agent_cannot_type_into_its_terminal() {
         assert!(shown.contains("pushed") || shown.contains("refused 5"), "{shown}"); // 5: dev.tty.legacy_tiocsti=0
     });
 }
+
+#[test]
+fn beside_a_pager_the_keys_are_the_pagers() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        // The right side stands for a pager: it reads keys from the terminal while the left side runs.
+        shell.press("$AISANDBOX exec -- sh -c 'sleep 1; echo li\"\"ne' | sh -c 'stty -a < /dev/tty | grep -o .icanon; read key < /dev/tty; echo \"key $key\"; cat'\r");
+        shell.wait_for(" icanon");
+        shell.press("pressed\r");
+        shell.wait_for("key pressed");
+        shell.wait_for("line");
+        shell.wait_for("host> ");
+        shell.press("stty -a | grep -o ' icanon'; exit 0\r");
+        shell.wait_for("\r icanon\r\n");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
+fn an_agent_that_wants_keys_in_a_pipeline_gets_them() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        // Keys by stdin with stdout in a pipe; then by /dev/tty with both in pipes, and without an echo.
+        shell.press("$AISANDBOX exec -- sh -c 'echo rea\"\"dy >&2; read line; echo \"got <$line>\"' | cat\r");
+        shell.wait_for("ready\r\n");
+        std::thread::sleep(Duration::from_millis(300));
+        shell.press("words\r");
+        shell.wait_for("got <words>");
+        shell.wait_for("host> ");
+        shell.press("echo pi\"\"ped | $AISANDBOX exec -- sh -c 'cat; stty -echo < /dev/tty; echo se\"\"cret: >&2; read word < /dev/tty; echo \"<$word>\"' | cat\r");
+        shell.wait_for("secret:");
+        shell.press("hidden\r");
+        let shown = shell.wait_for("<hidden>");
+        assert!(shown.matches("hidden").count() == 1 && shell.shown().contains("piped"), "{shown:?}");
+        shell.wait_for("host> ");
+        shell.press("exit 0\r");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
+fn an_agent_in_the_background_that_reads_stops_until_fg() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        shell.press(
+            "$AISANDBOX exec -- sh -c 'sleep 0.3; read line; echo \"got <$line>\"; exit 8' & sleep 1.5\r",
+        );
+        shell.wait_for("host> ");
+        shell.press("jobs\r");
+        shell.wait_for("Stopped");
+        shell.wait_for("host> ");
+        shell.press("fg\r");
+        shell.wait_for("sh -c");
+        std::thread::sleep(Duration::from_millis(400));
+        shell.press("words\r");
+        shell.wait_for("got <words>");
+        shell.wait_for("host> ");
+        shell.press("echo code $?; exit 0\r");
+        shell.wait_for("code 8");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
+fn output_from_a_pipe_to_the_terminal_has_plain_line_ends() {
+    for_each_user(|home| {
+        let run = home.sandboxed(&[], "cat; echo two");
+        let (read, write) = std::io::pipe().unwrap();
+        std::io::Write::write_all(&mut &write, b"one\n").unwrap();
+        drop(write);
+        let mut screen = Terminal::start(run.descriptor(0, read.into()));
+        assert_eq!(screen.finish(), 0);
+        assert_eq!(screen.shown(), "one\r\ntwo\r\n");
+    });
+}

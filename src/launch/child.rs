@@ -3,7 +3,7 @@
 //! Never allocates, locks, formats, logs or reads the environment, and never returns: it becomes init, the agent, or
 //! ends by `_exit` after eight bytes about the failure. `tests/no_alloc.rs` proves the first, the types the last.
 
-use super::ready::{Maps, Ready};
+use super::ready::{Maps, Ready, ReadyTerminal};
 use super::stage::{Stage, StageFailure};
 use super::{build, init, probe};
 use crate::launch::message::{LENGTH, Message};
@@ -179,8 +179,8 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
         }
         Side::Parent(agent) => {
             drop(to_init);
-            drop(confined);
-            init::run(ready, agent, to_agent)
+            let at_once = ready.terminal.as_ref().is_some_and(|wish| wish.keys_at_once);
+            init::run(ready, agent, to_agent, confined.terminal.filter(|_| !at_once))
         }
     }
 }
@@ -211,7 +211,7 @@ fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> 
 
 /// Puts our own terminal, or nothing, where a person's terminal was.
 fn take_terminal(slave: Option<&OwnedFd>, ready: &Ready) -> Sys<()> {
-    if let Some(slave) = slave {
+    if let (Some(slave), Some(ReadyTerminal { keys_at_once: true, .. })) = (slave, &ready.terminal) {
         let me: Pid = nix::unistd::getpid().as_raw();
         terminal::set_foreground(slave.as_fd(), me)?; // SIGTTOU is blocked here, with all others
     }

@@ -11,7 +11,7 @@ use super::ready::Ready;
 use super::stage::{Stage, StageFailure};
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::signal::{self, SignalSet};
-use crate::sys::{Errno, Sys, fd, file, socket};
+use crate::sys::{Errno, Sys, fd, file, socket, terminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 struct Init<'a> {
@@ -19,28 +19,36 @@ struct Init<'a> {
     agent: Pid,
     children: OwnedFd,
     guard: Option<Guard>,
+    /// The agent's terminal, when the agent starts in its background.
+    terminal: Option<OwnedFd>,
 }
 
 /// Serves until the agent ends; gives the code init ends with.
-pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd) -> Staged<i32> {
+pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd, terminal: Option<OwnedFd>) -> Staged<i32> {
     let here = |errno| StageFailure { stage: Stage::Guard, entry: 0, errno };
-    let (children, guard) = match become_init(ready, &to_agent) {
+    let (children, guard) = match become_init(ready, &to_agent, terminal.as_ref()) {
         Ok(parts) => parts,
         // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
         Err(errno) => fail(ready, here(errno)),
     };
     drop(to_agent);
     fd::close_between(ready.failure.as_raw_fd(), ready.failure.as_raw_fd().unsigned_abs()).map_err(here)?;
-    Ok(Init { control: ready.control.as_fd(), agent, children, guard }.serve())
+    Ok(Init { control: ready.control.as_fd(), agent, children, guard, terminal }.serve())
 }
 
 /// Lets go of all that init does not need, and lets the agent's process go on once its calls are guarded.
-fn become_init(ready: &Ready, to_agent: &OwnedFd) -> Sys<(OwnedFd, Option<Guard>)> {
+fn become_init(
+    ready: &Ready,
+    to_agent: &OwnedFd,
+    terminal: Option<&OwnedFd>,
+) -> Sys<(OwnedFd, Option<Guard>)> {
     let children = SignalSet::of(&[libc::SIGCHLD]).descriptor()?;
     let guarded = receive_listener(ready, to_agent)?;
-    let mut kept = [-1; 6];
-    let used =
-        [&ready.control, &ready.failure, &children, to_agent].into_iter().chain(guarded.iter().flatten());
+    let mut kept = [-1; 7];
+    let used = [&ready.control, &ready.failure, &children, to_agent]
+        .into_iter()
+        .chain(guarded.iter().flatten())
+        .chain(terminal);
     for (room, fd) in kept.iter_mut().zip(used) {
         *room = fd.as_raw_fd();
     }
@@ -68,7 +76,7 @@ fn receive_listener(ready: &Ready, to_agent: &OwnedFd) -> Sys<Option<[OwnedFd; 2
 }
 
 /// Gives up what only the stages before needed: the standard descriptors and everything not in `kept`.
-fn let_go(ready: &Ready, kept: &mut [RawFd; 6]) -> Sys<()> {
+fn let_go(ready: &Ready, kept: &mut [RawFd; 7]) -> Sys<()> {
     process::set_name(c"aisandbox-init")?;
     for stdio in 0..3 {
         fd::duplicate_onto(ready.null.as_fd(), stdio)?;
@@ -135,13 +143,15 @@ impl Init<'_> {
             Err(Errno::EAGAIN) => true,
             Err(_) | Ok((0, _)) => false,
             Ok((length, _)) => {
-                if let Some(Message::Signal(signal)) =
-                    Message::from_bytes(bytes.get(..length).unwrap_or_default())
-                {
-                    // ESRCH: the group ended in between; its status is on its way.
-                    return matches!(process::send_signal(-self.agent, signal), Ok(()) | Err(Errno::ESRCH));
+                // ESRCH: the group ended in between; its status is on its way.
+                let gone = |done| matches!(done, Ok(()) | Err(Errno::ESRCH));
+                match (Message::from_bytes(bytes.get(..length).unwrap_or_default()), &self.terminal) {
+                    (Some(Message::Signal(signal)), _) => gone(process::send_signal(-self.agent, signal)),
+                    (Some(Message::Foreground), Some(slave)) => {
+                        gone(terminal::set_foreground(slave.as_fd(), self.agent))
+                    }
+                    _ => true,
                 }
-                true
             }
         }
     }

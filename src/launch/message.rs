@@ -9,6 +9,8 @@ pub(super) enum Message {
     Go,
     /// Launcher to init: give the agent's process group this signal.
     Signal(i32),
+    /// Launcher to init: put the agent's process group into the foreground of its terminal.
+    Foreground,
     /// Init to launcher: every stage is done and every probe held.
     Confined,
     /// Init to launcher: the master of the pseudo-terminal comes with this message.
@@ -39,6 +41,7 @@ impl Message {
         let (kind, a, b, c) = match self {
             Self::Go => (1, 0, 0, 0),
             Self::Signal(signal) => (2, signal, 0, 0),
+            Self::Foreground => (9, 0, 0, 0),
             Self::Confined => (3, 0, 0, 0),
             Self::Terminal => (4, 0, 0, 0),
             Self::Exited(code) => (5, code, 0, 0),
@@ -67,6 +70,7 @@ impl Message {
             6 => Self::Signaled(a),
             7 => Self::Stopped(a),
             8 => Self::Denied { pattern: u16::try_from(a).ok()?, call: u16::try_from(b).ok()?, times: c },
+            9 => Self::Foreground,
             _ => return None,
         })
     }
@@ -82,6 +86,7 @@ mod tests {
         for message in [
             Message::Go,
             Message::Signal(15),
+            Message::Foreground,
             Message::Confined,
             Message::Terminal,
             Message::Exited(-1),

@@ -31,6 +31,9 @@ const FORWARDED: [i32; 8] = [
 /// Time between asking the agent to end (SIGTERM) and ending the sandbox (SIGKILL) when its wall time is over.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How often to look whether the terminal is ours again: a shell's `fg` of a job that runs says nothing.
+const FOREGROUND_CHECK_MS: i32 = 250;
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -70,6 +73,7 @@ pub struct Running {
     failure: Option<OwnedFd>,
     signals: OwnedFd,
     master: Option<OwnedFd>,
+    keys_at_once: bool,
     relay: Option<Relay>,
     outcome: Option<Outcome>,
     init_listens: bool,
@@ -93,6 +97,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             child::run(&ready)
         }
         Side::Parent(child) => Ok(Running {
+            keys_at_once: ready.terminal.as_ref().is_some_and(|wish| wish.keys_at_once),
             child,
             control: ends.control,
             failure: Some(ends.failure),
@@ -143,7 +148,7 @@ impl Running {
     /// `EPIPE` when init is gone.
     pub fn go(&mut self, terminal: Terminal, wall_time: Option<Duration>) -> Result<(), Errno> {
         if let Some(master) = self.master.take() {
-            self.relay = Some(Relay::new(master, terminal)?);
+            self.relay = Some(Relay::new(master, terminal, self.keys_at_once)?);
         }
         self.deadline = wall_time.map(|most| (BootInstant::now(), most));
         self.tell(Message::Go)
@@ -186,6 +191,7 @@ impl Running {
             if self.relay.as_mut().is_some_and(|relay| !relay.serve(&[master, keyboard, screen])) {
                 self.relay = None;
             }
+            self.relay.iter_mut().filter(|relay| relay.lacks_keys()).for_each(Relay::resume);
             self.watch_the_clock();
             if ended.revents != 0 {
                 return self.end(denied);
@@ -224,8 +230,12 @@ impl Running {
             Message::Terminal => self.master = fd,
             Message::Exited(code) => self.agent_ended(Outcome::Exited(code)),
             Message::Signaled(signal) => self.agent_ended(Outcome::Signaled(signal)),
-            Message::Stopped(_) => self.stop_with_agent(),
-            Message::Go | Message::Signal(_) | Message::Confined | Message::Denied { .. } => {}
+            Message::Stopped(signal) => self.stop_with_agent(signal),
+            Message::Go
+            | Message::Signal(_)
+            | Message::Foreground
+            | Message::Confined
+            | Message::Denied { .. } => {}
         }
         Some(message)
     }
@@ -251,7 +261,7 @@ impl Running {
     fn pass_signals(&mut self) {
         while let Ok(Some(number)) = signal::next(self.signals.as_fd()) {
             match number {
-                libc::SIGWINCH => self.relay.iter().for_each(Relay::resize),
+                libc::SIGWINCH => self.pass_size(),
                 libc::SIGTSTP => {
                     self.send(libc::SIGSTOP);
                     self.stop_ourselves();
@@ -269,12 +279,26 @@ impl Running {
         }
     }
 
-    /// The agent was stopped (its terminal's stop key): so are we, until someone continues us.
-    fn stop_with_agent(&mut self) {
-        if self.relay.is_some() {
-            self.stop_ourselves();
-            self.send(libc::SIGCONT);
+    fn pass_size(&self) {
+        let Some(relay) = &self.relay else { return };
+        relay.resize();
+        if relay.may_give_keys() {
+            self.send(libc::SIGWINCH); // in its terminal's background the agent would not hear of it
         }
+    }
+
+    /// The agent was stopped. For wanting keys, it gets them. Otherwise (its terminal's stop key) so are we, until
+    /// someone continues us.
+    fn stop_with_agent(&mut self, signal: i32) {
+        let Some(relay) = &mut self.relay else { return };
+        let wants_keys = matches!(signal, libc::SIGTTIN | libc::SIGTTOU) && relay.may_give_keys();
+        if !wants_keys || !relay.give_keys() {
+            self.stop_ourselves();
+        }
+        if wants_keys && self.tell(Message::Foreground).is_err() {
+            tracing::debug!("init is gone; there is nobody to give keys to");
+        }
+        self.send(libc::SIGCONT);
     }
 
     fn stop_ourselves(&mut self) {
@@ -286,6 +310,12 @@ impl Running {
     }
 
     fn patience(&self) -> i32 {
+        let most = self.until_deadline();
+        let lacks_keys = self.relay.as_ref().is_some_and(Relay::lacks_keys);
+        if lacks_keys && !(0..FOREGROUND_CHECK_MS).contains(&most) { FOREGROUND_CHECK_MS } else { most }
+    }
+
+    fn until_deadline(&self) -> i32 {
         let Some((since, most)) = self.deadline else { return -1 };
         let most = if self.asked_to_end { most + GRACE } else { most };
         i32::try_from(most.saturating_sub(since.elapsed()).as_millis().saturating_add(1)).unwrap_or(i32::MAX)

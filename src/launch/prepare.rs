@@ -179,7 +179,10 @@ fn pseudo_terminal() -> Option<ReadyTerminal> {
     let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
     let unknown = WindowSize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     let size = terminal::window_size(first).unwrap_or(unknown);
-    Some(ReadyTerminal { size, multiplexer: c"/dev/pts/ptmx".into() })
+    // In a pipeline (`… | less`) another program reads the same keys, and in the background the shell does.
+    let both = matches!(terminals(), [true, true, _]);
+    let keys_at_once = both && terminal::in_foreground(stdin.as_fd());
+    Some(ReadyTerminal { keys_at_once, size, multiplexer: c"/dev/pts/ptmx".into() })
 }
 
 fn terminals() -> [bool; 3] {

@@ -148,6 +148,8 @@ pub struct Probes {
 /// The pseudo-terminal.
 #[derive(Debug)]
 pub struct ReadyTerminal {
+    /// The agent has the foreground, and with it the keys, from its start; otherwise once it wants them.
+    pub keys_at_once: bool,
     /// Rows and columns at the start.
     pub size: WindowSize,
     /// The multiplexer inside.

@@ -2,17 +2,24 @@
 //!
 //! The agent never holds the person's terminal, so it can push nothing into its input (TIOCSTI, TIOCLINUX). What it
 //! prints passes the output filter.
+//!
+//! The person's terminal stays as it is until the agent wants keys. An agent that has both stdin and stdout on it wants
+//! them from its start; any other starts in the background of its own terminal, and the kernel stops it when it reads.
 
 use super::output::OutputFilter;
 use crate::profile;
 use crate::sys::{Errno, fd, signal, terminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// So many reads empty a pseudo-terminal's buffer (64 KiB at most), unless its writers go on.
+const BUFFER_READS: u32 = 16;
+
 /// The relay of one run.
 pub(super) struct Relay {
     master: OwnedFd,
     screen: OwnedFd,
     keyboard: Option<OwnedFd>,
+    wants_keys: bool,
     before: Option<nix::sys::termios::Termios>,
     filter: OutputFilter,
     to_screen: Vec<u8>,
@@ -20,30 +27,66 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Takes the master; puts the keyboard into raw mode when we are in the foreground.
-    pub(super) fn new(master: OwnedFd, policy: profile::Terminal) -> Result<Self, Errno> {
+    /// Takes the master; and the keys, when they are wanted at once.
+    pub(super) fn new(master: OwnedFd, policy: profile::Terminal, keys_at_once: bool) -> Result<Self, Errno> {
         let duplicate = |fd: BorrowedFd<'_>| fd::duplicate_above(fd, 3);
         let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-        let keyboard = terminal::is_terminal(stdin.as_fd()).then(|| duplicate(stdin.as_fd())).transpose()?;
+        let keyboards = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        let keyboard = keyboards.into_iter().find(|fd| terminal::is_terminal(*fd)).ok_or(Errno::ENOTTY)?;
         let screens = [stdout.as_fd(), stderr.as_fd(), stdin.as_fd()];
         let screen = screens.into_iter().find(|fd| terminal::is_terminal(*fd)).ok_or(Errno::ENOTTY)?;
         fd::set_nonblocking(master.as_fd())?;
         let mut relay = Self {
             screen: duplicate(screen)?,
             master,
-            keyboard,
+            keyboard: Some(duplicate(keyboard)?),
+            wants_keys: keys_at_once,
             before: None,
             filter: OutputFilter::new(policy),
             to_screen: Vec::new(),
             to_agent: Vec::new(),
         };
+        if !keys_at_once {
+            relay.process_output(false); // the person's terminal does it, while it is not raw
+        }
         relay.resume();
         Ok(relay)
     }
 
-    /// Raw mode, if the terminal is ours now; and the size as it is now.
+    /// Whether an agent that the kernel stopped for reading or setting its terminal is to be given the keys.
+    pub(super) fn may_give_keys(&self) -> bool {
+        !self.wants_keys
+    }
+
+    /// The agent wants keys. `false` when the person's terminal is not ours now.
+    pub(super) fn give_keys(&mut self) -> bool {
+        self.wants_keys = true;
+        // What was printed until now was meant for the settings until now. It fits into the pair's buffer.
+        for _ in 0..BUFFER_READS {
+            if !self.show() {
+                break;
+            }
+        }
+        self.process_output(true);
+        self.resume();
+        !self.lacks_keys()
+    }
+
+    /// The agent wants keys and does not have them: someone else has the foreground.
+    pub(super) fn lacks_keys(&self) -> bool {
+        self.wants_keys && self.keyboard.is_some() && self.before.is_none()
+    }
+
+    fn process_output(&self, on: bool) {
+        if let Err(errno) = terminal::set_output_processing(self.master.as_fd(), on) {
+            tracing::debug!("the agent's terminal keeps its output settings: {errno}");
+        }
+    }
+
+    /// Raw mode, if keys are wanted and the terminal is ours now; and the size as it is now.
     pub(super) fn resume(&mut self) {
-        if let Some(keyboard) = self.keyboard.as_ref().filter(|fd| terminal::in_foreground(fd.as_fd())) {
+        let ours = |fd: &&OwnedFd| self.wants_keys && terminal::in_foreground(fd.as_fd());
+        if let Some(keyboard) = self.keyboard.as_ref().filter(ours) {
             let before = terminal::settings(keyboard.as_fd()).ok();
             if let Some(settings) = &before
                 && terminal::set_settings(keyboard.as_fd(), &terminal::raw(settings)).is_ok()
@@ -149,14 +192,15 @@ impl Relay {
 
     /// Shows what is left once the sandbox has ended.
     pub(super) fn finish(mut self) {
-        loop {
-            while !self.to_screen.is_empty() {
-                self.draw();
-            }
-            if !self.read_agent() || self.to_screen.is_empty() {
-                break;
-            }
+        while self.show() {}
+    }
+
+    /// Shows what the agent has printed; `false` when that was all.
+    fn show(&mut self) -> bool {
+        while !self.to_screen.is_empty() {
+            self.draw();
         }
+        self.read_agent() && !self.to_screen.is_empty()
     }
 }
 

@@ -62,9 +62,13 @@ pub fn set_foreground(fd: BorrowedFd<'_>, group: super::process::Pid) -> Sys<()>
     checked_int(unsafe { libc::tcsetpgrp(fd.as_raw_fd(), group) }).map(drop)
 }
 
-/// Says whether this process is in the foreground of the terminal.
+/// Says whether this process may read the terminal: it is in its foreground, or the terminal is not its controlling
+/// one and so knows no background for it.
 pub fn in_foreground(fd: BorrowedFd<'_>) -> bool {
-    nix::unistd::tcgetpgrp(fd).is_ok_and(|group| group == nix::unistd::getpgrp())
+    match nix::unistd::tcgetpgrp(fd) {
+        Ok(group) => group == nix::unistd::getpgrp(),
+        Err(errno) => errno == Errno::ENOTTY && is_terminal(fd),
+    }
 }
 
 /// The settings of a terminal.
@@ -82,6 +86,15 @@ pub fn set_settings(fd: BorrowedFd<'_>, settings: &Termios) -> Sys<()> {
         Err(Errno::EINTR) => termios::tcsetattr(fd, SetArg::TCSADRAIN, settings),
         other => other,
     }
+}
+
+/// Turns the processing of output (a carriage return before each line feed) on or off.
+/// # Errors
+/// `ENOTTY`.
+pub fn set_output_processing(fd: BorrowedFd<'_>, on: bool) -> Sys<()> {
+    let mut settings = termios::tcgetattr(fd)?;
+    settings.output_flags.set(termios::OutputFlags::OPOST, on);
+    termios::tcsetattr(fd, SetArg::TCSANOW, &settings)
 }
 
 /// The same settings with every key passed on as a byte: the terminal inside does the editing and the signals.

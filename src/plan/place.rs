@@ -77,6 +77,7 @@ impl View {
         if matches!(object.kind, Kind::Symlink) {
             return Err(refusal(entry, format!("{host} leads nowhere"), None));
         }
+        self.refuse_links_of_agents(entry, &host, &object, tree)?;
         self.mount_point(entry, &at, matches!(object.kind, Kind::Folder), tree)?;
         let flags = BindFlags { read_only: matches!(entry.access, Access::Ro), noexec: entry.noexec, device };
         self.rules.push(Rule {
@@ -86,6 +87,30 @@ impl View {
         self.placed.insert(at.clone(), Placed::Host(object.canonical.clone()));
         self.push(entry, at.clone(), Act::Bind { object: Rc::clone(&object), flags });
         self.protect(entry, &at, &object, flags, tree)
+    }
+
+    /// A link in a folder that an agent may write can be the agent's: its end is nothing that the owner named.
+    fn refuse_links_of_agents(
+        &self,
+        entry: &FsEntry,
+        host: &HostPath,
+        object: &Object,
+        tree: &dyn Tree,
+    ) -> Result<(), ViewError> {
+        let mut next = host.parent();
+        while let Some(above) = next {
+            if self.writable.contains(&above) {
+                let folder = tree.open(&above, true).map_err(|error| not_found(entry, &above, &error))?;
+                let tail = host.as_path().strip_prefix(above.as_path()).unwrap_or(Path::new(""));
+                if folder.canonical.join(tail).as_ref() != Ok(&object.canonical) {
+                    let hint = Some(format!("write the path it leads to: {}", object.canonical));
+                    let message = format!("{host} is reached through a link in the writable folder {above}");
+                    return Err(refusal(entry, message, hint));
+                }
+            }
+            next = above.parent();
+        }
+        Ok(())
     }
 
     /// A link of the host whose end is in the view anyway stays a link (`/bin` → `usr/bin`): what programs compare

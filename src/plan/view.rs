@@ -7,8 +7,8 @@ use super::protect::Missing;
 use super::rights::{Action, Actions};
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::{Object, Tree};
-use crate::profile::FsEntry;
-use std::collections::BTreeMap;
+use crate::profile::{Access, FsEntry};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// One step of building the view, with the wish behind it.
@@ -113,6 +113,7 @@ pub struct View {
     /// Optional entries that were left out, for `explain`.
     pub left_out: Vec<(InnerPath, Source)>,
     pub(super) placed: BTreeMap<InnerPath, Placed>,
+    pub(super) writable: BTreeSet<HostPath>,
 }
 
 /// What stands at a place, for what is placed below it.
@@ -136,6 +137,8 @@ pub fn build(entries: &[FsEntry], tree: &dyn Tree) -> Result<View, Vec<ViewError
     view.placed.insert(root(), Placed::Ours);
     let listing = Actions::of(&[Action::List]);
     view.rules.push(Rule { on: RuleObject::Inner(root(), true), actions: listing });
+    let writable = entries.iter().filter(|entry| entry.access == Access::Rw);
+    view.writable = writable.filter_map(FsEntry::host_path).collect();
     let mut ordered: Vec<&FsEntry> = entries.iter().collect();
     ordered.sort_by(|a, b| a.path.cmp(&b.path));
     let mut errors = Vec::new();

@@ -331,12 +331,17 @@ const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
 /// Parts of /proc that tell of the whole machine's memory, keys and timers.
 const MASKED: [&str; 3] = ["kcore", "keys", "timer_list"];
 
+/// The same for root alone, who owns these files and so needs no capability to read them.
+const MASKED_FOR_ROOT: [&str; 6] =
+    ["kpagecount", "kpageflags", "kpagecgroup", "slabinfo", "vmallocinfo", "pagetypeinfo"];
+
 fn procfs(at: &CStr, push: &mut impl FnMut(CString, ReadyAct)) {
     push(at.to_owned(), filesystem(c"proc", Vec::new(), attr::NOSUID | attr::NODEV | attr::NOEXEC));
     for name in READ_ONLY {
         push(below(at, name), ReadyAct::ReadOnlyIfThere);
     }
-    for name in MASKED {
+    let more = if nix::unistd::geteuid().is_root() { &MASKED_FOR_ROOT[..] } else { &[] };
+    for name in MASKED.iter().chain(more) {
         push(below(at, name), ReadyAct::MaskFile(true));
     }
 }

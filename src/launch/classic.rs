@@ -15,8 +15,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Builds the view and enters it.
 pub(super) fn new_root(ready: &Ready) -> Staged<()> {
-    let slave = libc::MS_SLAVE | libc::MS_REC;
-    mount::classic(c"none", c"/", None, slave, None).at(Stage::NewRoot)?;
+    // Not MS_SLAVE: what the host mounts later would appear inside, without our flags.
+    let private = libc::MS_PRIVATE | libc::MS_REC;
+    mount::classic(c"none", c"/", None, private, None).at(Stage::NewRoot)?;
     let flags = libc::MS_NOSUID | libc::MS_NODEV;
     mount::classic(c"tmpfs", c"/", Some(c"tmpfs"), flags, Some(c"size=64m,mode=755")).at(Stage::NewRoot)?;
     // The working root is still below the new mount; `/..` of a fresh lookup reaches its top.

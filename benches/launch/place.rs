@@ -92,6 +92,7 @@ impl Place {
             "work/.git/hooks",
             "work/.git/config",
             "work/.git/HEAD",
+            "work/README",
             "work/src",
             "entries",
             "profiles",

@@ -154,7 +154,7 @@ fn status_and_info_are_written_as_bubblewrap_writes_them() {
         let (mut status, status_in) = std::io::pipe().unwrap();
         let (mut info, info_in) = std::io::pipe().unwrap();
         let flags = ["--json-status-fd", "7", "--info-fd", "8"];
-        let run = home.sandboxed(&flags, "readlink /proc/self/ns/net; exit 9");
+        let run = home.sandboxed(&flags, "cd /proc/self/ns && readlink cgroup ipc mnt net pid uts; exit 9");
         let output = run.descriptor(7, status_in.into()).descriptor(8, info_in.into()).output();
         let inside = output.expect_code(9);
         let (mut lines, mut about) = (String::new(), String::new());
@@ -167,10 +167,10 @@ fn status_and_info_are_written_as_bubblewrap_writes_them() {
         assert_eq!(lines[1], serde_json::json!({ "exit-code": 9 }));
         let about: serde_json::Value = serde_json::from_str(&about).unwrap();
         assert_eq!(about["child-pid"], lines[0]["child-pid"]);
-        // An ordinary launcher cannot look behind its undumpable init; it then says the pid alone.
-        if home.user.is_root() {
-            assert_eq!(inside.trim(), format!("net:[{}]", about["net-namespace"]));
-        }
+        let names = ["cgroup", "ipc", "mnt", "net", "pid", "uts"];
+        let expected =
+            names.map(|name| format!("{name}:[{}]\n", about[format!("{name}-namespace")])).concat();
+        assert_eq!(inside, expected);
     });
 }
 

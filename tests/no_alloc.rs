@@ -170,6 +170,7 @@ fn launched(folder: &Folder, argv: &[&str], mount_api: bool, terminal: bool) -> 
         cgroup: false,
         pass: vec![2],
         pseudo_terminal: terminal,
+        tell_namespaces: true,
     };
     let (ready, ends) = prepare(&plan, inputs).unwrap();
     arm();

@@ -69,7 +69,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         proved.add(&filter.bytes());
     }
     tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
-    status.started(running.pid(), &run.to_string());
+    status.started(running.pid(), &run.to_string(), running.namespaces());
     if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
@@ -204,6 +204,7 @@ fn begin(
         cgroup: cgroup.is_some(),
         pass: exec.pass_fd.clone(),
         pseudo_terminal: !exec.no_pty,
+        tell_namespaces: exec.info_fd.is_some(),
     };
     let (ready, ends) =
         prepare::prepare(plan, inputs).map_err(|error| (None, prepare_error(&error), None))?;

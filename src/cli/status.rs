@@ -18,23 +18,14 @@ impl Status {
     }
 
     /// Init's pid, once the agent may start; and its namespaces, by inode number.
-    pub(super) fn started(&mut self, pid: i32, run: &str) {
+    pub(super) fn started(&mut self, pid: i32, run: &str, namespaces: [u32; 6]) {
         if let Some(lines) = &self.lines {
             write(lines, &serde_json::json!({ "child-pid": pid, "run": run }));
         }
         if let Some(info) = self.info.take() {
             let mut about = serde_json::Map::from_iter([("child-pid".to_owned(), pid.into())]);
-            for (name, key) in [
-                ("cgroup", "cgroup"),
-                ("ipc", "ipc"),
-                ("mnt", "mnt"),
-                ("net", "net"),
-                ("pid", "pid"),
-                ("uts", "uts"),
-            ] {
-                if let Some(number) = namespace(pid, name) {
-                    about.insert(format!("{key}-namespace"), number.into());
-                }
+            for (name, inode) in ["cgroup", "ipc", "mnt", "net", "pid", "uts"].into_iter().zip(namespaces) {
+                about.insert(format!("{name}-namespace"), inode.into());
             }
             write(&info, &serde_json::Value::Object(about));
         }
@@ -58,11 +49,6 @@ fn adopt(flag: &str, number: Option<RawFd>) -> Result<Option<OwnedFd>, u8> {
         complain(&format!("{flag} {number}: no open descriptor above 2 has this number"), None);
         125
     })
-}
-
-fn namespace(pid: i32, name: &str) -> Option<u64> {
-    let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?;
-    link.to_str()?.split_once('[')?.1.strip_suffix(']')?.parse().ok()
 }
 
 fn write(to: &OwnedFd, value: &serde_json::Value) {

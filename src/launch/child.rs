@@ -6,7 +6,7 @@
 use super::ready::{Maps, Ready, ReadyTerminal};
 use super::stage::{Stage, StageFailure};
 use super::{build, init, probe};
-use crate::launch::message::{LENGTH, Message};
+use crate::launch::message::{LENGTH, Message, NAMESPACES};
 use crate::sys::process::{self, Pid, Side};
 use crate::sys::{
     Errno, Sys, caps, fd, file, landlock, limits, mount, net, seccomp, signal, socket, terminal,
@@ -67,6 +67,9 @@ pub(super) fn fail(ready: &Ready, failure: StageFailure) -> ! {
 
 fn stages(ready: &Ready) -> Staged<i32> {
     let mapped = map_ids(&ready.maps)?;
+    if ready.tell_namespaces {
+        tell_namespaces(&mapped, ready).at(Stage::Release)?;
+    }
     let rooted = enter_root(mapped, ready)?;
     let bare = drop_privileges(rooted, ready)?;
     let confined = confine(bare, ready)?;
@@ -83,6 +86,17 @@ fn map_ids(maps: &Maps) -> Staged<Mapped> {
     write_file(&own, c"uid_map", &maps.outer_uid).at(Stage::MapIds)?;
     write_file(&own, c"gid_map", &maps.outer_gid).at(Stage::MapIds)?;
     Ok(Mapped { own })
+}
+
+/// While our /proc is still at hand and ours.
+fn tell_namespaces(mapped: &Mapped, ready: &Ready) -> Sys<()> {
+    for (which, link) in (0..).zip(NAMESPACES) {
+        let namespace = file::openat(mapped.own.as_fd(), link, libc::O_RDONLY, 0)?;
+        let inode = file::kind_and_identity(namespace.as_fd())?.ino;
+        let inode = u32::try_from(inode).map_err(|_| Errno::EOVERFLOW)?;
+        socket::send(ready.control.as_fd(), &Message::Namespace(which, inode).to_bytes(), None, true)?;
+    }
+    Ok(())
 }
 
 fn write_file(dir: &OwnedFd, name: &std::ffi::CStr, bytes: &[u8]) -> Sys<()> {

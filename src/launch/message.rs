@@ -11,6 +11,8 @@ pub(super) enum Message {
     Signal(i32),
     /// Launcher to init: put the agent's process group into the foreground of its terminal.
     Foreground,
+    /// Init to launcher: one of its namespaces (place in [`NAMESPACES`], inode number).
+    Namespace(u16, u32),
     /// Init to launcher: every stage is done and every probe held.
     Confined,
     /// Init to launcher: the master of the pseudo-terminal comes with this message.
@@ -32,6 +34,10 @@ pub(super) enum Message {
     },
 }
 
+/// Links of /proc/self to the namespaces that are told of.
+pub(super) const NAMESPACES: [&std::ffi::CStr; 6] =
+    [c"ns/cgroup", c"ns/ipc", c"ns/mnt", c"ns/net", c"ns/pid_for_children", c"ns/uts"];
+
 /// Length of every message, bytes.
 pub(super) const LENGTH: usize = 16;
 
@@ -42,6 +48,7 @@ impl Message {
             Self::Go => (1, 0, 0, 0),
             Self::Signal(signal) => (2, signal, 0, 0),
             Self::Foreground => (9, 0, 0, 0),
+            Self::Namespace(which, inode) => (10, i32::from(which), inode, 0),
             Self::Confined => (3, 0, 0, 0),
             Self::Terminal => (4, 0, 0, 0),
             Self::Exited(code) => (5, code, 0, 0),
@@ -71,6 +78,7 @@ impl Message {
             7 => Self::Stopped(a),
             8 => Self::Denied { pattern: u16::try_from(a).ok()?, call: u16::try_from(b).ok()?, times: c },
             9 => Self::Foreground,
+            10 => Self::Namespace(u16::try_from(a).ok()?, b),
             _ => return None,
         })
     }
@@ -87,6 +95,7 @@ mod tests {
             Message::Go,
             Message::Signal(15),
             Message::Foreground,
+            Message::Namespace(4, 4_026_531_840),
             Message::Confined,
             Message::Terminal,
             Message::Exited(-1),

@@ -3,7 +3,7 @@
 //! Acts on its own messages only. When it ends, however it ends, the kernel ends the sandbox (PDEATHSIG of pid 1).
 
 use super::child;
-use super::message::{LENGTH, Message};
+use super::message::{LENGTH, Message, NAMESPACES};
 use super::prepare::Ends;
 use super::ready::Ready;
 use super::relay::Relay;
@@ -76,6 +76,7 @@ pub struct Running {
     keys_at_once: bool,
     relay: Option<Relay>,
     outcome: Option<Outcome>,
+    namespaces: [u32; NAMESPACES.len()],
     init_listens: bool,
     deadline: Option<(BootInstant, Duration)>,
     asked_to_end: bool,
@@ -105,6 +106,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             master: None,
             relay: None,
             outcome: None,
+            namespaces: [0; NAMESPACES.len()],
             init_listens: true,
             deadline: None,
             asked_to_end: false,
@@ -116,6 +118,11 @@ impl Running {
     /// Init's pid, as this process sees it.
     pub fn pid(&self) -> i32 {
         self.child.pid
+    }
+
+    /// Inode numbers of the cgroup, ipc, mnt, net, pid and uts namespace; 0 where they were not asked for.
+    pub fn namespaces(&self) -> [u32; NAMESPACES.len()] {
+        self.namespaces
     }
 
     /// Waits until every stage before the agent is done and every probe held.
@@ -230,6 +237,11 @@ impl Running {
             Message::Terminal => self.master = fd,
             Message::Exited(code) => self.agent_ended(Outcome::Exited(code)),
             Message::Signaled(signal) => self.agent_ended(Outcome::Signaled(signal)),
+            Message::Namespace(which, inode) => {
+                if let Some(room) = self.namespaces.get_mut(usize::from(which)) {
+                    *room = inode;
+                }
+            }
             Message::Stopped(signal) => self.stop_with_agent(signal),
             Message::Go
             | Message::Signal(_)

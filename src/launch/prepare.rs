@@ -43,6 +43,8 @@ pub struct Inputs {
     pub pass: Vec<RawFd>,
     /// Use a pseudo-terminal when a standard descriptor is a terminal.
     pub pseudo_terminal: bool,
+    /// Have the namespaces told to the launcher, who cannot see them when it is an ordinary user.
+    pub tell_namespaces: bool,
 }
 
 /// The parent's ends of what was prepared.
@@ -87,6 +89,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         filter: inputs.filter,
         probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
             .map_err(failed("open the record's folder"))?,
+        tell_namespaces: inputs.tell_namespaces,
         terminals: terminals(),
         terminal: inputs.pseudo_terminal.then(pseudo_terminal).flatten(),
         command: command(plan),

@@ -36,6 +36,8 @@ pub struct Ready {
     pub guard: Option<(Vec<Instruction>, GuardPlan)>,
     /// What is tried before the agent starts.
     pub probes: Probes,
+    /// Tell the launcher the inode numbers of the namespaces.
+    pub tell_namespaces: bool,
     /// Which of stdin, stdout and stderr are a person's terminal. The agent never gets one of these.
     pub terminals: [bool; 3],
     /// The pseudo-terminal, when a standard descriptor is a terminal.

@@ -2,8 +2,8 @@
 
 use super::classic::classic_flags;
 use super::guard::{self, GuardPlan};
-use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep, ReadyTerminal};
-use super::ruleset;
+use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep};
+use super::{relay, ruleset};
 use crate::base::{HostPath, InnerPath};
 use crate::host::Kind;
 use crate::plan::Plan;
@@ -14,10 +14,9 @@ use crate::sys::mount::attr;
 use crate::sys::process::ExecStrings;
 use crate::sys::seccomp::Instruction;
 use crate::sys::signal::SignalSet;
-use crate::sys::terminal::WindowSize;
-use crate::sys::{Errno, fd, file, process, socket, terminal};
+use crate::sys::{Errno, fd, file, process, socket};
 use std::ffi::{CStr, CString, OsString};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// What `prepare` needs beside the plan.
@@ -90,8 +89,8 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
             .map_err(failed("open the record's folder"))?,
         tell_namespaces: inputs.tell_namespaces,
-        terminals: terminals(),
-        terminal: inputs.pseudo_terminal.then(pseudo_terminal).flatten(),
+        terminals: relay::terminals(),
+        terminal: inputs.pseudo_terminal.then(relay::pseudo_terminal).flatten(),
         command: command(plan),
         pass: inputs.pass,
         signals: SignalSet::of(&[]),
@@ -174,23 +173,6 @@ fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<
     let folder = file::open(&folder.to_cstring(), libc::O_PATH | libc::O_DIRECTORY)?;
     let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::EINVAL)?;
     Ok(Probes { planted_path: Some(path.to_cstring()), planted_at: Some((folder, name)), foreign_abi })
-}
-
-fn pseudo_terminal() -> Option<ReadyTerminal> {
-    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
-    let unknown = WindowSize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    let size = terminal::window_size(first).unwrap_or(unknown);
-    // In a pipeline (`… | less`) another program reads the same keys, and in the background the shell does.
-    let both = matches!(terminals(), [true, true, _]);
-    let keys_at_once = both && terminal::in_foreground(stdin.as_fd());
-    Some(ReadyTerminal { keys_at_once, size, multiplexer: c"/dev/pts/ptmx".into() })
-}
-
-fn terminals() -> [bool; 3] {
-    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].map(terminal::is_terminal)
 }
 
 fn command(plan: &Plan) -> ReadyCommand {

@@ -7,9 +7,30 @@
 //! them from its start; any other starts in the background of its own terminal, and the kernel stops it when it reads.
 
 use super::output::OutputFilter;
+use super::ready::ReadyTerminal;
 use crate::profile;
+use crate::sys::terminal::WindowSize;
 use crate::sys::{Errno, fd, signal, terminal};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What the pseudo-terminal inside is to be like; `None` when no standard descriptor is a terminal.
+pub(super) fn pseudo_terminal() -> Option<ReadyTerminal> {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
+    let unknown = WindowSize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = terminal::window_size(first).unwrap_or(unknown);
+    // In a pipeline (`… | less`) another program reads the same keys, and in the background the shell does.
+    let both = matches!(terminals(), [true, true, _]);
+    let keys_at_once = both && terminal::in_foreground(stdin.as_fd());
+    Some(ReadyTerminal { keys_at_once, size, multiplexer: c"/dev/pts/ptmx".into() })
+}
+
+/// Which of stdin, stdout and stderr are terminals.
+pub(super) fn terminals() -> [bool; 3] {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()].map(terminal::is_terminal)
+}
 
 /// So many reads empty a pseudo-terminal's buffer (64 KiB at most), unless its writers go on.
 const BUFFER_READS: u32 = 16;

@@ -2,6 +2,10 @@
 //! use), CVE-2021-30465 (runc).
 
 use crate::support::for_each_user;
+use aisandbox::base::{HostPath, InnerPath};
+use aisandbox::host::{FakeTree, Kind, Object, Tree};
+use aisandbox::plan::{entry_of_flag, view};
+use aisandbox::profile::Access;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -35,7 +39,7 @@ pub(crate) fn while_swapping(real: &Path, target: &Path, mut launch: impl FnMut(
     std::thread::scope(|scope| {
         scope.spawn(|| swap(real, target, &done));
         let _stop = Stop(&done); // dropped by a failed assertion as well
-        for _ in 0..30 {
+        for _ in 0..60 {
             launch();
         }
     });
@@ -70,6 +74,56 @@ fn an_entry_below_a_writable_folder_that_is_swapped_for_a_link_shows_nothing_fro
             assert!(!ran.stdout().contains("secret"), "{}", ran.stdout());
         });
         assert_eq!(fs::read_to_string(home.join("elsewhere/file")).unwrap(), "secret");
+    });
+}
+
+/// A tree in which one path is a link to another folder at its first look, and a folder of its own from then on.
+struct Swapped(FakeTree, AtomicBool);
+
+impl Tree for Swapped {
+    fn open(&self, path: &HostPath, follow: bool) -> std::io::Result<Object> {
+        let first =
+            follow && path.as_path() == Path::new("/w/entry") && !self.1.swap(true, Ordering::Relaxed);
+        if first { self.0.open(&HostPath::new("/secret").unwrap(), true) } else { self.0.open(path, follow) }
+    }
+
+    fn read_link(&self, path: &HostPath) -> std::io::Result<std::path::PathBuf> {
+        self.0.read_link(path)
+    }
+}
+
+#[test]
+fn what_was_opened_is_what_is_mounted_and_lies_where_its_path_says() {
+    let entry = |flag, path| {
+        let access = if flag == "--rw" { Access::Rw } else { Access::Ro };
+        entry_of_flag(flag, InnerPath::new(path).unwrap(), access)
+    };
+    let entries = [entry("--rw", "/w"), entry("--ro", "/w/entry")];
+    let tree = || FakeTree::new().with("/w/entry/file", Kind::File).with("/secret/file", Kind::File);
+    let swapped = |already| view::build(&entries, &Swapped(tree(), AtomicBool::new(already)));
+    assert!(swapped(true).is_ok()); // the control: nothing is swapped any more
+    let refused = swapped(false).unwrap_err();
+    assert!(
+        refused[0].message.contains("through a link in the writable folder /w"),
+        "{}",
+        refused[0].message
+    );
+}
+
+#[test]
+fn a_link_that_an_agent_left_is_not_followed_while_its_folder_is_writable() {
+    for_each_user(|home| {
+        home.write("secret/file", "secret");
+        symlink(home.join("secret"), home.join("work/docs")).unwrap();
+        let (docs, script) = (home.join("work/docs"), "cat /docs/file; echo in");
+        let bind = ["--ro-bind", docs.to_str().unwrap(), "/docs"];
+        let refused = home.exec(&bind, script);
+        assert_eq!(refused.expect_code(125), "");
+        refused.expect_said("is reached through a link in the writable folder");
+        // The control, and the limit: where the agent may not write now, the owner's path is followed.
+        let mut alone = vec!["--profile", "base"];
+        alone.extend(bind);
+        assert_eq!(home.exec(&alone, script).expect_code(0), "secretin\n");
     });
 }
 

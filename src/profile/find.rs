@@ -176,6 +176,7 @@ fn text_of(file: File) -> Result<String, String> {
 /// Every profile that has a name, in the order of the search.
 pub fn list(context: &Context) -> Vec<Listed> {
     let mut all: Vec<Listed> = Vec::new();
+    let mut installed = Vec::new();
     for folder in &context.search {
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
         let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
@@ -187,14 +188,18 @@ pub fn list(context: &Context) -> Vec<Listed> {
             let asked = Source::built_in("the list of profiles");
             let text = open(&path, 0, &asked, context).map(|found| found.map(|found| found.text));
             let description = match text {
-                Ok(Some(text)) => description(&text),
+                Ok(Some(text)) => {
+                    installed.extend(shipped::name_of(&text));
+                    description(&text)
+                }
                 Ok(None) => continue,
                 Err(error) => format!("({})", error.message),
             };
             push(&mut all, name, description, path.display().to_string());
         }
     }
-    for (name, text) in shipped::PROFILES {
+    // What a package installed byte for byte is the same profile, not a second one.
+    for (name, text) in shipped::PROFILES.iter().filter(|(name, _)| !installed.contains(name)) {
         push(&mut all, name, description(text), "built in".into());
     }
     all

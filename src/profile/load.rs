@@ -87,10 +87,7 @@ fn finish(reference: &str, found: Found, context: &Context) -> Result<Profile, V
 
 /// The values of a file; those of a shipped one are in this program.
 fn values_of(found: &Found) -> Result<Node, Vec<ProfileError>> {
-    let known = match found.id {
-        FileId::Shipped(name) => shipped::parsed(name),
-        _ => None,
-    };
+    let known = shipped::name_of(&found.text).and_then(shipped::parsed);
     known.map_or_else(|| parse::parse(&found.name, &found.text), Ok)
 }
 

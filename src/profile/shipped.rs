@@ -30,6 +30,11 @@ pub(super) enum Said {
     Map(&'static [(u32, &'static str, u32, Said)]),
 }
 
+/// The shipped profile that this text is, byte for byte, wherever it was found.
+pub(super) fn name_of(text: &str) -> Option<&'static str> {
+    PROFILES.iter().find(|(_, shipped)| *shipped == text).map(|(name, _)| *name)
+}
+
 /// What the text of a shipped profile says; equal to what the parser makes of it (a test compares).
 pub(super) fn parsed(name: &str) -> Option<Node> {
     let (_, line, said) = PARSED.iter().find(|(known, ..)| *known == name)?;

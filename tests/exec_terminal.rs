@@ -346,3 +346,28 @@ fn output_from_a_pipe_to_the_terminal_has_plain_line_ends() {
         assert_eq!(screen.shown(), "one\r\ntwo\r\n");
     });
 }
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_agent_by_hangup() {
+    for_each_user(|home| {
+        let mut screen = on_terminal(&home, &[], "echo ready; exec sleep 60");
+        screen.wait_for("ready");
+        screen.hang_up();
+        assert_eq!(screen.finish(), 128 + libc::SIGHUP);
+        // One that goes on without a terminal keeps its code, and the launcher does not spin meanwhile.
+        let mut screen = on_terminal(&home, &[], "trap '' HUP; echo ready; sleep 1; echo more; exit 7");
+        screen.wait_for("ready");
+        let before = cpu_ticks(screen.pid());
+        screen.hang_up();
+        std::thread::sleep(Duration::from_millis(700));
+        let after = cpu_ticks(screen.pid());
+        assert!(after - before < 30, "{before} to {after} hundredths of a second");
+        assert_eq!(screen.finish(), 7);
+    });
+}
+
+/// Processor time of a process in hundredths of a second (proc_pid_stat(5)).
+fn cpu_ticks(pid: i32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.split(' ').skip(13).take(2).map(|word| word.parse::<u64>().unwrap()).sum()
+}

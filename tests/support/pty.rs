@@ -64,6 +64,11 @@ impl Terminal {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Takes the terminal away, as a window that is closed does.
+    pub(crate) fn hang_up(&mut self) {
+        self.master = File::options().read(true).write(true).open("/dev/null").unwrap();
+    }
+
     /// Changes the size of the window.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };

@@ -251,6 +251,21 @@ fn every_attack_names_a_test() {
 }
 
 #[test]
+fn every_family_of_escapes_is_among_the_threats() {
+    let named = marked(&page("aisandbox-threats.7"), "Fn");
+    let mut families = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/escape")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let tests: Vec<&str> =
+            text.split("#[test]\nfn ").skip(1).map(|rest| rest.split('(').next().unwrap()).collect();
+        families += usize::from(!tests.is_empty());
+        assert!(tests.is_empty() || tests.iter().any(|test| named.contains(*test)), "{}", path.display());
+    }
+    assert!(families > 10);
+}
+
+#[test]
 fn the_pages_are_clean_mdoc() {
     let Ok(out) = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(PAGES.map(path)).output()
     else {

@@ -3,16 +3,18 @@
 use super::args::Exec;
 use super::filter::compiled;
 use super::output::complain;
+use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
 use super::{explain, shape, trace};
 use crate::audit;
+use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
-use crate::plan::{Plan, Program, trap_filter, unserved};
-use crate::profile::{Arch, Context, Layer, Profile};
+use crate::plan::{Plan, Program, reach_filter, trap_filter, unserved};
+use crate::profile::{Arch, Context, Layer, NetworkMode, Profile};
 use crate::sys::{process, signal};
 use std::os::fd::RawFd;
 
@@ -43,6 +45,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         return Ok(super::output::print(&explain::text(&plan, &facts, false)?));
     }
     announce(exec, &plan);
+    let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
     enter_secrecy()?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
@@ -127,11 +130,34 @@ fn make_cgroup(run: crate::base::RunId, profile: &Profile) -> Option<Cgroup> {
     Cgroup::create(run, &wanted).inspect_err(|error| tracing::info!("{error}")).ok()
 }
 
+/// Without namespaces the command lives in a folder of its run; it goes when this is dropped.
+fn make_private(run: crate::base::RunId, plan: &mut Plan) -> Result<Option<PrivateFolder>, u8> {
+    if plan.bare.is_none() {
+        return Ok(None);
+    }
+    let folder = PrivateFolder::make(run).map_err(|why| refuse(&why))?;
+    let object = crate::host::HostTree
+        .open(folder.path(), false)
+        .map_err(|error| refuse(&format!("open the private folder {}: {error}", folder.path())))?;
+    plan.live_in(object);
+    Ok(Some(folder))
+}
+
+/// What is less than the profile asks for. That there are no namespaces is said even to who wants no words.
 fn announce(exec: &Exec, plan: &Plan) {
+    if let Some(bare) = &plan.bare {
+        complain("no namespaces here: the command runs under Landlock, seccomp and hygiene alone", None);
+        for lost in bare.lost.iter().filter(|_| !exec.quiet) {
+            complain(&format!("lost: {lost}"), None);
+        }
+    }
     if exec.quiet {
         return;
     }
     for (layer, why, by) in record::degraded(plan) {
+        if plan.bare.is_some() && layer == shape::layer_name(Layer::Namespaces) {
+            continue;
+        }
         if by != "not required" || exec.verbose > 0 {
             complain(&format!("layer {layer} is degraded: {why} (accepted: {by})"), None);
         }
@@ -199,6 +225,7 @@ fn begin(
         mounts: mount_table(facts).map_err(|why| (None, why, None))?,
         filter: filter.instructions.to_vec(),
         trap: trap_filter(Arch::host()).instructions.into_owned(),
+        reach: reach(plan, facts),
         planted: record.path(),
         foreign_abi,
         cgroup: cgroup.is_some(),
@@ -217,6 +244,13 @@ fn begin(
 /// Only classic mounts need it.
 fn mount_table(facts: &Facts) -> Result<Vec<(crate::base::HostPath, u64)>, String> {
     if facts.calls.mount_api { Ok(Vec::new()) } else { crate::host::mounts::table() }
+}
+
+/// Empty where namespaces do its work.
+fn reach(plan: &Plan, facts: &Facts) -> Vec<crate::sys::seccomp::Instruction> {
+    let network = plan.profile.network.mode == NetworkMode::Host;
+    let filter = plan.bare.as_ref().map(|_| reach_filter(Arch::host(), network, facts.landlock.abi));
+    filter.map(|program| program.instructions.into_owned()).unwrap_or_default()
 }
 
 fn prepare_error(error: &PrepareError) -> String {

@@ -71,6 +71,9 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
         let required = if layer.required { "required" } else { "" };
         writeln!(out, "  {:<20} {:<9} {:<9} {}", layer_name(layer.layer), state, required, layer.detail)?;
     }
+    for lost in plan.bare.iter().flat_map(|bare| &bare.lost) {
+        writeln!(out, "  lost without namespaces: {lost}")?;
+    }
     writeln!(out, "\nview")?;
     for step in plan.view.steps.iter().filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile)) {
         writeln!(out, "  {:<42} {:<28} {}", step.at.to_string(), act_text(&step.act), step.asked)?;
@@ -95,10 +98,15 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     writeln!(out, "\nlimits {}", limits(plan))?;
     writeln!(out, "\nseccomp {} ({})", profile.seccomp.value, profile.seccomp.asked)?;
     writeln!(out, "\nstages, in order")?;
-    for (number, stage) in Stage::ALL.iter().enumerate() {
+    for (number, stage) in stages(plan).enumerate() {
         writeln!(out, "  {:>2} {}", number + 1, stage.text())?;
     }
     Ok(())
+}
+
+fn stages(plan: &Plan) -> impl Iterator<Item = &'static Stage> {
+    let bare = plan.bare.is_some();
+    Stage::ALL.iter().filter(move |stage| !(bare && stage.needs_namespaces()))
 }
 
 fn act_text(act: &Act) -> String {
@@ -182,7 +190,8 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
         "limits": limits(plan),
         "seccomp": { "name": plan.profile.seccomp.value, "filter": filter },
-        "stages": Stage::ALL.iter().map(|stage| stage.text()).collect::<Vec<_>>(),
+        "lost": plan.bare.as_ref().map(|bare| &bare.lost),
+        "stages": stages(plan).map(|stage| stage.text()).collect::<Vec<_>>(),
     }))
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod filter;
 mod keep;
 mod output;
+mod private;
 mod profile;
 mod record;
 mod shape;

@@ -4,6 +4,7 @@ use super::args::Shape;
 use super::output::complain;
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::facts::{Facts, Version};
+use crate::host::userns::probe_user_namespace;
 use crate::plan::layers::Abilities;
 use crate::plan::{self, PlanError, Wish, entry_of_flag};
 use crate::profile::{self, Access, Context, Layer, Named, Profile, ProfileError};
@@ -211,9 +212,17 @@ pub(super) fn wish(shape: &Shape, argv: &[OsString], context: &Context) -> Resul
     })
 }
 
-/// What this machine can do, for a plan. `cgroup` says that a leaf could be made.
-pub(super) fn abilities(facts: &Facts, cgroup: bool) -> Abilities {
-    Abilities { landlock_abi: facts.landlock.abi, seccomp: true, listener: can_guard(facts), cgroup }
+/// What this machine can do, for a plan. `cgroup` says that a leaf could be made. Where namespaces are required the
+/// launch itself finds out about them; only where their lack is accepted a child tries first.
+pub(super) fn abilities(profile: &Profile, facts: &Facts, cgroup: bool) -> Abilities {
+    let may_lack = profile.degraded.iter().any(|(layer, _)| *layer == Layer::Namespaces);
+    Abilities {
+        landlock_abi: facts.landlock.abi,
+        seccomp: true,
+        listener: can_guard(facts),
+        cgroup,
+        namespaces: !may_lack || probe_user_namespace().is_ok(),
+    }
 }
 
 /// The guard answers with a descriptor in one step (SECCOMP_ADDFD_FLAG_SEND, Linux 5.14), walks by openat2, and reads
@@ -249,6 +258,13 @@ pub(super) fn explain_refusal(error: &PlanError) -> u8 {
             );
             125
         }
+        PlanError::NothingLeft => {
+            complain(
+                "neither user namespaces nor Landlock can be had here: nothing would confine the command",
+                Some("`aisandbox doctor` says how to allow one of them"),
+            );
+            125
+        }
         PlanError::Layers(layers) => {
             for plan in layers {
                 let name = layer_name(plan.layer);
@@ -272,6 +288,6 @@ pub(super) fn layer_name(layer: Layer) -> String {
 
 /// Builds the plan on the real host, printing what refuses it.
 pub(super) fn plan(profile: Profile, wish: &Wish, facts: &Facts, cgroup: bool) -> Result<plan::Plan, u8> {
-    plan::build(profile, wish, abilities(facts, cgroup), &crate::host::HostTree)
-        .map_err(|error| explain_refusal(&error))
+    let abilities = abilities(&profile, facts, cgroup);
+    plan::build(profile, wish, abilities, &crate::host::HostTree).map_err(|error| explain_refusal(&error))
 }

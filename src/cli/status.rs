@@ -17,14 +17,15 @@ impl Status {
         Ok(Self { lines: adopt("--json-status-fd", lines)?, info: adopt("--info-fd", info)? })
     }
 
-    /// Init's pid, once the agent may start; and its namespaces, by inode number.
+    /// Init's pid, once the agent may start; and its namespaces, by inode number. 0: it has none of its own.
     pub(super) fn started(&mut self, pid: i32, run: &str, namespaces: [u32; 6]) {
         if let Some(lines) = &self.lines {
             write(lines, &serde_json::json!({ "child-pid": pid, "run": run }));
         }
         if let Some(info) = self.info.take() {
             let mut about = serde_json::Map::from_iter([("child-pid".to_owned(), pid.into())]);
-            for (name, inode) in ["cgroup", "ipc", "mnt", "net", "pid", "uts"].into_iter().zip(namespaces) {
+            let named = ["cgroup", "ipc", "mnt", "net", "pid", "uts"].into_iter().zip(namespaces);
+            for (name, inode) in named.filter(|(_, inode)| *inode != 0) {
                 about.insert(format!("{name}-namespace"), inode.into());
             }
             write(&info, &serde_json::Value::Object(about));

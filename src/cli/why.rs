@@ -70,7 +70,23 @@ fn answer(why: &Why) -> Result<Answer, u8> {
     }
 }
 
+/// Without namespaces: every path is the host's, and the rules alone decide.
+fn about_host_path(plan: &Plan, path: &InnerPath) -> Answer {
+    let host = plan.view.host_of(path);
+    let covers = |on: &RuleObject| match on {
+        RuleObject::Host(object) => host.as_ref().is_some_and(|host| object.canonical.contains(host)),
+        RuleObject::Inner(..) => false,
+    };
+    let rules: Vec<_> = plan.view.rules.iter().filter(|rule| covers(&rule.on)).collect();
+    let mut lines = vec!["there are no namespaces here: it exists, and Landlock decides".to_owned()];
+    lines.extend(rules.iter().map(|rule| format!("Landlock: {}", rule.actions.names().join(" "))));
+    Answer { allowed: !rules.is_empty(), lines }
+}
+
 fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
+    if plan.bare.is_some() {
+        return about_host_path(plan, path);
+    }
     let mut lines = Vec::new();
     let over = plan
         .view

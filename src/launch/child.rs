@@ -3,7 +3,8 @@
 //! Never allocates, locks, formats, logs or reads the environment, and never returns: it becomes init, the agent, or
 //! ends by `_exit` after eight bytes about the failure. `tests/no_alloc.rs` proves the first, the types the last.
 
-use super::ready::{Maps, Ready, ReadyTerminal};
+use super::brood::Brood;
+use super::ready::{Maps, Ready, ReadyBare, ReadyTerminal};
 use super::stage::{Stage, StageFailure};
 use super::{build, init, probe};
 use crate::launch::message::{LENGTH, Message, NAMESPACES};
@@ -40,13 +41,15 @@ struct Rooted {
 }
 
 /// Evidence that no capability is left.
-struct Bare {
+struct Unprivileged {
     terminal: Option<OwnedFd>,
+    brood: Option<Brood>,
 }
 
 /// Evidence that Landlock and the filter are in force. Only [`confine`] makes one, and [`start`] wants one.
 struct Confined {
     terminal: Option<OwnedFd>,
+    brood: Option<Brood>,
 }
 
 /// Runs the child's side; never returns.
@@ -66,13 +69,18 @@ pub(super) fn fail(ready: &Ready, failure: StageFailure) -> ! {
 }
 
 fn stages(ready: &Ready) -> Staged<i32> {
-    let mapped = map_ids(&ready.maps)?;
-    if ready.tell_namespaces {
-        tell_namespaces(&mapped, ready).at(Stage::Release)?;
-    }
-    let rooted = enter_root(mapped, ready)?;
-    let bare = drop_privileges(rooted, ready)?;
-    let confined = confine(bare, ready)?;
+    let unprivileged = match &ready.bare {
+        None => {
+            let mapped = map_ids(&ready.maps)?;
+            if ready.tell_namespaces {
+                tell_namespaces(&mapped, ready).at(Stage::Release)?;
+            }
+            let rooted = enter_root(mapped, ready)?;
+            drop_privileges(rooted, ready)?
+        }
+        Some(_) => stay_on_host(ready)?,
+    };
+    let confined = confine(unprivileged, ready)?;
     probe::run(ready)?;
     release(ready).at(Stage::Release)?;
     start(confined, ready)
@@ -120,6 +128,19 @@ fn enter_root(mapped: Mapped, ready: &Ready) -> Staged<Rooted> {
     Ok(Rooted { mapped, terminal })
 }
 
+/// Where user namespaces are refused: what needs none of them. Init is no pid 1 here, so it adopts orphans and will
+/// end all its descendants itself.
+fn stay_on_host(ready: &Ready) -> Staged<Unprivileged> {
+    process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
+    let brood = Brood::adopt().at(Stage::TieToParent)?;
+    keyring().at(Stage::Keyring)?;
+    let terminal = open_terminal(ready).at(Stage::Terminal)?;
+    caps::drop_held().at(Stage::DropCaps)?;
+    process::enter_no_new_privs().at(Stage::NoNewPrivs)?;
+    process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
+    Ok(Unprivileged { terminal, brood: Some(brood) })
+}
+
 fn keyring() -> Sys<()> {
     match process::new_session_keyring() {
         // No keyrings in this kernel, or a filter above us hides them: then there is none to inherit either.
@@ -139,7 +160,7 @@ fn open_terminal(ready: &Ready) -> Sys<Option<OwnedFd>> {
     Ok(Some(slave))
 }
 
-fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Bare> {
+fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Unprivileged> {
     process::unshare(libc::CLONE_NEWUSER).at(Stage::InnerUser)?;
     write_file(&rooted.mapped.own, c"uid_map", &ready.maps.inner_uid).at(Stage::InnerUser)?;
     write_file(&rooted.mapped.own, c"gid_map", &ready.maps.inner_gid).at(Stage::InnerUser)?;
@@ -154,19 +175,27 @@ fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Bare> {
     process::enter_no_new_privs().at(Stage::NoNewPrivs)?;
     // Credentials changed on the way, which clears the signal of parent death (prctl(2)).
     process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
-    Ok(Bare { terminal: rooted.terminal })
+    Ok(Unprivileged { terminal: rooted.terminal, brood: None })
 }
 
-fn confine(bare: Bare, ready: &Ready) -> Staged<Confined> {
+fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
+    let Unprivileged { terminal, brood } = unprivileged;
     if let Some(landlock) = &ready.ruleset {
         for (path, rights) in &landlock.inner {
             let object = file::open(path, libc::O_PATH | libc::O_NOFOLLOW).at(Stage::Rules)?;
             landlock::add_rule(landlock.ruleset.as_fd(), object.as_fd(), *rights).at(Stage::Rules)?;
         }
+        if let Some(slave) = terminal.as_ref().filter(|_| landlock.terminal != 0) {
+            landlock::add_rule(landlock.ruleset.as_fd(), slave.as_fd(), landlock.terminal)
+                .at(Stage::Rules)?;
+        }
         landlock::restrict_self(landlock.ruleset.as_fd(), landlock.flags).at(Stage::Landlock)?;
     }
+    if let Some(bare) = &ready.bare {
+        seccomp::install(&bare.reach).at(Stage::Filter)?;
+    }
     seccomp::install(&ready.filter).at(Stage::Filter)?;
-    Ok(Confined { terminal: bare.terminal })
+    Ok(Confined { terminal, brood })
 }
 
 /// Says that everything holds, and waits for the launcher's word that the record is durable.
@@ -194,7 +223,7 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
         Side::Parent(agent) => {
             drop(to_init);
             let at_once = ready.terminal.as_ref().is_some_and(|wish| wish.keys_at_once);
-            init::run(ready, agent, to_agent, confined.terminal.filter(|_| !at_once))
+            init::run(ready, agent, to_agent, confined.terminal.filter(|_| !at_once), confined.brood)
         }
     }
 }
@@ -205,6 +234,9 @@ enum Never {}
 fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
     process::new_process_group().at(Stage::Agent)?;
     take_terminal(confined.terminal.as_ref(), ready).at(Stage::Agent)?;
+    if let Some(bare) = &ready.bare {
+        stand_below_init(bare).at(Stage::Agent)?;
+    }
     guard(ready, to_init).at(Stage::Guard)?;
     // Only here: init must be able to open what the guard needs, whatever the agent's limit is.
     for (resource, most) in &ready.limits {
@@ -221,6 +253,12 @@ fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> 
         errno = process::execute(c"/bin/sh", &command.shell_argv, &command.envp);
     }
     Err(StageFailure { stage: Stage::Exec, entry: 0, errno })
+}
+
+/// Ends with init, and cannot signal it: init must live to end what the agent leaves behind.
+fn stand_below_init(bare: &ReadyBare) -> Sys<()> {
+    process::die_with_parent(libc::SIGKILL)?;
+    bare.seal.as_ref().map_or(Ok(()), |seal| landlock::restrict_self(seal.as_fd(), 0))
 }
 
 /// Puts our own terminal, or nothing, where a person's terminal was.

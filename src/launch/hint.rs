@@ -41,12 +41,12 @@ const HINTS: [Row; 13] = [
     (
         &[Stage::Clone, Stage::InnerUser],
         &[Errno::ENOSPC, Errno::EUSERS],
-        "the limit of user namespaces is reached or 0: sysctl user.max_user_namespaces; `aisandbox doctor` says more",
+        "the limit of user namespaces is reached or 0 (sysctl user.max_user_namespaces): `aisandbox doctor` says more; `--allow-degraded namespaces` goes without",
     ),
     (
         &[Stage::Clone, Stage::MapIds, Stage::InnerUser, Stage::NewRoot, Stage::Loopback],
         &[Errno::EPERM, Errno::EACCES],
-        "this system refuses user namespaces to us (AppArmor, a container, a sysctl): `aisandbox doctor` says which and how to allow it",
+        "this system refuses user namespaces to us (AppArmor, a container, a sysctl): `aisandbox doctor` says which and how to allow it; `--allow-degraded namespaces` goes without",
     ),
     (
         &[Stage::ForbidNamespaces],

@@ -1,9 +1,11 @@
-//! Init: pid 1 inside. Reaps, forwards signals, answers creating calls, and ends when the agent does.
+//! Init: pid 1 inside. Reaps, forwards signals, answers creating calls, and ends when the agent does. Without
+//! namespaces it is no pid 1, and ends every descendant by itself.
 //!
 //! It has the agent's own rights and no more: the same namespaces, uid, Landlock domain and base filter, and it is
 //! undumpable. When it ends the kernel ends everything in the sandbox. It never reads what the agent sends except
 //! through the guard.
 
+use super::brood::Brood;
 use super::child::{Staged, fail};
 use super::guard::Guard;
 use super::message::{LENGTH, Message};
@@ -24,31 +26,45 @@ struct Init<'a> {
 }
 
 /// Serves until the agent ends; gives the code init ends with.
-pub(super) fn run(ready: &Ready, agent: Pid, to_agent: OwnedFd, terminal: Option<OwnedFd>) -> Staged<i32> {
+pub(super) fn run(
+    ready: &Ready,
+    agent: Pid,
+    to_agent: OwnedFd,
+    terminal: Option<OwnedFd>,
+    brood: Option<Brood>,
+) -> Staged<i32> {
     let here = |errno| StageFailure { stage: Stage::Guard, entry: 0, errno };
-    let (children, guard) = match become_init(ready, &to_agent, terminal.as_ref()) {
-        Ok(parts) => parts,
-        // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
-        Err(errno) => fail(ready, here(errno)),
-    };
+    let (children, guard) =
+        match become_init(ready, &to_agent, [terminal.as_ref(), brood.as_ref().map(Brood::descriptor)]) {
+            Ok(parts) => parts,
+            // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
+            Err(errno) => fail(ready, here(errno)),
+        };
     drop(to_agent);
     fd::close_between(ready.failure.as_raw_fd(), ready.failure.as_raw_fd().unsigned_abs()).map_err(here)?;
-    Ok(Init { control: ready.control.as_fd(), agent, children, guard, terminal }.serve())
+    if brood.is_some() {
+        // The launcher's end is seen by its socket, and then there is still something to do.
+        process::die_with_parent(0).map_err(here)?;
+    }
+    let mut init = Init { control: ready.control.as_fd(), agent, children, guard, terminal };
+    let code = init.serve();
+    brood.map_or(Ok(()), |brood| brood.end(init.children.as_fd())).map_err(here)?;
+    Ok(code)
 }
 
 /// Lets go of all that init does not need, and lets the agent's process go on once its calls are guarded.
 fn become_init(
     ready: &Ready,
     to_agent: &OwnedFd,
-    terminal: Option<&OwnedFd>,
+    others: [Option<&OwnedFd>; 2],
 ) -> Sys<(OwnedFd, Option<Guard>)> {
     let children = SignalSet::of(&[libc::SIGCHLD]).descriptor()?;
     let guarded = receive_listener(ready, to_agent)?;
-    let mut kept = [-1; 7];
+    let mut kept = [-1; 8];
     let used = [&ready.control, &ready.failure, &children, to_agent]
         .into_iter()
         .chain(guarded.iter().flatten())
-        .chain(terminal);
+        .chain(others.into_iter().flatten());
     for (room, fd) in kept.iter_mut().zip(used) {
         *room = fd.as_raw_fd();
     }
@@ -76,7 +92,7 @@ fn receive_listener(ready: &Ready, to_agent: &OwnedFd) -> Sys<Option<[OwnedFd; 2
 }
 
 /// Gives up what only the stages before needed: the standard descriptors and everything not in `kept`.
-fn let_go(ready: &Ready, kept: &mut [RawFd; 7]) -> Sys<()> {
+fn let_go(ready: &Ready, kept: &mut [RawFd; 8]) -> Sys<()> {
     process::set_name(c"aisandbox-init")?;
     for stdio in 0..3 {
         fd::duplicate_onto(ready.null.as_fd(), stdio)?;
@@ -150,6 +166,7 @@ impl Init<'_> {
                     (Some(Message::Foreground), Some(slave)) => {
                         gone(terminal::set_foreground(slave.as_fd(), self.agent))
                     }
+                    (Some(Message::End), _) => false,
                     _ => true,
                 }
             }

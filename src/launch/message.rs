@@ -13,6 +13,8 @@ pub(super) enum Message {
     Foreground,
     /// Init to launcher: one of its namespaces (place in [`NAMESPACES`], inode number).
     Namespace(u16, u32),
+    /// Launcher to init: end everything. Only where init is no pid 1, whose own end would do it.
+    End,
     /// Init to launcher: every stage is done and every probe held.
     Confined,
     /// Init to launcher: the master of the pseudo-terminal comes with this message.
@@ -54,6 +56,7 @@ impl Message {
             Self::Exited(code) => (5, code, 0, 0),
             Self::Signaled(signal) => (6, signal, 0, 0),
             Self::Stopped(signal) => (7, signal, 0, 0),
+            Self::End => (11, 0, 0, 0),
             Self::Denied { pattern, call, times } => (8, i32::from(pattern), u32::from(call), times),
         };
         let mut bytes = [0; LENGTH];
@@ -79,6 +82,7 @@ impl Message {
             8 => Self::Denied { pattern: u16::try_from(a).ok()?, call: u16::try_from(b).ok()?, times: c },
             9 => Self::Foreground,
             10 => Self::Namespace(u16::try_from(a).ok()?, b),
+            11 => Self::End,
             _ => return None,
         })
     }
@@ -101,6 +105,7 @@ mod tests {
             Message::Exited(-1),
             Message::Signaled(9),
             Message::Stopped(20),
+            Message::End,
             denied,
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Some(message));

@@ -2,6 +2,7 @@
 //!
 //! Never parses what a person wrote. After the clone the child works on memory laid out before.
 
+mod brood;
 mod build;
 mod child;
 mod classic;

@@ -80,6 +80,9 @@ pub struct Running {
     init_listens: bool,
     deadline: Option<(BootInstant, Duration)>,
     asked_to_end: bool,
+    /// Without namespaces init ends the others itself, and must not be killed before it has.
+    bare: bool,
+    told_to_end: bool,
 }
 
 /// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
@@ -110,6 +113,8 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             init_listens: true,
             deadline: None,
             asked_to_end: false,
+            bare: ready.bare.is_some(),
+            told_to_end: false,
         }),
     }
 }
@@ -246,6 +251,7 @@ impl Running {
             Message::Go
             | Message::Signal(_)
             | Message::Foreground
+            | Message::End
             | Message::Confined
             | Message::Denied { .. } => {}
         }
@@ -329,22 +335,34 @@ impl Running {
 
     fn until_deadline(&self) -> i32 {
         let Some((since, most)) = self.deadline else { return -1 };
-        let most = if self.asked_to_end { most + GRACE } else { most };
+        let most = self.next_step(most);
         i32::try_from(most.saturating_sub(since.elapsed()).as_millis().saturating_add(1)).unwrap_or(i32::MAX)
     }
 
     fn watch_the_clock(&mut self) {
         let Some((since, most)) = self.deadline else { return };
         let elapsed = since.elapsed();
-        if self.asked_to_end && elapsed >= most + GRACE {
+        if elapsed < self.next_step(most) {
+        } else if self.asked_to_end {
             self.kill();
-        } else if !self.asked_to_end && elapsed >= most {
+        } else {
             self.asked_to_end = true;
             self.send(libc::SIGTERM);
         }
     }
 
-    fn kill(&self) {
+    /// When to say the next word: first a request, then the end; without namespaces a request to init in between.
+    fn next_step(&self, most: Duration) -> Duration {
+        most + GRACE * (u32::from(self.asked_to_end) + u32::from(self.told_to_end))
+    }
+
+    fn kill(&mut self) {
+        if self.bare && !self.told_to_end {
+            self.told_to_end = true;
+            if self.tell(Message::End).is_ok() {
+                return;
+            }
+        }
         let by_descriptor = process::signal_pidfd(self.child.pidfd.as_fd(), libc::SIGKILL);
         // A filter above us may hide the call. The number is as good: it is our child, and nobody has waited for it.
         let killed = by_descriptor.or_else(|_| process::send_signal(self.child.pid, libc::SIGKILL));

@@ -2,7 +2,7 @@
 
 use super::classic::classic_flags;
 use super::guard::{self, GuardPlan};
-use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyRuleset, ReadyStep};
+use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyStep};
 use super::{relay, ruleset};
 use crate::base::{HostPath, InnerPath};
 use crate::host::Kind;
@@ -32,6 +32,8 @@ pub struct Inputs {
     pub filter: Vec<Instruction>,
     /// The filter for creating calls.
     pub trap: Vec<Instruction>,
+    /// The filter that closes what namespaces would hide.
+    pub reach: Vec<Instruction>,
     /// A host file that exists and is ours, and that no profile shows: the record of this run.
     pub planted: Option<HostPath>,
     /// Try foreign system calls.
@@ -73,10 +75,11 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
     let failed = |what| move |errno| PrepareError::Sys(what, errno);
     let (control, to_launcher) = socket::message_pair().map_err(failed("make a socket pair"))?;
     let (failure_read, failure) = socket::message_pair().map_err(failed("make a socket pair"))?;
-    let ruleset = made_ruleset(plan, inputs.landlock_abi)?;
+    let ruleset = ruleset::make(plan, inputs.landlock_abi).map_err(ruleset_error)?;
     let steps = steps(plan, &inputs)?;
     let ready = Ready {
-        namespaces: namespaces(plan),
+        namespaces: if plan.bare.is_some() { 0 } else { namespaces(plan) },
+        bare: ruleset::make_bare(plan, inputs.reach).map_err(ruleset_error)?,
         maps: maps(),
         steps,
         classic_mounts: !inputs.mount_api,
@@ -90,7 +93,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
             .map_err(failed("open the record's folder"))?,
         tell_namespaces: inputs.tell_namespaces,
         terminals: relay::terminals(),
-        terminal: inputs.pseudo_terminal.then(relay::pseudo_terminal).flatten(),
+        terminal: inputs.pseudo_terminal.then(|| relay::pseudo_terminal(multiplexer(plan))).flatten(),
         command: command(plan),
         pass: inputs.pass,
         signals: SignalSet::of(&[]),
@@ -135,12 +138,8 @@ fn maps() -> Maps {
     }
 }
 
-fn made_ruleset(plan: &Plan, abi: u32) -> Result<Option<ReadyRuleset>, PrepareError> {
-    let made = ruleset::make(plan, abi).map_err(|error| PrepareError::Ruleset(error.to_string()))?;
-    Ok(made.map(|(ruleset, inner, flags)| {
-        let inner = inner.into_iter().map(|(path, rights)| (path.to_cstring(), rights)).collect();
-        ReadyRuleset { ruleset, inner, flags }
-    }))
+fn ruleset_error(error: impl std::fmt::Display) -> PrepareError {
+    PrepareError::Ruleset(error.to_string())
 }
 
 fn limits(plan: &Plan, cgroup: bool) -> Vec<(Resource, u64)> {
@@ -172,7 +171,14 @@ fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<
     let folder = path.parent().ok_or(Errno::EINVAL)?;
     let folder = file::open(&folder.to_cstring(), libc::O_PATH | libc::O_DIRECTORY)?;
     let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::EINVAL)?;
-    Ok(Probes { planted_path: Some(path.to_cstring()), planted_at: Some((folder, name)), foreign_abi })
+    // Without a mount namespace its path is there; Landlock alone must refuse it.
+    let planted_path = plan.bare.is_none().then(|| path.to_cstring());
+    Ok(Probes { planted_path, planted_at: Some((folder, name)), foreign_abi })
+}
+
+/// The view's own devpts, or without a view the host's.
+fn multiplexer(plan: &Plan) -> &'static CStr {
+    if plan.bare.is_some() { c"/dev/ptmx" } else { c"/dev/pts/ptmx" }
 }
 
 fn command(plan: &Plan) -> ReadyCommand {

@@ -7,17 +7,19 @@ use super::child::Staged;
 use super::ready::{Probes, Ready};
 use super::stage::{Stage, StageFailure};
 use crate::sys::process::{Ended, Side};
-use crate::sys::{Errno, Sys, file, foreign, mount, process};
+use crate::sys::{Errno, Sys, file, foreign, mount, process, socket};
 use std::os::fd::AsFd;
 
 /// What each probe tries, for messages; the place is its number.
-pub const PROBES: [&str; 6] = [
+pub const PROBES: [&str; 8] = [
     "a host file must not be found by its path",
     "Landlock must refuse a host file whose folder is held open",
     "a nested user namespace must be refused",
     "a mount must be refused",
     "a 32-bit system call must end its process",
     "an x32 system call must end its process",
+    "without namespaces, a local socket must be refused",
+    "without namespaces, a signal to the launcher must be refused",
 ];
 
 /// Tries them all, in order.
@@ -29,6 +31,12 @@ pub(super) fn run(ready: &Ready) -> Staged<()> {
     }
     must_fail(2, process::unshare(libc::CLONE_NEWUSER))?;
     must_fail(3, mount::classic(c"none", c"/", Some(c"tmpfs"), 0, None))?;
+    if let Some(bare) = &ready.bare {
+        must_fail(6, socket::open_local().map(drop))?;
+        if bare.seal.is_some() {
+            must_fail(7, process::send_signal(bare.launcher, 0))?;
+        }
+    }
     if probes.foreign_abi {
         must_end(4, foreign::call_i386)?;
         must_end(5, foreign::call_x32)?;

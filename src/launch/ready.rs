@@ -4,7 +4,7 @@
 
 use super::guard::GuardPlan;
 use crate::sys::limits::Resource;
-use crate::sys::process::ExecStrings;
+use crate::sys::process::{ExecStrings, Pid};
 use crate::sys::seccomp::Instruction;
 use crate::sys::signal::SignalSet;
 use crate::sys::terminal::WindowSize;
@@ -14,8 +14,10 @@ use std::os::fd::{OwnedFd, RawFd};
 /// Everything the child needs.
 #[derive(Debug)]
 pub struct Ready {
-    /// CLONE_NEW* flags of the clone.
+    /// CLONE_NEW* flags of the clone; 0 in a run without namespaces.
     pub namespaces: u64,
+    /// What a run without namespaces has instead of them.
+    pub bare: Option<ReadyBare>,
     /// Id maps of the outer and the inner user namespace.
     pub maps: Maps,
     /// Building the view, in order.
@@ -132,8 +134,21 @@ pub struct ReadyRuleset {
     pub ruleset: OwnedFd,
     /// Rules for objects that exist only inside: absolute inner path and rights.
     pub inner: Vec<(CString, u64)>,
+    /// Rights on the pseudo-terminal itself, where it comes from the host's /dev/pts.
+    pub terminal: u64,
     /// Flags of landlock_restrict_self.
     pub flags: u32,
+}
+
+/// For a run without namespaces.
+#[derive(Debug)]
+pub struct ReadyBare {
+    /// The filter that closes sockets and System V objects of the host.
+    pub reach: Vec<Instruction>,
+    /// A ruleset of the agent alone: its signals do not reach init. Needs Landlock ABI 6.
+    pub seal: Option<OwnedFd>,
+    /// The launcher, which no signal from inside may reach when there is a seal.
+    pub launcher: Pid,
 }
 
 /// What is tried from inside before the agent starts.

@@ -11,10 +11,11 @@ use super::ready::ReadyTerminal;
 use crate::profile;
 use crate::sys::terminal::WindowSize;
 use crate::sys::{Errno, fd, signal, terminal};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the pseudo-terminal inside is to be like; `None` when no standard descriptor is a terminal.
-pub(super) fn pseudo_terminal() -> Option<ReadyTerminal> {
+pub(super) fn pseudo_terminal(multiplexer: &CStr) -> Option<ReadyTerminal> {
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
     let stdio: [BorrowedFd<'_>; 3] = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
     let first = stdio.into_iter().find(|fd| terminal::is_terminal(*fd))?;
@@ -23,7 +24,7 @@ pub(super) fn pseudo_terminal() -> Option<ReadyTerminal> {
     // In a pipeline (`… | less`) another program reads the same keys, and in the background the shell does.
     let both = matches!(terminals(), [true, true, _]);
     let keys_at_once = both && terminal::in_foreground(stdin.as_fd());
-    Some(ReadyTerminal { keys_at_once, size, multiplexer: c"/dev/pts/ptmx".into() })
+    Some(ReadyTerminal { keys_at_once, size, multiplexer: multiplexer.into() })
 }
 
 /// Which of stdin, stdout and stderr are terminals.

@@ -2,24 +2,23 @@
 //!
 //! Turns actions into the rights this kernel has. Never puts anything in force: the child does, after the mounts.
 
+use super::ready::{ReadyBare, ReadyRuleset};
 use crate::plan::rights::{Action, Actions};
 use crate::plan::view::{Rule, RuleObject};
 use crate::plan::{Plan, layers::State};
 use crate::profile::Layer;
 use crate::sys::landlock::LOG_SAME_EXEC_OFF;
+use crate::sys::seccomp::Instruction;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use std::os::fd::{AsFd, OwnedFd};
 
-/// A ruleset and the rules that must wait for the view: inner path and raw rights.
-pub(super) type Made = (OwnedFd, Vec<(crate::base::InnerPath, u64)>, u32);
-
 /// Makes the ruleset with every rule on host objects. `None` when Landlock is not there and the plan lets that go.
 /// # Errors
 /// What the kernel said; a ruleset that is not complete is never returned.
-pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<Made>, RulesetError> {
+pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<ReadyRuleset>, RulesetError> {
     if !plan.has(Layer::LandlockFilesystem) {
         return Ok(None);
     }
@@ -39,13 +38,31 @@ pub(super) fn make(plan: &Plan, kernel_abi: u32) -> Result<Option<Made>, Ruleset
                 ruleset = ruleset.add_rule(PathBeneath::new(fd.as_fd(), rights))?;
             }
             RuleObject::Inner(path, folder) => {
-                inner.push((path.clone(), fitting(rights, *folder, abi).bits()))
+                inner.push((path.to_cstring(), fitting(rights, *folder, abi).bits()))
             }
         }
     }
     let flags = if kernel_abi >= 7 { LOG_SAME_EXEC_OFF } else { 0 };
+    let of_device = crate::plan::rights::Actions::of_access(&crate::profile::Access::Dev, true);
+    let terminal = plan.bare.as_ref().map_or(0, |_| (bits(of_device, abi) & handled).bits());
     let made: Option<OwnedFd> = ruleset.into();
-    Ok(made.map(|fd| (fd, inner, flags)))
+    Ok(made.map(|ruleset| ReadyRuleset { ruleset, inner, terminal, flags }))
+}
+
+/// What a run without namespaces has beside: the filter, and a ruleset that keeps signals among those it holds for.
+/// # Errors
+/// What the kernel said.
+pub(super) fn make_bare(plan: &Plan, reach: Vec<Instruction>) -> Result<Option<ReadyBare>, RulesetError> {
+    if plan.bare.is_none() {
+        return Ok(None);
+    }
+    let seal = if plan.state(Layer::LandlockScopes) == State::Enforced {
+        let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        ruleset.scope(Scope::Signal)?.create()?.into()
+    } else {
+        None
+    };
+    Ok(Some(ReadyBare { reach, seal, launcher: nix::unistd::getpid().as_raw() }))
 }
 
 fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
@@ -53,7 +70,8 @@ fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetC
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(handled)?;
     let network = &plan.profile.network;
     let ports = plan.state(Layer::LandlockNetwork) == State::Enforced;
-    let closed = network.mode == crate::profile::NetworkMode::None;
+    let host = network.mode == crate::profile::NetworkMode::Host;
+    let closed = network.mode == crate::profile::NetworkMode::None || (plan.bare.is_some() && !host);
     if ports && (closed || network.connect_tcp.is_some()) {
         ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
     }

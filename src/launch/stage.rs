@@ -15,6 +15,15 @@ macro_rules! stages {
             /// Every stage, in order.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// Whether it is left out where there are no namespaces.
+            pub fn needs_namespaces(self) -> bool {
+                matches!(
+                    self,
+                    Self::MapIds | Self::NewRoot | Self::Entry | Self::Pivot | Self::SealRoot | Self::Loopback
+                        | Self::HostName | Self::InnerUser | Self::ForbidNamespaces
+                )
+            }
+
             /// What people read: a verb and its object.
             pub fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }

@@ -41,6 +41,8 @@ pub struct Abilities {
     pub listener: bool,
     /// A cgroup v2 leaf can be made.
     pub cgroup: bool,
+    /// This user may make user namespaces. Only tried where the profile accepts their lack; true otherwise.
+    pub namespaces: bool,
 }
 
 /// Judges every layer. `needs_guard`: a protected name does not exist yet.
@@ -49,11 +51,12 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
     let wish = profile.landlock;
     let ports = profile.network.connect_tcp.is_some()
         || profile.network.bind_tcp.is_some()
-        || profile.network.mode == NetworkMode::None;
+        || profile.network.mode == NetworkMode::None
+        || (!abilities.namespaces && profile.network.mode != NetworkMode::Host);
     let limits = profile.limits;
     let whole = limits.memory_bytes.is_some() || limits.processes.is_some() || limits.cpu_millis.is_some();
     let mut layers = vec![
-        plan(Layer::Namespaces, true, State::Enforced, "user mount pid net ipc uts cgroup".into()),
+        plan(Layer::Namespaces, true, yes(abilities.namespaces), "user mount pid net ipc uts cgroup".into()),
         plan(Layer::LandlockFilesystem, wish.filesystem, files(abi), files_detail(abi)),
         plan(
             Layer::LandlockNetwork,

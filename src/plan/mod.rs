@@ -4,6 +4,7 @@
 //! kept open for the launch. What a person wrote wrongly is found here, all of it at once.
 #![forbid(unsafe_code)]
 
+mod bare;
 mod bpf;
 pub mod command;
 mod dispatch;
@@ -14,15 +15,18 @@ mod filter_text;
 pub mod layers;
 mod place;
 pub mod protect;
+mod reach;
 pub mod rights;
 mod trap;
 pub mod view;
 #[cfg(test)]
 mod view_tests;
 
+pub use bare::Bare;
 pub use bpf::{CallData, Decision, MAX_INSTRUCTIONS, Program, decide};
 pub use filter::{FilterError, compile, filter_program};
 pub use filter_text::disassemble;
+pub use reach::reach_filter;
 pub use trap::{trap_filter, unserved};
 
 use crate::base::{InnerPath, Source};
@@ -64,6 +68,8 @@ pub struct Plan {
     pub chdir: InnerPath,
     /// Each layer: asked for, and what this machine can do.
     pub layers: Vec<LayerPlan>,
+    /// What is lost, when namespaces are missing and that is accepted.
+    pub bare: Option<Bare>,
 }
 
 /// Why there is no plan.
@@ -77,6 +83,8 @@ pub enum PlanError {
     Chdir(InnerPath),
     /// Required layers this machine cannot put in force.
     Layers(Vec<LayerPlan>),
+    /// Neither namespaces nor Landlock: nothing would confine the agent, whatever is accepted.
+    NothingLeft,
 }
 
 /// Makes the plan.
@@ -88,17 +96,30 @@ pub fn build(
     abilities: Abilities,
     tree: &dyn Tree,
 ) -> Result<Plan, PlanError> {
-    let view = view::build(&profile.filesystem, tree).map_err(PlanError::View)?;
+    if !abilities.namespaces && (abilities.landlock_abi == 0 || !abilities.seccomp) {
+        return Err(PlanError::NothingLeft);
+    }
+    let mut view = view::build(&profile.filesystem, tree).map_err(PlanError::View)?;
+    let bare = (!abilities.namespaces)
+        .then(|| bare::strip(&mut view, &profile, abilities.landlock_abi, tree))
+        .transpose()
+        .map_err(PlanError::View)?;
     let environment = environment::choose(&profile.environment, &wish.environment);
     let chdir = working_folder(wish, &view)?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
     let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
-    let layers = layers::judge(&profile, abilities, !view.missing.is_empty());
+    let mut layers = layers::judge(&profile, abilities, !view.missing.is_empty());
+    if let Some(bare) = &bare {
+        layers
+            .iter_mut()
+            .filter(|plan| plan.layer == Layer::Namespaces)
+            .for_each(|plan| plan.detail = bare.detail());
+    }
     let refused = layers::refused(&layers, &profile);
     if !refused.is_empty() {
         return Err(PlanError::Layers(refused));
     }
-    Ok(Plan { profile, view, command, environment, chdir, layers })
+    Ok(Plan { profile, view, command, environment, chdir, layers, bare })
 }
 
 impl Plan {
@@ -114,7 +135,7 @@ impl Plan {
 
     /// Whether the sandbox has a network namespace of its own.
     pub fn own_network(&self) -> bool {
-        self.profile.network.mode != NetworkMode::Host
+        self.profile.network.mode != NetworkMode::Host && self.bare.is_none()
     }
 
     /// The environment as execve(2) wants it.

@@ -18,6 +18,8 @@ struct Data {
 
 /// _LINUX_CAPABILITY_VERSION_3 (capget(2)): two words for each set.
 const VERSION_3: u32 = 0x2008_0522;
+/// CAP_SETPCAP of linux/capability.h: it may lower the bounding set.
+const CAP_SETPCAP: u32 = 8;
 /// SECBIT_NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE, KEEP_CAPS off, each with its lock (capabilities(7)).
 const SECUREBITS: libc::c_ulong = 0b1110_1111;
 
@@ -36,6 +38,19 @@ pub fn drop_all() -> Sys<()> {
     }
     // SAFETY: PR_SET_SECUREBITS takes an integer.
     checked_int(unsafe { libc::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) })?;
+    empty_sets()
+}
+
+/// As [`drop_all`] where we hold CAP_SETPCAP. Without it the bounding set and the securebits are out of reach, and
+/// with no_new_privs they give nothing: then every other set is emptied.
+/// # Errors
+/// `EBUSY` when a capability is still there afterwards.
+pub fn drop_held() -> Sys<()> {
+    let [low, _] = get()?;
+    if low.effective & 1 << CAP_SETPCAP != 0 { drop_all() } else { empty_sets() }
+}
+
+fn empty_sets() -> Sys<()> {
     let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
     // SAFETY: PR_CAP_AMBIENT takes integers.
     checked_int(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, clear, 0, 0, 0) })?;

@@ -218,11 +218,18 @@ pub fn set_dumpable(on: bool) -> Sys<()> {
     prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(on)).map(drop)
 }
 
-/// This signal comes when the thread that made us ends. A change of credentials clears it (prctl(2)).
+/// This signal comes when the thread that made us ends; 0 takes the wish back. A change of credentials clears it (prctl(2)).
 /// # Errors
 /// `EINVAL` for a number that is no signal.
 pub fn die_with_parent(signal: i32) -> Sys<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.unsigned_abs())).map(drop)
+}
+
+/// Descendants whose parent ended become children of this process (prctl(2), PR_SET_CHILD_SUBREAPER).
+/// # Errors
+/// None known.
+pub fn adopt_orphans() -> Sys<()> {
+    prctl(libc::PR_SET_CHILD_SUBREAPER, 1).map(drop)
 }
 
 /// The name `ps` shows, at most 15 bytes.

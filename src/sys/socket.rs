@@ -19,6 +19,16 @@ pub fn message_pair() -> Sys<(OwnedFd, OwnedFd)> {
     Ok((first, unsafe { OwnedFd::from_raw_fd(pair[1]) }))
 }
 
+/// A local socket without a peer: what a probe tries and a filter must refuse.
+/// # Errors
+/// What the filter says.
+pub fn open_local() -> Sys<OwnedFd> {
+    // SAFETY: integers only.
+    let raw = checked_int(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// Room for a header and one descriptor; `u64` aligns it as cmsghdr wants.
 type OneDescriptor = [u64; 3];
 /// Room for SCM_MAX_FD (253) descriptors: nothing a peer adds is cut off unseen.

@@ -102,7 +102,7 @@ fn always_lost(profile: &Profile, landlock_abi: u32) -> Vec<String> {
             .to_owned(),
         "the processes of this machine are listed in /proc".to_owned(),
         "processes the command leaves behind survive if aisandbox-init is killed from outside".to_owned(),
-        "the limit of processes counts all processes of this user (no cgroup: RLIMIT_NPROC)".to_owned(),
+        "without a cgroup, the limit of processes counts every process of this user".to_owned(),
         "local sockets and System V objects, which would be the host's own, are refused".to_owned(),
     ];
     if landlock_abi < 6 {

@@ -73,13 +73,26 @@ pub fn clone_into_namespaces(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Sys<
     }
     // SAFETY: one thread (checked above), no CLONE_VM: the child has its own copy of all memory and of this stack, so
     // returning twice is as sound as fork(2). `args` and `pidfd` outlive the call.
-    let rc = checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) })?;
+    let made = checked(unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<CloneArgs>()) });
+    let rc = match made {
+        // Containers hide clone3, whose flags a filter cannot read. Without namespaces clone(2) does the same.
+        Err(Errno::ENOSYS) if flags == 0 && cgroup.is_none() => clone_plainly(&mut pidfd)?,
+        other => other?,
+    };
     if rc == 0 {
         return Ok(Side::Child);
     }
     // SAFETY: with CLONE_PIDFD the kernel stored a new descriptor of ours there.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     Ok(Side::Parent(ChildProcess { pid: Pid::try_from(rc).map_err(|_| Errno::EOVERFLOW)?, pidfd }))
+}
+
+/// clone(2) with CLONE_PIDFD (Linux 5.2): a fork that also stores a descriptor of the child.
+fn clone_plainly(pidfd: &mut RawFd) -> Sys<libc::c_long> {
+    let none = ptr::null::<libc::c_void>();
+    let flags = libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: no CLONE_VM, no stack: as fork(2) with one thread (the caller checked); `pidfd` outlives the call.
+    checked(unsafe { libc::syscall(libc::SYS_clone, flags, none, pidfd as *mut RawFd, none, none) })
 }
 
 /// CLONE_INTO_CGROUP of linux/sched.h (Linux 5.7); libc has it as a signed constant that overflows.

@@ -1,0 +1,370 @@
+//! Where user namespaces are refused: the launch stops, or goes on without them where that is accepted, and says what
+//! is lost. Each case runs in a user namespace that allows no other, as a container does.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
+
+mod inject;
+mod support;
+
+use aisandbox::host::facts::Facts;
+use inject::Rule;
+use std::ffi::{CStr, CString};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::time::Duration;
+use support::pty::Terminal;
+use support::run::{Output, Run, comes_true, processes_with};
+use support::{Home, for_each_user, has_program, skip};
+
+const ACCEPTED: [&str; 2] = ["--allow-degraded", "namespaces"];
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The run, where no further user namespace can be made.
+fn refused(home: &Home, mut run: Run) -> Run {
+    let map = CString::new(format!("{0} {0} 1", home.user.uid)).unwrap();
+    let enter = move || {
+        nix::sys::prctl::set_dumpable(true)?; // who changed ids does not own its own /proc files
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)?;
+        put(c"/proc/self/setgroups", c"deny")?;
+        put(c"/proc/self/uid_map", &map)?;
+        put(c"/proc/self/gid_map", &map)?;
+        put(c"/proc/sys/user/max_user_namespaces", c"0")
+    };
+    // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.
+    unsafe { run.command.pre_exec(enter) };
+    run
+}
+
+fn put(path: &CStr, text: &CStr) -> io::Result<()> {
+    let file = nix::fcntl::open(path, nix::fcntl::OFlag::O_WRONLY, nix::sys::stat::Mode::empty())?;
+    nix::unistd::write(&file, text.to_bytes())?;
+    Ok(())
+}
+
+/// A script under `cowork`, without namespaces.
+fn bare(home: &Home, flags: &[&str], script: &str) -> Run {
+    refused(home, home.sandboxed(&[&ACCEPTED[..], flags].concat(), script))
+}
+
+/// The control: the same script at the same place without a sandbox.
+fn outside(home: &Home, script: &str) -> Output {
+    refused(home, Run::new(Path::new("/bin/sh"), home).args(&["-c", script])).output()
+}
+
+fn landlock_abi() -> u32 {
+    Facts::for_launch().landlock.abi
+}
+
+#[test]
+fn a_launch_that_does_not_accept_it_stops_and_names_the_way_out() {
+    for_each_user(|home| {
+        assert_eq!(home.exec(&[], "echo ran").expect_code(0), "ran\n"); // the control: namespaces can be had
+        let ran = refused(&home, home.sandboxed(&[], "echo ran")).output();
+        assert_eq!(ran.expect_code(125), "");
+        ran.expect_said("make namespaces");
+        ran.expect_said("`--allow-degraded namespaces` goes without");
+    });
+}
+
+#[test]
+fn a_launch_that_accepts_it_runs_says_so_and_records_it() {
+    for_each_user(|home| {
+        let ran = bare(&home, &[], "echo ran; exit 7").output();
+        assert_eq!(ran.expect_code(7), "ran\n");
+        ran.expect_said("no namespaces here");
+        ran.expect_said("lost: ");
+        let quiet = bare(&home, &["-q"], "kill -9 $$").output();
+        assert_eq!(quiet.expect_code(137), "");
+        quiet.expect_said("no namespaces here");
+        assert!(!quiet.stderr().contains("lost: "));
+        for record in home.records() {
+            let degraded = record.lines().find(|line| line.contains("\"event\":\"degraded\""));
+            let line = degraded.expect("an event about the namespaces");
+            assert!(line.contains("lost: ") && line.contains("--allow-degraded"), "{line}");
+        }
+        assert_eq!(home.records().len(), 2);
+    });
+}
+
+#[test]
+fn where_namespaces_can_be_had_they_are_used_although_their_lack_is_accepted() {
+    for_each_user(|home| {
+        let ran = home.exec(&ACCEPTED, "echo $PPID; test ! -e /etc/shadow && echo hidden");
+        assert_eq!(ran.expect_code(0), "1\nhidden\n");
+        assert!(!ran.stderr().contains("no namespaces here"));
+    });
+}
+
+#[test]
+fn nothing_outside_the_view_can_be_read_or_written() {
+    let script = "echo ran; cat ../.ssh/key; echo x > ../made; echo x >> ../.ssh/key; mv ../.ssh ../moved; \
+                  ln ../.ssh/key here; cat here; truncate -s 0 ../.ssh/key; echo x > work-made; cat work-made";
+    for_each_user(|home| {
+        home.write(".ssh/key", "secret\n");
+        let ran = bare(&home, &[], script).output();
+        assert_eq!(ran.expect_code(0), "ran\nx\n");
+        assert_eq!(std::fs::read_to_string(home.join(".ssh/key")).unwrap(), "secret\n");
+        assert!(!home.join("made").exists() && !home.join("moved").exists());
+        assert!(!home.join("work/here").exists());
+        let free = outside(&home, script); // the control: nothing else forbids it
+        assert!(free.stdout().starts_with("ran\nsecret\n"), "{free:?}");
+        assert!(home.join("made").exists() && home.join("moved").exists());
+    });
+}
+
+const REACH: &str = r#"
+import socket, sys
+def tried(name, act):
+    try: act(); print(name)
+    except OSError as error: print("no", name, error.errno)
+path, journal, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tried("local", lambda: socket.socket(socket.AF_UNIX).connect(path))
+pair = lambda kind: socket.socketpair(socket.AF_UNIX, kind)
+tried("datagram", lambda: pair(socket.SOCK_DGRAM)[0].sendto(b"x", journal))
+tried("tcp", lambda: socket.socket().connect(("127.0.0.1", port)))
+tried("pair", lambda: pair(socket.SOCK_STREAM))
+"#;
+
+#[test]
+fn no_socket_of_the_host_can_be_reached() {
+    if !has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (stream, datagram) = (home.work().join("stream"), home.work().join("datagram"));
+        let _local = UnixListener::bind(&stream).unwrap();
+        let _datagram = UnixDatagram::bind(&datagram).unwrap();
+        for path in [&stream, &datagram] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+        }
+        home.write("work/reach.py", REACH);
+        let port = tcp.local_addr().unwrap().port();
+        let script = format!("python3 reach.py {} {} {port}", stream.display(), datagram.display());
+        assert_eq!(outside(&home, &script).expect_code(0), "local\ndatagram\ntcp\npair\n");
+        let ran = bare(&home, &[], &script).output();
+        assert_eq!(ran.expect_code(0), "no local 13\nno datagram 13\nno tcp 13\npair\n");
+        let ran = bare(&home, &["--net", "host"], &script).output();
+        assert_eq!(ran.expect_code(0), "no local 13\nno datagram 13\ntcp\npair\n");
+    });
+}
+
+#[test]
+fn a_protected_name_that_does_not_exist_cannot_come_into_being_by_any_way() {
+    let script = "echo ran; mkdir -p .git/hooks; echo x > .bashrc; mkdir other other/hooks; mv .git moved; \
+                  mv other .git; mkdir .git; mkdir .git/hooks; ln -s moved .git; mkdir moved/hooks; mv moved .git; \
+                  mkdir -p .vscode; echo end";
+    for_each_user(|home| {
+        home.make_folder("work/.git");
+        let ran = bare(&home, &[], script).output();
+        assert_eq!(ran.expect_code(0), "ran\nend\n");
+        for name in [".git/hooks", ".bashrc", ".vscode"] {
+            assert!(!home.work().join(name).exists(), "{name}: {}", ran.stderr());
+        }
+        let denied = home.records().concat().matches("protected").count();
+        assert!(denied > 0, "no refusal was recorded");
+        outside(&home, "rm -rf moved other; mkdir -p .git/hooks .vscode; echo x > .bashrc").expect_code(0);
+        assert!(home.work().join(".git/hooks").exists()); // the control
+    });
+}
+
+#[test]
+fn protected_places_that_exist_are_named_as_open() {
+    for_each_user(|home| {
+        home.write("work/.git/config", "[core]\n");
+        let ran = bare(&home, &[], "echo ran; echo x >> .git/config").output();
+        assert_eq!(ran.expect_code(0), "ran\n");
+        ran.expect_said(&format!("can be changed: {}/.git/config", home.work().display()));
+        assert_eq!(std::fs::read_to_string(home.work().join(".git/config")).unwrap(), "[core]\nx\n");
+    });
+}
+
+#[test]
+fn what_a_rule_cannot_take_out_again_is_named() {
+    for_each_user(|home| {
+        let below = home.make_folder("work/below");
+        let below = below.to_str().unwrap();
+        for flag in ["--ro", "--mask"] {
+            bare(&home, &[flag, below], "true").output().expect_said(&format!("says: {below}\n"));
+        }
+        let beside = home.make_folder("beside");
+        let ran = bare(&home, &["--ro", beside.to_str().unwrap()], "true").output();
+        assert!(!ran.stderr().contains("more open"), "{}", ran.stderr()); // the control
+    });
+}
+
+#[test]
+fn a_host_path_elsewhere_is_refused() {
+    for_each_user(|home| {
+        let flags = ["--ro-bind", "/usr/share", "/elsewhere"];
+        assert_eq!(home.exec(&flags, "ls -d /elsewhere/doc").expect_code(0), "/elsewhere/doc\n"); // the control
+        let ran = bare(&home, &flags, "echo ran").output();
+        assert_eq!(ran.expect_code(125), "");
+        ran.expect_said("without namespaces /usr/share cannot appear at another path");
+    });
+}
+
+#[test]
+fn no_signal_reaches_init_or_a_process_outside() {
+    if landlock_abi() < 6 {
+        skip("Landlock has no signal scope here (ABI 6)");
+        return;
+    }
+    for_each_user(|home| {
+        let sleeper = Run::new(Path::new("/bin/sleep"), &home).args(&["600"]).start();
+        let script = format!(
+            "kill -0 {} && echo reached; kill -9 $PPID && echo killed; sleep 0.2; echo end",
+            sleeper.pid()
+        );
+        let control = format!("kill -0 {} && echo reached", sleeper.pid());
+        assert_eq!(outside(&home, &control).stdout(), "reached\n");
+        assert_eq!(bare(&home, &[], &script).output().expect_code(0), "end\n");
+    });
+}
+
+/// A sleep that no other test starts, and the number by which its processes are found.
+fn odd_sleep(home: &Home, number: u32) -> (String, String) {
+    let time = format!("{}.{}{number}", 70 + number, home.user.uid + std::process::id());
+    (format!("sleep {time}"), time)
+}
+
+#[test]
+fn what_the_command_leaves_behind_ends_with_it() {
+    for_each_user(|home| {
+        let (sleep, mark) = odd_sleep(&home, 1);
+        let leave = format!("{sleep} & setsid {sleep} & (setsid sh -c '{sleep} & {sleep}' &) ; sleep 0.3");
+        outside(&home, &format!("({leave}) >/dev/null 2>&1")).expect_code(0);
+        let left = processes_with(&mark);
+        assert!(left.len() >= 4, "{left:?}"); // the control
+        for pid in left {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
+        }
+        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()));
+        bare(&home, &[], &leave).output().expect_code(0);
+        assert_eq!(processes_with(&mark), [0; 0]);
+    });
+}
+
+#[test]
+fn everything_ends_when_the_launcher_is_killed() {
+    for_each_user(|home| {
+        let (sleep, mark) = odd_sleep(&home, 2);
+        let script = format!("{sleep} & (setsid sh -c '{sleep} & {sleep}' &) ; echo ready; {sleep}");
+        let mut started = bare(&home, &[], &script).start();
+        assert_eq!(started.read_line(), "ready");
+        assert!(comes_true(PATIENCE, || processes_with(&mark).len() >= 4)); // the control
+        started.signal(libc::SIGKILL);
+        started.child.wait().unwrap();
+        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()), "{:?}", processes_with(&mark));
+        for folder in private_folders(&home) {
+            drop(std::fs::remove_dir_all(folder)); // nobody was left to do it
+        }
+    });
+}
+
+#[test]
+fn wall_time_ends_what_ignores_the_request() {
+    for_each_user(|home| {
+        let (sleep, mark) = odd_sleep(&home, 3);
+        let script = format!("trap '' TERM; setsid sh -c \"{sleep}; true\" & while :; do {sleep}; done");
+        bare(&home, &["--timeout", "1s"], &script).output().expect_code(124);
+        assert_eq!(processes_with(&mark), [0; 0]);
+    });
+}
+
+/// Private folders of this home's user under the runtime folder of its runs.
+fn private_folders(home: &Home) -> Vec<std::path::PathBuf> {
+    let runs: Vec<String> = std::fs::read_dir(home.join(".local/state/aisandbox/runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let place = |run: String| Path::new("/tmp").join(format!("aisandbox-{run}"));
+    runs.into_iter().map(place).filter(|folder| folder.exists()).collect()
+}
+
+#[test]
+fn the_private_folder_is_home_and_temporary_and_goes_with_the_run() {
+    let script = "test \"$HOME\" = \"$TMPDIR\" && stat -c '%a %u' \"$HOME\"; mktemp >/dev/null && echo made; \
+                  mkdir -p \"$HOME/a/b\"; touch \"$HOME/a/b/c\"; chmod 0 \"$HOME/a/b\" \"$HOME/a\"; echo $HOME";
+    for_each_user(|home| {
+        let ran = bare(&home, &[], script).output();
+        let text = ran.expect_code(0);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..2], [format!("700 {}", home.user.uid), "made".to_owned()]);
+        assert!(lines[2].starts_with("/tmp/aisandbox-") && !Path::new(lines[2]).exists(), "{text}");
+        assert_eq!(private_folders(&home), [Path::new("/none"); 0]);
+        let failed = bare(&home, &[], "true").env("PATH", "/nowhere").output(); // and after a launch that failed
+        failed.expect_code(127);
+        assert_eq!(private_folders(&home), [Path::new("/none"); 0]);
+    });
+}
+
+#[test]
+fn a_terminal_is_the_commands_own_and_the_others_stay_closed() {
+    for_each_user(|home| {
+        let other = nix::pty::openpty(None, None).unwrap();
+        let other = nix::unistd::ttyname(&other.slave).unwrap();
+        std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let script = format!(
+            "(echo through > /dev/tty) && (echo opened > $(tty)); (echo x > {}) || echo kept; echo end",
+            other.display()
+        );
+        let mut terminal = Terminal::start(bare(&home, &["-q"], &script));
+        let seen = terminal.wait_for("end");
+        assert!(seen.contains("through") && seen.contains("opened") && seen.contains("kept"), "{seen}");
+        assert_eq!(terminal.finish(), 0);
+        outside(&home, &format!("echo x > {}", other.display())).expect_code(0); // the control
+    });
+}
+
+#[test]
+fn neither_namespaces_nor_landlock_is_refused_whatever_is_accepted() {
+    for_each_user(|home| {
+        let rules = [Rule::on(libc::SYS_landlock_create_ruleset).fails(libc::ENOSYS)];
+        let flags = ["--allow-degraded", "landlock-filesystem"];
+        let ran = inject::under(bare(&home, &flags, "echo ran"), &rules).output();
+        assert_eq!(ran.expect_code(125), "");
+        ran.expect_said("nothing would confine the command");
+        let ran = inject::under(home.sandboxed(&flags, "echo ran"), &rules).output(); // the control
+        assert_eq!(ran.expect_code(0), "ran\n");
+    });
+}
+
+#[test]
+fn it_works_where_clone3_is_hidden_as_in_containers() {
+    for_each_user(|home| {
+        let rules = [Rule::on(libc::SYS_clone3).fails(libc::ENOSYS)];
+        assert_eq!(inject::under(bare(&home, &[], "echo ran"), &rules).output().expect_code(0), "ran\n");
+    });
+}
+
+#[test]
+fn explain_and_why_tell_of_a_view_without_namespaces() {
+    for_each_user(|home| {
+        let ask = |args: &[&str]| refused(&home, home.aisandbox(args)).output();
+        let text = ask(&["explain", "--allow-degraded", "namespaces"]).expect_code(0);
+        assert!(text.contains("lost without namespaces: ") && !text.contains("leave the old root"), "{text}");
+        let plain = ask(&["explain"]).expect_code(0);
+        assert!(!plain.contains("lost without") && plain.contains("leave the old root")); // the control
+        let key = home.write(".ssh/key", "secret");
+        let why = |path: &Path| ask(&["why", "--allow-degraded", "namespaces", path.to_str().unwrap()]).code;
+        assert_eq!((why(&key), why(&home.work())), (1, 0));
+    });
+}
+
+#[test]
+fn no_capability_is_left_and_none_can_be_gained() {
+    let script = "grep -E '^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t\\n'";
+    for_each_user(|home| {
+        let zeros = "0".repeat(16);
+        let none = format!("CapInh:{zeros}CapPrm:{zeros}CapEff:{zeros}");
+        let ran = bare(&home, &[], script).output().expect_code(0);
+        assert_eq!(ran, format!("{none}CapAmb:{zeros}NoNewPrivs:1Seccomp:2"));
+        let free = outside(&home, script).expect_code(0);
+        assert!(free.contains("NoNewPrivs:0"), "{free}"); // the control
+        assert_eq!(free.contains(&none), !home.user.is_root());
+        io::stderr().flush().unwrap();
+    });
+}

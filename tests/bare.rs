@@ -85,6 +85,10 @@ fn a_launch_that_accepts_it_runs_says_so_and_records_it() {
             assert!(line.contains("lost: ") && line.contains("--allow-degraded"), "{line}");
         }
         assert_eq!(home.records().len(), 2);
+        let profile = "version: 1\ndescription: x\nextends: [cowork]\nallow_degraded: [namespaces]\n";
+        let profile = home.write("bare.yaml", profile);
+        let flags = ["--profile", profile.to_str().unwrap()];
+        assert_eq!(refused(&home, home.sandboxed(&flags, "echo ran")).output().expect_code(0), "ran\n");
     });
 }
 
@@ -244,6 +248,21 @@ fn what_the_command_leaves_behind_ends_with_it() {
         assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()));
         bare(&home, &[], &leave).output().expect_code(0);
         assert_eq!(processes_with(&mark), [0; 0]);
+    });
+}
+
+#[test]
+fn a_process_that_hops_from_one_to_the_next_ends_too() {
+    for_each_user(|home| {
+        let (_, mark) = odd_sleep(&home, 4);
+        home.write_program("work/hop", "#!/bin/sh\n\"$0\" \"$1\" &\n");
+        let script = format!("./hop {mark} & echo ready; sleep 0.5");
+        let mut started = bare(&home, &[], &script).start();
+        assert_eq!(started.read_line(), "ready");
+        let hops = |pid: &i32| *pid != started.pid();
+        assert!(comes_true(PATIENCE, || processes_with(&mark).iter().filter(|pid| hops(pid)).count() > 0));
+        started.finish().expect_code(0);
+        assert!(!comes_true(Duration::from_millis(200), || !processes_with(&mark).is_empty()));
     });
 }
 

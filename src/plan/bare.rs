@@ -100,7 +100,8 @@ fn always_lost(profile: &Profile, landlock_abi: u32) -> Vec<String> {
         "modes, owners, times and attributes of this user's own files can be changed anywhere".to_owned(),
         "the profile's own /tmp, empty folders, files and links: HOME and TMPDIR are one private folder"
             .to_owned(),
-        "the processes of this machine are listed in /proc".to_owned(),
+        "the processes of this machine are listed in /proc, and this user's can be slowed (priority)"
+            .to_owned(),
         "processes the command leaves behind survive if aisandbox-init is killed from outside".to_owned(),
         "without a cgroup, the limit of processes counts every process of this user".to_owned(),
         "local sockets and System V objects, which would be the host's own, are refused".to_owned(),

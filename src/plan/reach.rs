@@ -46,7 +46,11 @@ pub fn reach_filter(arch: Arch, network: bool, landlock_abi: u32) -> Program {
     let answers: BTreeMap<u32, Answer> = CLOSED
         .iter()
         .map(|call| (*call, Answer::Return(REFUSED)))
-        .chain([("socket", socket), ("socketpair", Answer::Run(connected_pairs()))])
+        .chain([
+            ("socket", socket),
+            ("socketpair", Answer::Run(connected_pairs())),
+            ("prlimit64", Answer::Run(own_limits())),
+        ])
         .chain(truncate)
         .filter_map(|(call, answer)| Some((call_number(call, arch)?, answer)))
         .collect();
@@ -73,6 +77,20 @@ fn connected_pairs() -> Vec<Instruction> {
         plain(AND, TYPE_MASK),
         branch(IF_EQ, SOCK_STREAM, 2, 0),
         branch(IF_EQ, SOCK_SEQPACKET, 1, 0),
+        plain(RETURN, REFUSED),
+        plain(RETURN, RET_ALLOW),
+    ]
+}
+
+/// A limit of another process of this user could end it, or init (RLIMIT_CPU); asking for one stays.
+fn own_limits() -> Vec<Instruction> {
+    vec![
+        plain(LOAD, AT_ARGS),
+        branch(IF_EQ, 0, 5, 0),
+        plain(LOAD, AT_ARGS + 16),
+        branch(IF_EQ, 0, 0, 2),
+        plain(LOAD, AT_ARGS + 20),
+        branch(IF_EQ, 0, 1, 0),
         plain(RETURN, REFUSED),
         plain(RETURN, RET_ALLOW),
     ]
@@ -126,6 +144,22 @@ mod tests {
             assert_eq!(ask(false, call, 0, 0), expected, "{call}");
         }
         assert!(CLOSED.iter().all(|call| call_number(call, Arch::X86_64).is_some()));
+    }
+
+    #[test]
+    fn a_limit_is_set_for_the_caller_alone() {
+        let arch = Arch::host();
+        let ask = |pid: u64, new: u64| {
+            let number = call_number("prlimit64", arch).unwrap();
+            let call = CallData { number, audit_arch: arch.audit(), args: [pid, 0, new, 0, 0, 0] };
+            decide(&reach_filter(arch, false, 7).instructions, &call)
+        };
+        for (pid, new) in [(0, 1), (0, 0), (7, 0)] {
+            assert_eq!(ask(pid, new), Decision::Allow, "{pid} {new}");
+        }
+        for new in [1, 1 << 40, u64::MAX] {
+            assert_eq!(ask(7, new), NO, "{new}");
+        }
     }
 
     #[test]

@@ -313,10 +313,10 @@ fn the_private_folder_is_home_and_temporary_and_goes_with_the_run() {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..2], [format!("700 {}", home.user.uid), "made".to_owned()]);
         assert!(lines[2].starts_with("/tmp/aisandbox-") && !Path::new(lines[2]).exists(), "{text}");
-        assert_eq!(private_folders(&home), [Path::new("/none"); 0]);
+        assert!(private_folders(&home).is_empty());
         let failed = bare(&home, &[], "true").env("PATH", "/nowhere").output(); // and after a launch that failed
         failed.expect_code(127);
-        assert_eq!(private_folders(&home), [Path::new("/none"); 0]);
+        assert!(private_folders(&home).is_empty());
     });
 }
 

@@ -10,7 +10,7 @@ use aisandbox::host::{HostTree, mounts};
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, start};
 use aisandbox::plan::layers::Abilities;
-use aisandbox::plan::{Plan, Wish, build, filter_program, trap_filter};
+use aisandbox::plan::{Plan, Wish, build, filter_program, reach_filter, trap_filter};
 use aisandbox::profile::{Arch, Context, find_filter, load_str};
 use aisandbox::sys::process::{self, Ended};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -111,38 +111,55 @@ type Case = fn(&Folder);
 fn cases() -> Vec<(&'static str, Case)> {
     vec![
         ("everything on", |folder| {
-            runs_to_its_end(folder, true, false);
+            runs_to_its_end(folder, ALL);
         }),
         ("classic mounts", |folder| {
-            runs_to_its_end(folder, false, false);
+            runs_to_its_end(folder, How { mount_api: false, ..ALL });
         }),
         ("a terminal", |folder| {
-            runs_to_its_end(folder, true, true);
+            runs_to_its_end(folder, How { terminal: true, ..ALL });
+        }),
+        ("no namespaces", |folder| {
+            runs_to_its_end(folder, How { namespaces: false, ..ALL });
+        }),
+        ("no namespaces and a terminal", |folder| {
+            runs_to_its_end(folder, How { namespaces: false, terminal: true, ..ALL });
         }),
         ("a stage that fails", |folder| {
             let lost = folder.0.join("lost");
             std::fs::write(&lost, "#!/no/such/interpreter\n").unwrap();
             make_executable(&lost);
-            let outcome = launched(folder, &["./lost"], true, false);
+            let outcome = launched(folder, &["./lost"], ALL);
             assert_eq!(outcome.code(), 127, "{outcome:?}");
         }),
         ("a script without an interpreter line", |folder| {
             let script = folder.0.join("script");
             std::fs::write(&script, "exit 6\n").unwrap();
             make_executable(&script);
-            assert_eq!(launched(folder, &["./script"], true, false), Outcome::Exited(6));
+            assert_eq!(launched(folder, &["./script"], ALL), Outcome::Exited(6));
         }),
     ]
 }
 
-fn runs_to_its_end(folder: &Folder, mount_api: bool, terminal: bool) {
-    let script = if terminal { "test -t 0 && exit 7" } else { "exit 7" };
-    assert_eq!(launched(folder, &["sh", "-c", script], mount_api, terminal), Outcome::Exited(7));
+/// What a case has.
+#[derive(Clone, Copy)]
+struct How {
+    mount_api: bool,
+    terminal: bool,
+    namespaces: bool,
+}
+
+const ALL: How = How { mount_api: true, terminal: false, namespaces: true };
+
+fn runs_to_its_end(folder: &Folder, how: How) {
+    let script = if how.terminal { "test -t 0 && exit 7" } else { "exit 7" };
+    assert_eq!(launched(folder, &["sh", "-c", script], how), Outcome::Exited(7));
 }
 
 /// A view with one of everything, so that each act of the child is done.
 const PROFILE: &str = "version: 1
 extends: [cowork]
+allow_degraded: [namespaces]
 filesystem:
   - { path: /data, access: file, content: some }
   - { path: $PWD/secret, access: mask }
@@ -151,25 +168,26 @@ filesystem:
   - { path: /made, access: dir }
 ";
 
-fn launched(folder: &Folder, argv: &[&str], mount_api: bool, terminal: bool) -> Outcome {
+fn launched(folder: &Folder, argv: &[&str], how: How) -> Outcome {
     let facts = Facts::for_launch();
-    let plan = plan(folder, argv, &facts);
+    let plan = plan(folder, argv, &facts, how.namespaces);
     assert!(!plan.view.missing.is_empty(), "the guard has something to guard");
     let filter = find_filter(&plan.profile.seccomp).unwrap();
     let planted = folder.0.parent().unwrap().join(format!("planted-{}", std::process::id()));
     std::fs::write(&planted, "").unwrap();
-    let master = terminal.then(a_terminal_as_stdin);
+    let master = how.terminal.then(a_terminal_as_stdin);
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
-        mount_api,
+        mount_api: how.mount_api,
         mounts: mounts::table().unwrap(),
         filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
         trap: trap_filter(Arch::host()).instructions.to_vec(),
+        reach: reach_filter(Arch::host(), false, facts.landlock.abi).instructions.to_vec(),
         planted: Some(HostPath::new(&planted).unwrap()),
         foreign_abi: true,
         cgroup: false,
         pass: vec![2],
-        pseudo_terminal: terminal,
+        pseudo_terminal: how.terminal,
         tell_namespaces: true,
     };
     let (ready, ends) = prepare(&plan, inputs).unwrap();
@@ -186,7 +204,7 @@ fn launched(folder: &Folder, argv: &[&str], mount_api: bool, terminal: bool) -> 
     outcome
 }
 
-fn plan(folder: &Folder, argv: &[&str], facts: &Facts) -> Plan {
+fn plan(folder: &Folder, argv: &[&str], facts: &Facts, namespaces: bool) -> Plan {
     std::fs::write(folder.0.join("secret"), "").unwrap();
     std::fs::create_dir(folder.0.join("secrets")).unwrap();
     let context = Context {
@@ -211,6 +229,7 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts) -> Plan {
         seccomp: true,
         listener: facts.seccomp.user_notif,
         cgroup: false,
+        namespaces,
     };
     build(profile, &wish, abilities, &HostTree).unwrap()
 }

@@ -181,10 +181,10 @@ pub struct Shape {
     pub seccomp: Option<String>,
     /// Stop unless this layer can be enforced
     #[arg(long, value_name = "LAYER")]
-    pub require: Vec<LayerName>,
+    pub require: Vec<Layer>,
     /// Go on without this layer where the machine lacks it (recorded)
     #[arg(long, value_name = "LAYER")]
-    pub allow_degraded: Vec<LayerName>,
+    pub allow_degraded: Vec<Layer>,
 }
 
 /// `exec`.
@@ -279,36 +279,17 @@ impl From<Net> for NetworkMode {
     }
 }
 
-/// A layer on the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum LayerName {
-    /// Namespaces and the filesystem view
-    Namespaces,
-    /// Landlock on files
-    LandlockFilesystem,
-    /// Landlock on TCP ports
-    LandlockNetwork,
-    /// Landlock on signals and abstract sockets
-    LandlockScopes,
-    /// The system call filter
-    Seccomp,
-    /// Protected names that do not exist yet
-    ProtectNew,
-    /// Limits of the whole sandbox
-    Cgroup,
-}
+impl ValueEnum for Layer {
+    fn value_variants<'a>() -> &'a [Self] {
+        const LAYERS: [Layer; 7] = {
+            let [a, b, c, d, e, f, g] = Layer::ALL;
+            [a.0, b.0, c.0, d.0, e.0, f.0, g.0]
+        };
+        &LAYERS
+    }
 
-impl From<LayerName> for Layer {
-    fn from(name: LayerName) -> Self {
-        match name {
-            LayerName::Namespaces => Self::Namespaces,
-            LayerName::LandlockFilesystem => Self::LandlockFilesystem,
-            LayerName::LandlockNetwork => Self::LandlockNetwork,
-            LayerName::LandlockScopes => Self::LandlockScopes,
-            LayerName::Seccomp => Self::Seccomp,
-            LayerName::ProtectNew => Self::ProtectNew,
-            LayerName::Cgroup => Self::Cgroup,
-        }
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
     }
 }
 

@@ -155,10 +155,10 @@ fn announce(exec: &Exec, plan: &Plan) {
         return;
     }
     for (layer, why, by) in record::degraded(plan) {
-        if plan.bare.is_some() && layer == shape::layer_name(Layer::Namespaces) {
+        if plan.bare.is_some() && layer == Layer::Namespaces.name() {
             continue;
         }
-        if by != "not required" || exec.verbose > 0 {
+        if by != record::NOT_REQUIRED || exec.verbose > 0 {
             complain(&format!("layer {layer} is degraded: {why} (accepted: {by})"), None);
         }
     }
@@ -196,7 +196,7 @@ fn tell_plan(plan: &Plan, run: crate::base::RunId) {
         plan.command.program
     );
     for layer in &plan.layers {
-        tracing::info!("layer {}: {:?}: {}", shape::layer_name(layer.layer), layer.state, layer.detail);
+        tracing::info!("layer {}: {:?}: {}", layer.layer.name(), layer.state, layer.detail);
     }
     for step in &plan.view.steps {
         tracing::debug!("view: {} ({})", step.at, step.asked);

@@ -2,7 +2,7 @@
 
 use super::args::Explain;
 use super::output::{complain, print};
-use super::shape::{self, layer_name};
+use super::shape;
 use crate::host::facts::Facts;
 use crate::launch::{Stage, ruleset};
 use crate::plan::view::{Act, BindFlags, Step};
@@ -69,7 +69,7 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     for layer in &plan.layers {
         let state = format!("{:?}", layer.state).to_lowercase();
         let required = if layer.required { "required" } else { "" };
-        writeln!(out, "  {:<20} {:<9} {:<9} {}", layer_name(layer.layer), state, required, layer.detail)?;
+        writeln!(out, "  {:<20} {:<9} {:<9} {}", layer.layer.name(), state, required, layer.detail)?;
     }
     for lost in plan.bare.iter().flat_map(|bare| &bare.lost) {
         writeln!(out, "  lost without namespaces: {lost}")?;

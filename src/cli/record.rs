@@ -1,6 +1,5 @@
 //! The record of one run: events made from a plan, and the log that must take them before anything runs.
 
-use super::shape::layer_name;
 use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
     Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
@@ -172,15 +171,20 @@ fn layer_state(plan: &crate::plan::layers::LayerPlan) -> LayerState {
         State::Degraded => Enforced::Degraded,
         State::Missing | State::Off => Enforced::Missing,
     };
-    LayerState { layer: layer_name(plan.layer), asked, state, detail: plan.detail.clone() }
+    LayerState { layer: plan.layer.name().to_owned(), asked, state, detail: plan.detail.clone() }
 }
+
+/// Who accepted the lack of a layer that nobody required.
+pub(super) const NOT_REQUIRED: &str = "nobody required it";
 
 /// Layers that are less than whole although they were asked for: name, why, who accepted it.
 pub(super) fn degraded(plan: &Plan) -> Vec<(String, String, String)> {
     let lacking = plan.layers.iter().filter(|layer| matches!(layer.state, State::Degraded | State::Missing));
     let accepted = |layer: Layer| {
         let by = plan.profile.degraded.iter().find(|(known, _)| *known == layer);
-        by.map_or_else(|| "not required".to_owned(), |(_, source)| source.to_string())
+        by.map_or_else(|| NOT_REQUIRED.to_owned(), |(_, source)| source.to_string())
     };
-    lacking.map(|layer| (layer_name(layer.layer), layer.detail.clone(), accepted(layer.layer))).collect()
+    lacking
+        .map(|layer| (layer.layer.name().to_owned(), layer.detail.clone(), accepted(layer.layer)))
+        .collect()
 }

@@ -43,6 +43,9 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
             );
         }
     }
+    if shape.net.is_some() && profile.network.mode == profile::NetworkMode::Host {
+        show_name_servers(profile);
+    }
     if let Some(name) = &shape.hostname {
         profile.hostname.clone_from(name);
     }
@@ -57,6 +60,19 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
         profile.required.push(layer);
     }
     errors
+}
+
+/// A profile without network writes an empty resolv.conf; with the host's network the host's own is meant.
+fn show_name_servers(profile: &mut Profile) {
+    let empty = |entry: &&mut profile::FsEntry| {
+        entry.path.as_path() == Path::new("/etc/resolv.conf")
+            && matches!(&entry.access, Access::File { content } if content.is_empty())
+    };
+    for entry in profile.filesystem.iter_mut().filter(empty) {
+        entry.access = Access::Ro;
+        entry.optional = true;
+        entry.asked = Source::flag("--net");
+    }
 }
 
 fn paths(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut Vec<ProfileError>) {
@@ -267,7 +283,7 @@ pub(super) fn explain_refusal(error: &PlanError) -> u8 {
         }
         PlanError::Layers(layers) => {
             for plan in layers {
-                let name = layer_name(plan.layer);
+                let name = plan.layer.name();
                 let hint = format!(
                     "`--allow-degraded {name}` goes without; `aisandbox doctor` says what is missing"
                 );
@@ -279,11 +295,6 @@ pub(super) fn explain_refusal(error: &PlanError) -> u8 {
             125
         }
     }
-}
-
-/// The name of a layer, as flags, profiles and records write it.
-pub(super) fn layer_name(layer: Layer) -> String {
-    serde_json::to_value(layer).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Builds the plan on the real host, printing what refuses it.

@@ -4,9 +4,10 @@ use super::args::Why;
 use super::filter::compiled;
 use super::output::{complain, print};
 use super::{explain, shape};
-use crate::base::InnerPath;
+use crate::base::{HostPath, InnerPath};
+use crate::host::Tree;
 use crate::plan::view::{Act, RuleObject};
-use crate::plan::{CallData, Plan, decide};
+use crate::plan::{CallData, Decision, Plan, decide};
 use crate::profile::{Arch, NetworkMode, call_number};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -45,7 +46,7 @@ impl Answer {
 
 fn answer(why: &Why) -> Result<Answer, u8> {
     let (plan, _) = explain::plan_of(&why.shape, &[])?;
-    if why.subject.contains('/') || why.subject.starts_with('~') {
+    if is_path(&why.subject) {
         let context = crate::profile::Context::of_process().map_err(|error| shape::report(&[error]))?;
         let path = shape::inner(Path::new(&why.subject), &context).map_err(|message| {
             complain(&message, None);
@@ -83,6 +84,11 @@ fn about_host_path(plan: &Plan, path: &InnerPath) -> Answer {
     Answer { allowed: !rules.is_empty(), lines }
 }
 
+/// A slash, `~` or a dot in front (`.envrc`): no host and no system call is called so.
+fn is_path(subject: &str) -> bool {
+    subject.contains('/') || subject.starts_with(['~', '.'])
+}
+
 fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
     if plan.bare.is_some() {
         return about_host_path(plan, path);
@@ -98,7 +104,12 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
     match over {
         Some(step) => {
             lines.push(format!("{} ({})", describe(&step.act, path), step.asked));
-            allowed &= !matches!(step.act, Act::MaskFile | Act::MaskFolder);
+            let masked = matches!(step.act, Act::MaskFile | Act::MaskFolder);
+            let hidden = matches!(step.act, Act::Tmpfs { .. }) && step.at != *path && on_host(path);
+            if hidden {
+                lines.push(format!("the host has such a path, and it is not shown (--ro {path} shows it)"));
+            }
+            allowed &= !masked && !hidden;
         }
         None if plan.view.shows(path) && path.as_path() != Path::new("/") => {
             allowed = true;
@@ -133,6 +144,10 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
         lines.push(format!("Landlock: {}", rule.actions.names().join(" ")));
     }
     Answer { allowed, lines }
+}
+
+fn on_host(path: &InnerPath) -> bool {
+    HostPath::new(path.as_path()).is_ok_and(|host| crate::host::HostTree.open(&host, false).is_ok())
 }
 
 fn describe(act: &Act, path: &InnerPath) -> String {
@@ -177,8 +192,11 @@ fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
     let file = found.file().map_err(|errors| shape::report(&errors))?;
     let data = CallData { audit_arch: machine.audit(), number, args: [0; 6] };
     let decision = decide(&program.instructions, &data);
-    let mut lines =
-        vec![format!("with all arguments zero: {decision:?} (seccomp {})", plan.profile.seccomp.value)];
+    let mut lines = vec![format!(
+        "with all arguments zero: {} (seccomp {})",
+        words(decision),
+        plan.profile.seccomp.value
+    )];
     for rule in file
         .rules
         .iter()
@@ -191,5 +209,15 @@ fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
     if lines.len() == 1 {
         lines.push("no rule names it, so it is unknown here: ENOSYS".into());
     }
-    Ok(Answer { allowed: decision == crate::plan::Decision::Allow, lines })
+    Ok(Answer { allowed: decision == Decision::Allow, lines })
+}
+
+fn words(decision: Decision) -> String {
+    match decision {
+        Decision::Allow => "allowed".into(),
+        Decision::Errno(0) => "returns 0 and does nothing".into(),
+        Decision::Errno(number) => format!("{:?}", crate::sys::Errno::from_raw(i32::from(number))),
+        Decision::Notify => "asks init".into(),
+        Decision::Kill => "ends the process".into(),
+    }
 }

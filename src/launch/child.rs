@@ -50,6 +50,8 @@ struct Unprivileged {
 struct Confined {
     terminal: Option<OwnedFd>,
     brood: Option<Brood>,
+    /// Between the agent's process and init, until exec. Made before the filter, which may refuse sockets.
+    pair: (OwnedFd, OwnedFd),
 }
 
 /// Runs the child's side; never returns.
@@ -180,6 +182,7 @@ fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Unprivileged> {
 
 fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
     let Unprivileged { terminal, brood } = unprivileged;
+    let pair = socket::message_pair().at(Stage::Agent)?;
     if let Some(landlock) = &ready.ruleset {
         for (path, rights) in &landlock.inner {
             let object = file::open(path, libc::O_PATH | libc::O_NOFOLLOW).at(Stage::Rules)?;
@@ -195,7 +198,7 @@ fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
         seccomp::install(&bare.reach).at(Stage::Filter)?;
     }
     seccomp::install(&ready.filter).at(Stage::Filter)?;
-    Ok(Confined { terminal, brood })
+    Ok(Confined { terminal, brood, pair })
 }
 
 /// Says that everything holds, and waits for the launcher's word that the record is durable.
@@ -210,11 +213,11 @@ fn release(ready: &Ready) -> Sys<()> {
 }
 
 fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
-    let (to_init, to_agent) = socket::message_pair().at(Stage::Agent)?;
+    let Confined { terminal, brood, pair: (to_init, to_agent) } = confined;
     match process::fork_bare().at(Stage::Agent)? {
         Side::Child => {
             drop(to_agent);
-            let failure = match become_agent(&confined, ready, to_init.as_fd()) {
+            let failure = match become_agent(terminal.as_ref(), ready, to_init.as_fd()) {
                 Ok(never) => match never {},
                 Err(failure) => failure,
             };
@@ -223,7 +226,7 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
         Side::Parent(agent) => {
             drop(to_init);
             let at_once = ready.terminal.as_ref().is_some_and(|wish| wish.keys_at_once);
-            init::run(ready, agent, to_agent, confined.terminal.filter(|_| !at_once), confined.brood)
+            init::run(ready, agent, to_agent, terminal.filter(|_| !at_once), brood)
         }
     }
 }
@@ -231,9 +234,9 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
 /// What a function that only returns on failure gives otherwise.
 enum Never {}
 
-fn become_agent(confined: &Confined, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
+fn become_agent(terminal: Option<&OwnedFd>, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
     process::new_process_group().at(Stage::Agent)?;
-    take_terminal(confined.terminal.as_ref(), ready).at(Stage::Agent)?;
+    take_terminal(terminal, ready).at(Stage::Agent)?;
     if let Some(bare) = &ready.bare {
         stand_below_init(bare).at(Stage::Agent)?;
     }

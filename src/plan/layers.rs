@@ -58,12 +58,7 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
     let mut layers = vec![
         plan(Layer::Namespaces, true, yes(abilities.namespaces), "user mount pid net ipc uts cgroup".into()),
         plan(Layer::LandlockFilesystem, wish.filesystem, files(abi), files_detail(abi)),
-        plan(
-            Layer::LandlockNetwork,
-            wish.network,
-            if ports { since(abi, 4) } else { State::Off },
-            abi_text(abi, 4),
-        ),
+        network(wish.network, ports, abi),
         plan(Layer::LandlockScopes, wish.scopes, since(abi, 6), abi_text(abi, 6)),
         plan(Layer::Seccomp, true, yes(abilities.seccomp), profile.seccomp.value.clone()),
         guard(needs_guard, abilities.listener),
@@ -119,6 +114,13 @@ fn files_detail(abi: u32) -> String {
         2 => "ABI 2: truncate(2) is not covered".into(),
         abi => format!("ABI {abi}"),
     }
+}
+
+fn network(required: bool, ports: bool, abi: u32) -> LayerPlan {
+    if ports {
+        return plan(Layer::LandlockNetwork, required, since(abi, 4), abi_text(abi, 4));
+    }
+    plan(Layer::LandlockNetwork, required, State::Off, "the profile restricts no TCP port by number".into())
 }
 
 fn guard(needed: bool, listener: bool) -> LayerPlan {

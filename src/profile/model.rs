@@ -262,6 +262,24 @@ pub enum Layer {
     Cgroup,
 }
 
+impl Layer {
+    /// Every layer with its name in flags, profiles and records, in the order they are told.
+    pub const ALL: [(Self, &'static str); 7] = [
+        (Self::Namespaces, "namespaces"),
+        (Self::LandlockFilesystem, "landlock-filesystem"),
+        (Self::LandlockNetwork, "landlock-network"),
+        (Self::LandlockScopes, "landlock-scopes"),
+        (Self::Seccomp, "seccomp"),
+        (Self::ProtectNew, "protect-new"),
+        (Self::Cgroup, "cgroup"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(layer, _)| *layer == self).map_or("", |(_, name)| name)
+    }
+}
+
 /// `terminal:`. What is not allowed is taken out of the agent's output, when that goes through our pseudo-terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
@@ -288,4 +306,17 @@ pub enum AuditMode {
     Durable,
     /// The start record is written before the agent runs; the kernel syncs it when it likes.
     Buffered,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_has_one_name_everywhere() {
+        for (layer, name) in Layer::ALL {
+            assert_eq!(serde_json::to_value(layer).unwrap(), name);
+            assert_eq!(layer.name(), name);
+        }
+    }
 }

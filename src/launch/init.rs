@@ -9,12 +9,15 @@ use super::brood::Brood;
 use super::child::{Staged, fail};
 use super::guard::Guard;
 use super::message::{LENGTH, Message};
+use super::parent::GRACE;
 use super::ready::Ready;
 use super::stage::{Stage, StageFailure};
+use crate::base::BootInstant;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::signal::{self, SignalSet};
 use crate::sys::{Errno, Sys, fd, file, socket, terminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 struct Init<'a> {
     control: BorrowedFd<'a>,
@@ -23,7 +26,11 @@ struct Init<'a> {
     guard: Option<Guard>,
     /// The agent's terminal, when the agent starts in its background.
     terminal: Option<OwnedFd>,
+    deadline: Option<(BootInstant, Duration)>,
 }
+
+/// How long after the launcher should have ended the sandbox init does it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until the agent ends; gives the code init ends with.
 pub(super) fn run(
@@ -46,7 +53,8 @@ pub(super) fn run(
         // The launcher's end is seen by its socket, and then there is still something to do.
         process::die_with_parent(0).map_err(here)?;
     }
-    let mut init = Init { control: ready.control.as_fd(), agent, children, guard, terminal };
+    let deadline = ready.wall_time.map(|most| (BootInstant::now(), most + GRACE + PATIENCE));
+    let mut init = Init { control: ready.control.as_fd(), agent, children, guard, terminal, deadline };
     let code = init.serve();
     brood.map_or(Ok(()), |brood| brood.end(init.children.as_fd())).map_err(here)?;
     Ok(code)
@@ -116,7 +124,8 @@ impl Init<'_> {
                 signal::wants_reading(Some(self.children.as_fd())),
                 signal::wants_reading(self.guard.as_ref().map(Guard::listener)),
             ];
-            if signal::poll(&mut waiting, -1).is_err() {
+            let Some(left) = self.left() else { return 124 }; // the launcher is stopped, or too busy
+            if signal::poll(&mut waiting, left).is_err() {
                 return 125;
             }
             let [control, children, listener] = waiting;
@@ -132,6 +141,13 @@ impl Init<'_> {
                 return code;
             }
         }
+    }
+
+    /// Milliseconds to the deadline, -1 without one; `None` when it is over.
+    fn left(&self) -> Option<i32> {
+        let Some((since, most)) = self.deadline else { return Some(-1) };
+        let left = most.checked_sub(since.elapsed())?;
+        Some(i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX))
     }
 
     /// One creating call; `false` when the guard cannot go on.

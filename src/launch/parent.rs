@@ -29,7 +29,7 @@ const FORWARDED: [i32; 8] = [
 ];
 
 /// Time between asking the agent to end (SIGTERM) and ending the sandbox (SIGKILL) when its wall time is over.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// How often to look whether the terminal is ours again: a shell's `fg` of a job that runs says nothing.
 const FOREGROUND_CHECK_MS: i32 = 250;
@@ -222,7 +222,9 @@ impl Running {
         if let Some(relay) = self.relay.take() {
             relay.finish();
         }
-        let late = self.asked_to_end && !matches!(self.outcome, Some(Outcome::Failed(_)));
+        let ended_by_init = self.outcome.is_none_or(|outcome| matches!(outcome, Outcome::Lost(_)));
+        let over = self.deadline.is_some_and(|(since, most)| since.elapsed() >= most) && ended_by_init;
+        let late = (self.asked_to_end || over) && !matches!(self.outcome, Some(Outcome::Failed(_)));
         if late { Outcome::OutOfTime } else { self.outcome.unwrap_or(Outcome::Lost(Ended::Exited(125))) }
     }
 

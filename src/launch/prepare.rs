@@ -97,6 +97,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         command: command(plan),
         pass: inputs.pass,
         signals: SignalSet::of(&[]),
+        wall_time: plan.profile.limits.wall_time,
         umask: process::set_umask(0o077),
         control: to_launcher,
         failure,

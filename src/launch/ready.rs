@@ -10,6 +10,7 @@ use crate::sys::signal::SignalSet;
 use crate::sys::terminal::WindowSize;
 use std::ffi::{CStr, CString};
 use std::os::fd::{OwnedFd, RawFd};
+use std::time::Duration;
 
 /// Everything the child needs.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct Ready {
     pub pass: Vec<RawFd>,
     /// Signals blocked when we were started.
     pub signals: SignalSet,
+    /// The most the run may take by the clock; init ends it when the launcher, stopped or busy, did not.
+    pub wall_time: Option<Duration>,
     /// The umask we were started with.
     pub umask: u32,
     /// Our end of the message socket.

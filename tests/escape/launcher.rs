@@ -2,6 +2,7 @@
 //! inside and overwritten); sandboxes that outlive a killed launcher (the reason of bubblewrap's --die-with-parent).
 
 use crate::attack::for_each_attacker;
+use crate::support::pty::Terminal;
 use crate::support::run::{comes_true, processes_with};
 use crate::support::{binary, for_each_user};
 use std::time::Duration;
@@ -44,6 +45,30 @@ fn a_launcher_killed_at_any_moment_leaves_no_process() {
         assert!(comes_true(Duration::from_secs(10), || processes_with(&mark).len() >= 2));
         control.signal(libc::SIGKILL);
         assert!(comes_true(Duration::from_secs(10), || processes_with(&mark).is_empty()));
+    });
+}
+
+#[test]
+fn an_agent_that_stops_the_launcher_does_not_gain_time() {
+    // On a terminal the launcher stops with the agent, as a shell's job does; a child of the agent goes on.
+    let script = "
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        put('alive', str(time.time()))
+        time.sleep(0.05)
+os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(60)";
+    for_each_attacker(|home| {
+        let alive = || std::fs::read_to_string(home.join("work/alive")).unwrap_or_default();
+        let goes_on = || {
+            let before = alive();
+            std::thread::sleep(Duration::from_millis(400));
+            before != alive()
+        };
+        let _terminal = Terminal::start(home.attack(&["--timeout", "1s"], script));
+        assert!(comes_true(Duration::from_secs(10), goes_on)); // the control: it runs while the launcher is stopped
+        assert!(comes_true(Duration::from_secs(12), || !goes_on()));
     });
 }
 

@@ -15,7 +15,7 @@ use crate::launch::prepare::{self, Inputs, PrepareError};
 use crate::launch::{self, Outcome, Running, hint};
 use crate::plan::{Plan, Program, reach_filter, trap_filter, unserved};
 use crate::profile::{Arch, Context, Layer, NetworkMode, Profile};
-use crate::sys::{process, signal};
+use crate::sys::{Errno, process, signal};
 use std::os::fd::RawFd;
 
 /// Runs the command; gives the exit code.
@@ -101,8 +101,13 @@ fn note(written: Result<(), audit::AuditError>) {
 fn take_descriptors(exec: &Exec) -> Result<Status, u8> {
     let ours = exec.json_status_fd.iter().chain(exec.info_fd.iter());
     let kept: Vec<RawFd> = exec.pass_fd.iter().chain(ours).copied().collect();
-    prepare::close_inherited(&kept)
-        .map_err(|(number, _)| refuse(&format!("descriptor {number}: not open, so it cannot be passed")))?;
+    prepare::close_inherited(&kept).map_err(|(number, errno)| {
+        let why = match errno {
+            Errno::EISDIR => "a folder, which leads to all around it; --ro or --rw shows one",
+            _ => "not open, so it cannot be passed",
+        };
+        refuse(&format!("descriptor {number}: {why}"))
+    })?;
     Status::open(exec.json_status_fd, exec.info_fd)
 }
 

@@ -341,12 +341,17 @@ fn procfs(at: &CStr, push: &mut impl FnMut(CString, ReadyAct)) {
 /// Marks every inherited descriptor close-on-exec, but for those named. Called first of all by `exec`, before this
 /// program opens anything of its own that could be confused with them.
 /// # Errors
-/// `EBADF` for a named descriptor that is not open.
+/// `EBADF` for a named descriptor that is not open, `EISDIR` for one, or a standard one, that is a folder.
 pub fn close_inherited(kept: &[RawFd]) -> Result<(), (RawFd, Errno)> {
     for number in kept {
         if *number > 2 && !fd::is_open(*number) {
             return Err((*number, Errno::EBADF));
         }
+    }
+    // A folder of the host leads past the view: Landlock does not cover stat and chmod, and the mounts that protect
+    // names are not on that way.
+    if let Some(folder) = [0, 1, 2].iter().chain(kept).find(|number| fd::is_folder(**number)) {
+        return Err((*folder, Errno::EISDIR));
     }
     if fd::close_on_exec_from(3).is_err() {
         mark_each();

@@ -27,6 +27,17 @@ pub fn is_open(raw: RawFd) -> bool {
     unsafe { libc::fcntl(raw, libc::F_GETFD) != -1 }
 }
 
+/// Says whether a descriptor of this number is an open folder.
+pub fn is_folder(raw: RawFd) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the buffer is of the type and size fstat writes.
+    if unsafe { libc::fstat(raw, stat.as_mut_ptr()) } == -1 {
+        return false;
+    }
+    // SAFETY: fstat succeeded and so filled all of it.
+    unsafe { stat.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFDIR
+}
+
 /// Takes over a descriptor the caller of this program handed us by number. Refused for stdio, which others use.
 /// # Errors
 /// `EBADF` when it is not open, or below 3.

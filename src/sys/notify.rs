@@ -4,7 +4,7 @@
 
 use super::{Errno, Sys, checked, checked_int};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 /// One trapped call. Its registers cannot change any more; the memory they point to can.
@@ -61,7 +61,6 @@ const SEND: libc::c_ulong = request(3, 1, size_of::<Response>());
 const ID_VALID: libc::c_ulong = request(1, 2, size_of::<u64>());
 const ADD_DESCRIPTOR: libc::c_ulong = request(1, 3, size_of::<AddDescriptor>());
 const SET_FLAGS: libc::c_ulong = request(1, 4, size_of::<u64>());
-const ADD_AND_SEND: u32 = 1 << 1;
 const SYNC_WAKE_UP: u64 = 1;
 
 /// The number of an ioctl of the group `!`, as asm-generic/ioctl.h builds it (1 write, 2 read).
@@ -123,15 +122,18 @@ pub fn answer(listener: BorrowedFd<'_>, id: u64, result: Sys<i64>) -> Sys<()> {
     checked_int(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw const response) }).map(drop)
 }
 
-/// Gives the caller a copy of a descriptor and ends its call with the number, in one step (Linux 5.14).
+/// Gives the caller a copy of a descriptor, lets go of ours, and only then ends its call with the number (Linux 5.9).
+/// In one step the caller could run on while we still hold the file: execve(2) of what it wrote would be `ETXTBSY`.
 /// # Errors
 /// `EMFILE` when the caller may not have one more: it still waits for its answer then. `ENOENT` when it is gone.
-pub fn answer_with(listener: BorrowedFd<'_>, id: u64, fd: BorrowedFd<'_>, close_on_exec: bool) -> Sys<()> {
+pub fn answer_with(listener: BorrowedFd<'_>, id: u64, fd: OwnedFd, close_on_exec: bool) -> Sys<()> {
     let target_flags = if close_on_exec { libc::O_CLOEXEC.unsigned_abs() } else { 0 };
     let source = fd.as_raw_fd().unsigned_abs();
-    let added = AddDescriptor { id, flags: ADD_AND_SEND, source, target: 0, target_flags };
+    let added = AddDescriptor { id, flags: 0, source, target: 0, target_flags };
     // SAFETY: the kernel reads this struct, whose size the request number carries.
-    checked_int(unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw const added) }).map(drop)
+    let number = checked_int(unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw const added) })?;
+    drop(fd);
+    answer(listener, id, Ok(i64::from(number)))
 }
 
 /// Copies from the memory of a thread until `buffer` is full or the memory ends; stops early only at a multiple of

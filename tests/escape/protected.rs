@@ -267,3 +267,15 @@ print(attempt(lambda: os.open('.envrc', os.O_WRONLY)), attempt(lambda: os.rename
         assert_eq!(home.attack(&[], next).output().ran(), "EROFS\n");
     });
 }
+
+#[test]
+fn a_program_that_was_just_written_can_be_run() {
+    // Not an attack: a guard that still holds the file it made for a caller makes execve say ETXTBSY.
+    let script = "for j in 1 2 3 4; do (i=0; while [ $i -lt 60 ]; do
+cp /usr/bin/true x$j.$i && ./x$j.$i || echo failed; i=$((i+1)); done) & done; wait; ls | wc -l";
+    for_each_attacker(|home| {
+        let (outside, inside) = home.run_both("cowork", &format!("{script}; rm -f x*"));
+        assert_eq!(outside.expect_code(0), "240\n");
+        assert_eq!(inside.expect_code(0), "240\n");
+    });
+}

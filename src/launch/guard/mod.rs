@@ -74,24 +74,25 @@ impl Guard {
         let Some(call) = notify::receive(self.listener.as_fd())? else { return Ok(None) };
         let outcome = self.perform(&call);
         let listener = self.listener.as_fd();
-        let answered = match &outcome {
+        let denied = match &outcome {
+            Err(Refusal::Denied(pattern)) => Some(Denied { pattern: *pattern, call: call.number }),
+            _ => None,
+        };
+        let answered = match outcome {
             Ok(Done::Later) => Ok(()),
             Ok(Done::Value) => notify::answer(listener, call.id, Ok(0)),
             Ok(Done::Opened(fd, close_on_exec)) => {
-                notify::answer_with(listener, call.id, fd.as_fd(), *close_on_exec)
+                notify::answer_with(listener, call.id, fd, close_on_exec)
                     .or_else(|errno| notify::answer(listener, call.id, Err(errno)))
             }
-            Err(Refusal::Errno(errno)) => notify::answer(listener, call.id, Err(*errno)),
+            Err(Refusal::Errno(errno)) => notify::answer(listener, call.id, Err(errno)),
             Err(Refusal::Denied(_)) => notify::answer(listener, call.id, Err(Errno::EACCES)),
         };
         match answered {
             Ok(()) | Err(Errno::ENOENT | Errno::EINPROGRESS) => {}
             Err(errno) => return Err(errno),
         }
-        Ok(match outcome {
-            Err(Refusal::Denied(pattern)) => Some(Denied { pattern, call: call.number }),
-            _ => None,
-        })
+        Ok(denied)
     }
 
     /// Tells the guard that a child of init changed state; says whether it was one of its own.

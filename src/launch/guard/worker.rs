@@ -6,7 +6,7 @@ use crate::sys::process::{Ended, Pid, Side, die_with_parent, exit_now, fork_bare
 use crate::sys::signal::SignalSet;
 use crate::sys::{Errno, Sys, fd, file, notify};
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// How many may wait at once; one more is refused with `EAGAIN`.
 const MOST: usize = 16;
@@ -79,13 +79,8 @@ fn open_and_answer(opening: &Opening<'_>) -> Sys<()> {
     loop {
         match file::openat(opening.proc, opening.path, opening.flags, 0) {
             Ok(opened) => {
-                return notify::answer_with(
-                    opening.listener,
-                    opening.id,
-                    opened.as_fd(),
-                    opening.close_on_exec,
-                )
-                .or_else(|errno| notify::answer(opening.listener, opening.id, Err(errno)));
+                return notify::answer_with(opening.listener, opening.id, opened, opening.close_on_exec)
+                    .or_else(|errno| notify::answer(opening.listener, opening.id, Err(errno)));
             }
             Err(Errno::EINTR) if notify::is_waiting(opening.listener, opening.id) => {}
             Err(errno) => return notify::answer(opening.listener, opening.id, Err(errno)),

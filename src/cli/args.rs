@@ -202,10 +202,10 @@ pub struct Exec {
     /// Write the child's pid and namespaces as JSON to this descriptor
     #[arg(long, value_name = "FD")]
     pub info_fd: Option<i32>,
-    /// Pass this open descriptor to the command
+    /// Pass this open descriptor, which is no folder, to the command
     #[arg(long, value_name = "FD")]
     pub pass_fd: Vec<i32>,
-    /// Use no pseudo-terminal: the command gets the terminal itself, and its output is not filtered
+    /// Use no pseudo-terminal: a terminal on stdin, stdout or stderr is then replaced by /dev/null
     #[arg(long)]
     pub no_pty: bool,
     /// Accepted for bubblewrap's users: a sandbox always ends with its launcher

@@ -81,10 +81,8 @@ impl Guard {
         let answered = match outcome {
             Ok(Done::Later) => Ok(()),
             Ok(Done::Value) => notify::answer(listener, call.id, Ok(0)),
-            Ok(Done::Opened(fd, close_on_exec)) => {
-                notify::answer_with(listener, call.id, fd, close_on_exec)
-                    .or_else(|errno| notify::answer(listener, call.id, Err(errno)))
-            }
+            Ok(Done::Opened(fd, close_on_exec)) => notify::answer_with(listener, call.id, fd, close_on_exec)
+                .or_else(|errno| notify::answer(listener, call.id, Err(errno))),
             Err(Refusal::Errno(errno)) => notify::answer(listener, call.id, Err(errno)),
             Err(Refusal::Denied(_)) => notify::answer(listener, call.id, Err(Errno::EACCES)),
         };

@@ -2,24 +2,25 @@
 //! is lost. Each case runs in a user namespace that allows no other, as a container does.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+mod ends;
+#[path = "../inject/mod.rs"]
 mod inject;
+#[path = "../support/mod.rs"]
 mod support;
 
 use aisandbox::host::facts::Facts;
 use inject::Rule;
 use std::ffi::{CStr, CString};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::time::Duration;
 use support::pty::Terminal;
-use support::run::{Output, Run, comes_true, processes_with};
-use support::{Home, for_each_user, has_program, skip};
+use support::run::{Output, Run};
+use support::{Home, for_each_user, has_program};
 
 const ACCEPTED: [&str; 2] = ["--allow-degraded", "namespaces"];
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The run, where no further user namespace can be made.
 fn refused(home: &Home, mut run: Run) -> Run {
@@ -175,6 +176,22 @@ fn a_protected_name_that_does_not_exist_cannot_come_into_being_by_any_way() {
 }
 
 #[test]
+fn a_protected_folder_below_a_writable_one_cannot_be_replaced_by_one_without_protection() {
+    let script = "echo ran; mv a/sub a/gone; mkdir a/sub; mkdir a/sub/.git; mv a b; mkdir -p a/sub; \
+                  echo x > a/sub/.gitmodules; mkdir -p c/sub; echo x > c/sub/.gitmodules; rm -r a; mv c a; echo end";
+    for_each_user(|home| {
+        home.make_folder("work/a/sub");
+        let profile = "version: 1\nextends: [base]\nfilesystem:\n  - { path: $PWD, access: rw }\n  \
+                       - { path: $PWD/a/sub, access: rw, protect: [git] }\n";
+        let profile = home.write("nested.yaml", profile);
+        let ran = bare(&home, &["--profile", profile.to_str().unwrap()], script).output();
+        assert_eq!(ran.expect_code(0), "ran\nend\n");
+        assert!(home.join("work/c/sub/.gitmodules").exists()); // the control: other names are free
+        assert!(!home.join("work/a/sub/.gitmodules").exists() && !home.join("work/a/sub/.git").exists());
+    });
+}
+
+#[test]
 fn protected_places_that_exist_are_named_as_open() {
     for_each_user(|home| {
         home.write("work/.git/config", "[core]\n");
@@ -210,86 +227,28 @@ fn a_host_path_elsewhere_is_refused() {
     });
 }
 
+/// Under a kernel that claims this Landlock ABI. The listener of the test takes the place of the guard's.
+fn with_abi(home: &Home, abi: i64, script: &str) -> Output {
+    const VERSION: i64 = 1;
+    let rules = [Rule::on(libc::SYS_landlock_create_ruleset).with(2, VERSION).asks()];
+    let run = bare(home, &["--allow-degraded", "protect-new"], script);
+    inject::answered(run, &rules, move |_| Some(Ok(abi))).output()
+}
+
 #[test]
-fn no_signal_reaches_init_or_a_process_outside() {
-    if landlock_abi() < 6 {
-        skip("Landlock has no signal scope here (ABI 6)");
+fn before_abi_3_no_file_outside_can_be_emptied_by_its_path() {
+    if !has_program("python3") {
         return;
     }
+    let script = "echo ran; python3 -c 'import os; os.truncate(\"../kept\", 0)'";
     for_each_user(|home| {
-        let sleeper = Run::new(Path::new("/bin/sleep"), &home).args(&["600"]).start();
-        let script = format!(
-            "kill -0 {} && echo reached; kill -9 $PPID && echo killed; sleep 0.2; echo end",
-            sleeper.pid()
-        );
-        let control = format!("kill -0 {} && echo reached", sleeper.pid());
-        assert_eq!(outside(&home, &control).stdout(), "reached\n");
-        assert_eq!(bare(&home, &[], &script).output().expect_code(0), "end\n");
-    });
-}
-
-/// A sleep that no other test starts, and the number by which its processes are found.
-fn odd_sleep(home: &Home, number: u32) -> (String, String) {
-    let time = format!("{}.{}{number}", 70 + number, home.user.uid + std::process::id());
-    (format!("sleep {time}"), time)
-}
-
-#[test]
-fn what_the_command_leaves_behind_ends_with_it() {
-    for_each_user(|home| {
-        let (sleep, mark) = odd_sleep(&home, 1);
-        let leave = format!("{sleep} & setsid {sleep} & (setsid sh -c '{sleep} & {sleep}' &) ; sleep 0.3");
-        outside(&home, &format!("({leave}) >/dev/null 2>&1")).expect_code(0);
-        let left = processes_with(&mark);
-        assert!(left.len() >= 4, "{left:?}"); // the control
-        for pid in left {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL).unwrap();
-        }
-        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()));
-        bare(&home, &[], &leave).output().expect_code(0);
-        assert_eq!(processes_with(&mark), [0; 0]);
-    });
-}
-
-#[test]
-fn a_process_that_hops_from_one_to_the_next_ends_too() {
-    for_each_user(|home| {
-        let (_, mark) = odd_sleep(&home, 4);
-        home.write_program("work/hop", "#!/bin/sh\n\"$0\" \"$1\" &\n");
-        let script = format!("./hop {mark} & echo ready; sleep 0.5");
-        let mut started = bare(&home, &[], &script).start();
-        assert_eq!(started.read_line(), "ready");
-        let hops = |pid: &i32| *pid != started.pid();
-        assert!(comes_true(PATIENCE, || processes_with(&mark).iter().filter(|pid| hops(pid)).count() > 0));
-        started.finish().expect_code(0);
-        assert!(!comes_true(Duration::from_millis(200), || !processes_with(&mark).is_empty()));
-    });
-}
-
-#[test]
-fn everything_ends_when_the_launcher_is_killed() {
-    for_each_user(|home| {
-        let (sleep, mark) = odd_sleep(&home, 2);
-        let script = format!("{sleep} & (setsid sh -c '{sleep} & {sleep}' &) ; echo ready; {sleep}");
-        let mut started = bare(&home, &[], &script).start();
-        assert_eq!(started.read_line(), "ready");
-        assert!(comes_true(PATIENCE, || processes_with(&mark).len() >= 4)); // the control
-        started.signal(libc::SIGKILL);
-        started.child.wait().unwrap();
-        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()), "{:?}", processes_with(&mark));
-        for folder in private_folders(&home) {
-            drop(std::fs::remove_dir_all(folder)); // nobody was left to do it
-        }
-    });
-}
-
-#[test]
-fn wall_time_ends_what_ignores_the_request() {
-    for_each_user(|home| {
-        let (sleep, mark) = odd_sleep(&home, 3);
-        let script = format!("trap '' TERM; setsid sh -c \"{sleep}; true\" & while :; do {sleep}; done");
-        bare(&home, &["--timeout", "1s"], &script).output().expect_code(124);
-        assert_eq!(processes_with(&mark), [0; 0]);
+        let kept = home.write("kept", "all of it");
+        let ran = with_abi(&home, 2, script);
+        assert_eq!(ran.expect_code(1), "ran\n");
+        ran.expect_said("PermissionError");
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), "all of it");
+        outside(&home, script).expect_code(0);
+        assert_eq!(std::fs::read_to_string(&kept).unwrap(), ""); // the control
     });
 }
 
@@ -384,6 +343,5 @@ fn no_capability_is_left_and_none_can_be_gained() {
         let free = outside(&home, script).expect_code(0);
         assert!(free.contains("NoNewPrivs:0"), "{free}"); // the control
         assert_eq!(free.contains(&none), !home.user.is_root());
-        io::stderr().flush().unwrap();
     });
 }

@@ -11,6 +11,7 @@ use crate::base::{HostPath, InnerPath};
 use crate::host::{Kind, Object, Tree};
 use crate::profile::{Access, FsEntry, NetworkMode, Profile, Protect};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -213,5 +214,18 @@ impl Plan {
                 self.environment.insert(name.into(), OsString::from(path.as_path()));
             }
         }
+        self.search_shown_folders();
+    }
+
+    /// Without a view, a program in a folder of PATH that is not shown is found, and then may not be executed.
+    fn search_shown_folders(&mut self) {
+        let Some(path) = self.environment.get(OsStr::new("PATH")) else { return };
+        let shown = |folder: &&[u8]| match InnerPath::new(Path::new(OsStr::from_bytes(folder))) {
+            Ok(inner) => self.view.host_of(&inner).is_some(),
+            Err(_) => true, // relative: it depends on where the command stands
+        };
+        let kept: Vec<&[u8]> = path.as_bytes().split(|byte| *byte == b':').filter(shown).collect();
+        let kept = OsString::from_vec(kept.join(&b":"[..]));
+        self.environment.insert("PATH".into(), kept);
     }
 }

@@ -280,6 +280,20 @@ fn the_private_folder_is_home_and_temporary_and_goes_with_the_run() {
 }
 
 #[test]
+fn a_program_is_looked_for_in_shown_folders_alone() {
+    for_each_user(|home| {
+        let hidden = home.write_program("hidden/tool", "#!/bin/sh\n");
+        let shown = home.write_program("work/bin/tool", "#!/bin/sh\n");
+        let folders = [&hidden, &shown].map(|tool| tool.parent().unwrap().display().to_string());
+        let path = format!("{}:{}", folders.join(":"), support::PATH);
+        let free = refused(&home, Run::new(Path::new("/bin/sh"), &home).args(&["-c", "command -v tool"]));
+        assert_eq!(free.env("PATH", &path).output().expect_code(0), format!("{}\n", hidden.display()));
+        let ran = bare(&home, &[], "command -v tool").env("PATH", &path).output();
+        assert_eq!(ran.expect_code(0), format!("{}\n", shown.display()));
+    });
+}
+
+#[test]
 fn a_terminal_is_the_commands_own_and_the_others_stay_closed() {
     for_each_user(|home| {
         let other = nix::pty::openpty(None, None).unwrap();

@@ -175,6 +175,19 @@ fn status_and_info_are_written_as_bubblewrap_writes_them() {
 }
 
 #[test]
+fn one_descriptor_for_status_and_info_is_refused() {
+    for_each_user(|home| {
+        let open = || File::create("/dev/null").unwrap().into();
+        let flags = ["--json-status-fd", "7", "--info-fd", "7"];
+        let both = home.sandboxed(&flags, "echo ran").descriptor(7, open()).output();
+        assert_eq!(both.expect_code(125), "");
+        both.expect_said("--info-fd");
+        let one = home.sandboxed(&["--info-fd", "7"], "echo ran").descriptor(7, open()).output();
+        assert_eq!(one.expect_code(0), "ran\n");
+    });
+}
+
+#[test]
 fn a_status_descriptor_says_nothing_of_a_command_that_never_ran() {
     for_each_user(|home| {
         let (mut status, status_in) = std::io::pipe().unwrap();

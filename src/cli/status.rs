@@ -14,6 +14,13 @@ pub(super) struct Status {
 impl Status {
     /// Takes the descriptors over.
     pub(super) fn open(lines: Option<RawFd>, info: Option<RawFd>) -> Result<Self, u8> {
+        if lines.is_some() && lines == info {
+            complain(
+                "--json-status-fd and --info-fd are one descriptor",
+                Some("each closes its own: give two"),
+            );
+            return Err(125);
+        }
         Ok(Self { lines: adopt("--json-status-fd", lines)?, info: adopt("--info-fd", info)? })
     }
 

@@ -71,8 +71,7 @@ impl Places {
             let object = match look(tree, &host) {
                 Ok(object) => object,
                 Err(error) if absent(&error) => {
-                    self.miss(&at, rest(&part, &left), pattern);
-                    return Ok(());
+                    return self.miss(&at, rest(&part, &left), pattern, &host);
                 }
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && self.close(&at) => {
                     return Ok(());
@@ -83,7 +82,7 @@ impl Places {
             match object.kind {
                 Kind::Symlink => {
                     // The link is kept from being replaced by its name; what it leads to is protected as well.
-                    self.miss(&at, part, pattern);
+                    self.miss(&at, part, pattern, &host)?;
                     links += 1;
                     let target = tree.read_link(&host).map_err(|error| (host.clone(), error))?;
                     let Some(below) = below(&target, &host, base, tree).filter(|_| links <= MAX_LINKS) else {
@@ -102,10 +101,7 @@ impl Places {
                     self.mount(here.clone(), object, false);
                     at = here;
                 }
-                _ => {
-                    self.miss(&at, rest(&part, &left), pattern);
-                    return Ok(());
-                }
+                _ => return self.miss(&at, rest(&part, &left), pattern, &host),
             }
         }
         Ok(())
@@ -130,9 +126,18 @@ impl Places {
         known.map(|known| known.2 = true).is_some()
     }
 
-    fn miss(&mut self, at: &Path, rest: impl Into<PathBuf>, pattern: &Protect) {
-        let Ok(rest) = rest.into().into_os_string().into_string() else { return };
+    fn miss(
+        &mut self,
+        at: &Path,
+        rest: impl Into<PathBuf>,
+        pattern: &Protect,
+        host: &HostPath,
+    ) -> Result<(), Stuck> {
+        // Only a link leads to such a name. It cannot be guarded, so it must not be taken for guarded.
+        let rest = rest.into().into_os_string().into_string();
+        let rest = rest.map_err(|_| (host.clone(), io::Error::other("the name is not UTF-8")))?;
         self.missing.push((at.to_path_buf(), rest, pattern.path.clone()));
+        Ok(())
     }
 }
 
@@ -179,6 +184,7 @@ fn rest(part: &OsString, left: &[OsString]) -> PathBuf {
 mod tests {
     use super::*;
     use crate::host::FakeTree;
+    use std::os::unix::ffi::OsStrExt;
 
     fn whole(path: &str) -> Protect {
         Protect { path: path.into(), name_only: false, group: None }
@@ -213,6 +219,30 @@ mod tests {
         assert_eq!(missing(&found(&[".envrc"], &tree)), [("", ".envrc"), ("x", "later")]);
         let absolute = FakeTree::new().with("/w", Kind::Folder).with_link("/w/.envrc", "/w/env");
         assert_eq!(missing(&found(&[".envrc"], &absolute)), [("", ".envrc"), ("", "env")]);
+    }
+
+    #[test]
+    fn a_link_to_a_name_that_cannot_be_guarded_starts_nothing() {
+        let patterns = [whole(".envrc")];
+        let base = HostPath::new("/w").unwrap();
+        for (target, starts) in [(&b"later\xff"[..], false), (b"later", true)] {
+            let folder = FakeTree::new().with("/w", Kind::Folder).with_link("/w/.envrc", "later");
+            let tree = Pointed(folder, PathBuf::from(std::ffi::OsStr::from_bytes(target)));
+            assert_eq!(Places::find(&patterns, &base, &tree).is_ok(), starts, "{target:?}");
+        }
+    }
+
+    /// A tree whose links all have this text.
+    struct Pointed(FakeTree, PathBuf);
+
+    impl Tree for Pointed {
+        fn open(&self, path: &HostPath, follow: bool) -> io::Result<Object> {
+            self.0.open(path, follow)
+        }
+
+        fn read_link(&self, _path: &HostPath) -> io::Result<PathBuf> {
+            Ok(self.1.clone())
+        }
     }
 
     #[test]

@@ -112,6 +112,16 @@ fn calls_that_can_be_replaced_are_missed_by_nobody() {
 }
 
 #[test]
+fn descriptors_that_can_neither_be_marked_nor_listed_start_nothing() {
+    for_each_user(|home| {
+        furnish(&home);
+        let mut rules = missing(&[libc::SYS_close_range]);
+        rules.push(Rule::on(libc::SYS_getdents64).fails(libc::EIO));
+        refused(&inject::under(checked(&home, &[]), &rules).output(), &["close-on-exec", "EIO"]);
+    });
+}
+
+#[test]
 fn without_openat2_names_that_do_not_exist_cannot_be_guarded_and_that_is_said() {
     let refusing = |errno| vec![Rule::on(libc::SYS_openat2).fails(errno)];
     for_each_user(|home| {

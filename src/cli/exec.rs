@@ -101,12 +101,14 @@ fn note(written: Result<(), audit::AuditError>) {
 fn take_descriptors(exec: &Exec) -> Result<Status, u8> {
     let ours = exec.json_status_fd.iter().chain(exec.info_fd.iter());
     let kept: Vec<RawFd> = exec.pass_fd.iter().chain(ours).copied().collect();
-    prepare::close_inherited(&kept).map_err(|(number, errno)| {
-        let why = match errno {
-            Errno::EISDIR => "a folder, which leads to all around it; --ro or --rw shows one",
-            _ => "not open, so it cannot be passed",
-        };
-        refuse(&format!("descriptor {number}: {why}"))
+    prepare::close_inherited(&kept).map_err(|(number, errno)| match (number, errno) {
+        (Some(number), Errno::EISDIR) => refuse(&format!(
+            "descriptor {number}: a folder, which leads to all around it; --ro or --rw shows one"
+        )),
+        (Some(number), _) => refuse(&format!("descriptor {number}: not open, so it cannot be passed")),
+        (None, _) => {
+            refuse(&format!("mark inherited descriptors close-on-exec: {errno:?}: {}", errno.desc()))
+        }
     })?;
     Status::open(exec.json_status_fd, exec.info_fd)
 }

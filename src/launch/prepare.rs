@@ -341,32 +341,33 @@ fn procfs(at: &CStr, push: &mut impl FnMut(CString, ReadyAct)) {
 /// Marks every inherited descriptor close-on-exec, but for those named. Called first of all by `exec`, before this
 /// program opens anything of its own that could be confused with them.
 /// # Errors
-/// `EBADF` for a named descriptor that is not open, `EISDIR` for one, or a standard one, that is a folder.
-pub fn close_inherited(kept: &[RawFd]) -> Result<(), (RawFd, Errno)> {
-    for number in kept {
-        if *number > 2 && !fd::is_open(*number) {
-            return Err((*number, Errno::EBADF));
-        }
+/// `EBADF` with a named descriptor that is not open, `EISDIR` with one, or a standard one, that is a folder; no number,
+/// and why, when the others cannot be marked.
+pub fn close_inherited(kept: &[RawFd]) -> Result<(), (Option<RawFd>, Errno)> {
+    if let Some(number) = kept.iter().find(|number| **number > 2 && !fd::is_open(**number)) {
+        return Err((Some(*number), Errno::EBADF));
     }
     // A folder of the host leads past the view: Landlock does not cover stat and chmod, and the mounts that protect
     // names are not on that way.
     if let Some(folder) = [0, 1, 2].iter().chain(kept).find(|number| fd::is_folder(**number)) {
-        return Err((*folder, Errno::EISDIR));
+        return Err((Some(*folder), Errno::EISDIR));
     }
-    if fd::close_on_exec_from(3).is_err() {
-        mark_each();
-    }
-    Ok(())
+    fd::close_on_exec_from(3).or_else(|_| mark_each()).map_err(|errno| (None, errno))
 }
 
-fn mark_each() {
-    let Ok(list) = std::fs::read_dir("/proc/self/fd") else { return };
-    let numbers: Vec<RawFd> =
-        list.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|number| *number > 2) {
-        // EBADF: the listing's own descriptor, closed by now.
-        if fd::mark_close_on_exec(number, true) == Err(Errno::EBADF) {}
+/// One by one, for kernels and filters without the call. What cannot be listed could be kept, so nothing may start.
+fn mark_each() -> Result<(), Errno> {
+    let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+    let list = std::fs::read_dir("/proc/self/fd").and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    let names = list.map_err(errno)?.into_iter().map(|entry| entry.file_name());
+    let numbers = names.filter_map(|name| name.to_str()?.parse().ok());
+    for number in numbers.filter(|number: &RawFd| *number > 2) {
+        match fd::mark_close_on_exec(number, true) {
+            Ok(()) | Err(Errno::EBADF) => {} // EBADF: the listing's own, closed by now
+            Err(errno) => return Err(errno),
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Mounts by descriptor (Linux 5.2 and 5.12), and the classic calls for kernels and filters without them.
 
 use super::{Errno, Sys, checked, checked_int};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -118,7 +118,7 @@ pub fn new_filesystem(kind: &CStr, parameters: &[Parameter<'_>], attributes: u64
     own(checked(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, attributes) })?)
 }
 
-fn configure(context: &OwnedFd, command: libc::c_uint, key: *const i8, value: *const i8) -> Sys<()> {
+fn configure(context: &OwnedFd, command: libc::c_uint, key: *const c_char, value: *const c_char) -> Sys<()> {
     // SAFETY: private to this file; both pointers are null or come from a CStr that outlives the call.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) };
     checked(rc).map(drop)

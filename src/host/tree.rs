@@ -110,7 +110,8 @@ fn open_as_written(path: &HostPath, flags: i32) -> Result<OwnedFd, Errno> {
     file::openat2(file::working_folder(), &path.to_cstring(), flags, 0, resolve)
 }
 
-/// RACE: the name holds at this moment; whoever may rename the file may change it. Only the descriptor is mounted.
+/// RACE: the name holds at this moment; whoever may rename the file may change it. The child looks it up again in its
+/// own mount namespace, and goes on only if device and inode are those of the descriptor (`launch::build::check_same`).
 fn name_of(fd: &OwnedFd) -> io::Result<HostPath> {
     let name = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
     HostPath::new(name).map_err(|broken| io::Error::other(format!("its name {broken}")))

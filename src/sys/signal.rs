@@ -115,7 +115,7 @@ pub fn wants_reading(descriptor: Option<BorrowedFd<'_>>) -> libc::pollfd {
     libc::pollfd { fd: descriptor.map_or(-1, |fd| fd.as_raw_fd()), events: libc::POLLIN, revents: 0 }
 }
 
-/// Blocks nothing: a null old set is not asked for.
+/// Puts a mask back that [`SignalSet::block`] gave.
 /// # Errors
 /// None known.
 pub fn restore(mask: &SignalSet) -> Sys<()> {

@@ -31,6 +31,20 @@ fn a_link_to_the_working_folder_leads_to_the_real_one() {
 }
 
 #[test]
+fn a_path_of_the_command_line_may_climb_from_the_real_working_folder() {
+    for_each_user(|home| {
+        home.write("specs/text", "from beside\n");
+        symlink(home.work(), home.beside("link")).unwrap();
+        let shown = home.sandboxed(&["--ro", "../specs"], "cat ../specs/text").folder(home.beside("link"));
+        assert_eq!(shown.output().expect_code(0), "from beside\n");
+        assert_ne!(home.exec(&[], "cat ../specs/text").code, 0); // the control: nothing else shows it
+        let behind = home.exec(&["--ro", "a/../../specs"], "echo ran");
+        assert_eq!(behind.expect_code(125), "");
+        behind.expect_said("`..`");
+    });
+}
+
+#[test]
 fn a_folder_that_would_open_everything_is_refused() {
     for_each_user(|home| {
         for folder in [home.path(), "/".into(), "/usr".into(), "/etc".into(), home.beside("")] {

@@ -120,7 +120,14 @@ fn every_error_of_a_profile_is_told_at_once_with_its_line() {
 #[test]
 fn a_mistake_on_the_command_line_gives_125_and_runs_nothing() {
     for_each_user(|home| {
-        let wrong: [&[&str]; 6] = [
+        let long = "a".repeat(65);
+        let wrong: [&[&str]; 12] = [
+            &["--pids", "0"],
+            &["--open-files", "0"],
+            &["--hostname", &long],
+            &["--hostname", ""],
+            &["--env", "=x"],
+            &["--env", "A*"],
             &["--no-such-flag"],
             &["--net", "sideways"],
             &["--memory", "many"],
@@ -155,6 +162,19 @@ fn a_missing_path_is_told_with_its_line_and_the_way_to_make_it_optional() {
         let text = format!("version: 1\nextends: [cowork]\nfilesystem:\n  - {optional}\n");
         home.write("work/p.yaml", &text);
         assert_eq!(home.exec(&["-p", file.to_str().unwrap()], "echo ran").expect_code(0), "ran\n");
+    });
+}
+
+#[test]
+fn a_missing_path_of_a_flag_is_told_with_what_a_flag_can_do() {
+    for_each_user(|home| {
+        let output = home.exec(&["--ro", "/no/such/path"], "echo ran");
+        assert_eq!(output.expect_code(125), "");
+        output.expect_said("leave the flag out");
+        assert!(!output.stderr().contains("optional"), "{}", output.stderr());
+        let lost = home.aisandbox(&["exec", "--", "./lost"]).output();
+        lost.expect_code(127);
+        assert!(!lost.stderr().contains("PATH"), "{}", lost.stderr()); // it was not looked for there
     });
 }
 

@@ -26,6 +26,11 @@ impl Source {
         Self { name: Arc::from(format!("built in: {why}")), line: None }
     }
 
+    /// Whether a line of a file said it, where keys can be added.
+    pub fn is_line(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// The file or flag, without the line.
     pub fn name(&self) -> &str {
         &self.name

@@ -159,13 +159,13 @@ pub struct Shape {
     #[arg(short = 'm', long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// Most processes and threads
-    #[arg(long, value_name = "COUNT", visible_alias = "processes")]
+    #[arg(long, value_name = "COUNT", visible_alias = "processes", value_parser = clap::value_parser!(u64).range(1..))]
     pub pids: Option<u64>,
     /// Most CPU, in cores, such as 1.5
     #[arg(long, value_name = "CORES")]
     pub cpu: Option<f64>,
     /// Most open files in one process
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub open_files: Option<u64>,
     /// Largest file that can be written
     #[arg(long, value_name = "SIZE")]

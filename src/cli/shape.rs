@@ -9,7 +9,7 @@ use crate::plan::layers::Abilities;
 use crate::plan::{self, PlanError, Wish, entry_of_flag};
 use crate::profile::{self, Access, Context, Layer, Named, Profile, ProfileError};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Loads the profile and lays the flags over it. Every error is printed; the exit code is given.
 pub(super) fn profile(shape: &Shape, context: &Context) -> Result<Profile, u8> {
@@ -47,7 +47,10 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
         show_name_servers(profile);
     }
     if let Some(name) = &shape.hostname {
-        profile.hostname.clone_from(name);
+        match profile::host_name(name, &Source::flag("--hostname")) {
+            Ok(name) => profile.hostname = name,
+            Err(error) => errors.push(error),
+        }
     }
     if let Some(value) = &shape.seccomp {
         profile.seccomp = Named { value: value.clone(), asked: Source::flag("--seccomp") };
@@ -140,10 +143,24 @@ impl FromText for InnerPath {
 fn absolute<T: FromText>(path: &Path, context: &Context) -> Result<T, String> {
     let full = match path.strip_prefix("~") {
         Ok(tail) => context.home.join(tail),
-        Err(_) => context.pwd.join(path),
+        Err(_) => from_here(&context.pwd, path),
     };
     let shown = crate::base::escape(full.as_os_str().as_encoded_bytes());
     T::from_path(full).map_err(|why| format!("{shown} {why}"))
+}
+
+/// `..` in front climbs from the working folder by its real name, on which no link lies (getcwd(2)). Behind a name it
+/// stays, and is refused: what it leads to depends on links.
+fn from_here(pwd: &Path, path: &Path) -> PathBuf {
+    let mut at = pwd.to_path_buf();
+    let mut left = path.components();
+    while let Some(part @ (Component::ParentDir | Component::CurDir)) = left.clone().next() {
+        if part == Component::ParentDir {
+            at.pop();
+        }
+        left.next();
+    }
+    at.join(left.as_path())
 }
 
 /// An inner path of the command line.
@@ -167,9 +184,8 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
             None => (text.as_str(), None),
         };
         if name.is_empty() || name.contains('*') {
-            errors.push(
-                ProfileError::new(Source::flag("--env"), "no name before `=`").hint("--env NAME=VALUE"),
-            );
+            let message = format!("`{}` is no name of a variable", crate::base::escape(name.as_bytes()));
+            errors.push(ProfileError::new(Source::flag("--env"), message).hint("--env NAME=VALUE"));
             continue;
         }
         environment.set.retain(|(known, _)| known != name);

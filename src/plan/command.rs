@@ -62,6 +62,9 @@ pub fn find(
     let shown = crate::base::escape(name.as_bytes());
     let hint = match outside {
         Some(place) => format!("{place} exists on the host, but the profile does not show it (--ro {place})"),
+        None if name.as_bytes().contains(&b'/') => {
+            "no such file there; `aisandbox explain` shows what the sandbox can see".into()
+        }
         None => "no folder of PATH has it; `aisandbox explain` shows what the sandbox can see".into(),
     };
     Err(failure(127, format!("{shown}: command not found in the sandbox"), Some(hint)))

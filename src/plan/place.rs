@@ -334,7 +334,10 @@ fn refusal(entry: &FsEntry, message: String, hint: Option<String>) -> ViewError 
 
 fn not_found(entry: &FsEntry, host: &HostPath, error: &std::io::Error) -> ViewError {
     let hint = match error.kind() {
-        std::io::ErrorKind::NotFound => Some("create it, or mark this entry `optional: true`".into()),
+        std::io::ErrorKind::NotFound if entry.asked.is_line() => {
+            Some("create it, or mark this entry `optional: true`".into())
+        }
+        std::io::ErrorKind::NotFound => Some("create it, or leave the flag out".into()),
         std::io::ErrorKind::PermissionDenied => Some("this user may not even look it up".into()),
         _ => None,
     };

@@ -98,7 +98,10 @@ pub(super) fn add(
 ) {
     set(&mut profile.description, file.description);
     if let Some(name) = file.hostname {
-        host_name(&mut profile.hostname, name, errors);
+        match host_name(&name.value, &name.asked) {
+            Ok(name) => profile.hostname = name,
+            Err(error) => errors.push(error),
+        }
     }
     if let Some(At { value, asked }) = file.seccomp {
         let value = keep(context_path(value, &asked, context), errors);
@@ -147,14 +150,15 @@ fn context_path(text: String, asked: &Source, context: &Context) -> Result<Strin
 }
 
 /// A host name as sethostname(2) and programs take it: at most 64 bytes of letters, digits, `-` and `.`.
-fn host_name(place: &mut String, name: At<String>, errors: &mut Vec<ProfileError>) {
+/// # Errors
+/// What is wrong with it.
+pub fn host_name(name: &str, asked: &Source) -> Result<String, ProfileError> {
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
-    if (1..=64).contains(&name.value.len()) && name.value.bytes().all(fit) {
-        *place = name.value;
-        return;
+    if (1..=64).contains(&name.len()) && name.bytes().all(fit) {
+        return Ok(name.to_owned());
     }
-    let message = format!("not a host name: `{}`", name.value);
-    errors.push(ProfileError::new(name.asked, message).hint("at most 64 letters, digits, `-` and `.`"));
+    let message = format!("not a host name: `{name}`");
+    Err(ProfileError::new(asked.clone(), message).hint("at most 64 letters, digits, `-` and `.`"))
 }
 
 fn network(profile: &mut Profile, keys: NetworkKeys) {

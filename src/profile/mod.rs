@@ -36,6 +36,7 @@ pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, 
 pub use filter_shipped::{FilterContent, FilterText, FoundFilter, ShippedFilter, find_filter};
 pub use find::{Listed, list};
 pub use load::{load, load_str, unsupported};
+pub use merge::host_name;
 pub use model::*;
 pub use protect::{GroupEntry, protect_group};
 pub use schema::{filter_schema, schema};

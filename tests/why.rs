@@ -37,6 +37,14 @@ fn why_says_of_a_path_what_a_run_then_does() {
 }
 
 #[test]
+fn a_name_below_two_protected_ones_is_answered_once() {
+    for_each_user(|home| {
+        let (code, text) = why(&home, ".git/hooks/pre-commit");
+        assert_eq!((code, text.matches("nothing can create it").count()), (1, 1), "{text}");
+    });
+}
+
+#[test]
 fn why_says_of_a_call_what_the_filter_does() {
     for_each_user(|home| {
         let (code, text) = why(&home, "mount");

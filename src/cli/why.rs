@@ -6,6 +6,7 @@ use super::output::{complain, print};
 use super::{explain, shape};
 use crate::base::{HostPath, InnerPath};
 use crate::host::Tree;
+use crate::plan::protect::Missing;
 use crate::plan::view::{Act, RuleObject};
 use crate::plan::{CallData, Decision, Plan, decide};
 use crate::profile::{Arch, NetworkMode, call_number};
@@ -125,14 +126,12 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
     if let Some(host) = plan.view.host_of(path) {
         lines.push(format!("the host's {host}"));
     }
-    for missing in &plan.view.missing {
-        if missing.folder.join(&missing.rest).is_ok_and(|absent| absent.contains(path)) {
-            allowed = false;
-            lines.push(format!(
-                "protected while it does not exist: nothing can create it ({})",
-                missing.asked
-            ));
-        }
+    let covers =
+        |missing: &&Missing| missing.folder.join(&missing.rest).is_ok_and(|absent| absent.contains(path));
+    // `.git` and `.git/hooks` are two names and one answer.
+    if let Some(missing) = plan.view.missing.iter().find(covers) {
+        allowed = false;
+        lines.push(format!("protected while it does not exist: nothing can create it ({})", missing.asked));
     }
     let rule = plan.view.rules.iter().rev().find(|rule| match &rule.on {
         RuleObject::Inner(at, _) => at.contains(path),

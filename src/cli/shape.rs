@@ -56,11 +56,11 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
         profile.seccomp = Named { value: value.clone(), asked: Source::flag("--seccomp") };
     }
     for layer in &shape.allow_degraded {
-        profile.degraded.push(((*layer).into(), Source::flag("--allow-degraded")));
+        profile.degraded.push((*layer, Source::flag("--allow-degraded")));
     }
-    for layer in shape.require.iter().map(|layer| Layer::from(*layer)) {
-        profile.degraded.retain(|(known, _)| *known != layer);
-        profile.required.push(layer);
+    for layer in &shape.require {
+        profile.degraded.retain(|(known, _)| known != layer);
+        profile.required.push(*layer);
     }
     errors
 }

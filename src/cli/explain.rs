@@ -83,7 +83,7 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
         writeln!(out, "  {place:<42} {:<28} {}", "must stay absent", missing.asked)?;
     }
     for (path, asked) in &plan.view.left_out {
-        writeln!(out, "  {:<42} {:<28} {asked}", path.to_string(), "left out: not on this host")?;
+        writeln!(out, "  {:<42} {:<28} {asked}", path.to_string(), "left out: absent, or shown as a link")?;
     }
     writeln!(out, "\nLandlock rules")?;
     for (place, actions) in plan.view.rules.iter().map(ruleset::describe) {

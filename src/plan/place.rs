@@ -20,6 +20,17 @@ impl View {
         tree: &dyn Tree,
     ) -> Result<(), ViewError> {
         let at = self.settle(&entry.path);
+        if at.parent().is_none() {
+            let hint =
+                "name what is needed, such as /usr and /etc; the shipped profiles show the system already";
+            return Err(refusal(entry, "the whole root cannot be an entry".into(), Some(hint.into())));
+        }
+        if matches!(entry.access, Access::Ro | Access::File { .. } | Access::Symlink { .. })
+            && self.is_shown_link(&at, tree)
+        {
+            self.left_out.push((entry.path.clone(), entry.asked.clone()));
+            return Ok(());
+        }
         match &entry.access {
             Access::Ro | Access::Rw | Access::Dev => self.place_host(entry, at, all, tree),
             Access::Mask => self.place_mask(entry, at, tree),
@@ -42,6 +53,10 @@ impl View {
                 let shared = at.join("shm").map_err(|why| refusal(entry, why.to_string(), None))?;
                 let actions = Actions::of_access(&Access::Tmpfs { size_bytes: None, mode: None }, true);
                 self.rules.push(Rule { on: RuleObject::Inner(shared, true), actions });
+                if matches!(self.nearest(&at), Some((_, Placed::Host(_)))) {
+                    let cover = Act::Tmpfs { size_bytes: None, mode: 0o755, noexec: true };
+                    self.place_inner(entry, at.clone(), cover, Placed::Ours, tree)?;
+                }
                 self.place_inner(entry, at, Act::Devices, Placed::Ours, tree)
             }
             Access::Proc => self.place_inner(entry, at, Act::Proc, Placed::Closed("procfs"), tree),
@@ -49,6 +64,16 @@ impl View {
                 Err(refusal(entry, "this access is not in this build".into(), Some("use ro or rw".into())))
             }
         }
+    }
+
+    /// A link of a host folder that is shown read-only: it stands there as the host has it (`/etc/localtime` when the
+    /// whole of /etc is shown), and nothing can be put on a link.
+    fn is_shown_link(&self, at: &InnerPath, tree: &dyn Tree) -> bool {
+        let Some((above, Placed::Host(host))) = self.nearest(at) else { return false };
+        let tail = at.as_path().strip_prefix(above.as_path()).unwrap_or(Path::new(""));
+        let read_only = !self.writable.iter().any(|writable| writable.contains(host));
+        let link = host.join(tail).ok().and_then(|place| tree.open(&place, false).ok());
+        read_only && above != *at && link.is_some_and(|link| link.kind == Kind::Symlink)
     }
 
     fn place_host(

@@ -169,3 +169,32 @@ fn the_same_entries_give_the_same_view_in_any_order() {
     other.reverse();
     assert_eq!(steps(&build(&one, &tree()).unwrap()), steps(&build(&other, &tree()).unwrap()));
 }
+
+#[test]
+fn the_whole_root_is_no_entry() {
+    let errors = refused(&[entry("/", Access::Ro)]);
+    assert!(errors[0].message.contains("whole root"), "{}", errors[0].message);
+}
+
+#[test]
+fn a_link_of_a_folder_shown_read_only_stands_as_it_is() {
+    let link = Access::Symlink { target: "elsewhere".into() };
+    let tree = tree().with("/etc/passwd", Kind::File).with_link("/etc/localtime", "/usr/share/zone");
+    let entries =
+        [entry("/etc", Access::Ro), entry("/etc/localtime", Access::Ro), entry("/etc/passwd", Access::Ro)];
+    let view = build(&entries, &tree).unwrap();
+    assert_eq!(steps(&view), ["folder /etc", "ro /etc", "ro /etc/passwd"]);
+    assert_eq!(view.left_out.len(), 1);
+    build(&[entry("/etc", Access::Ro), entry("/etc/localtime", link.clone())], &tree).unwrap();
+    // In a writable folder a link can be anybody's.
+    assert!(build(&[entry("/etc", Access::Rw), entry("/etc/localtime", link)], &tree).is_err());
+}
+
+#[test]
+fn devices_in_a_host_folder_stand_on_a_filesystem_of_their_own() {
+    let tree = tree().with("/srv/root/dev", Kind::Folder);
+    let view =
+        build(&[entry("/srv/root", Access::Ro), entry("/srv/root/dev", Access::DevFs)], &tree).unwrap();
+    let tail: Vec<String> = steps(&view).split_off(2);
+    assert_eq!(tail, ["ro /srv/root", "tmpfs /srv/root/dev", "dev /srv/root/dev"]);
+}

@@ -1,4 +1,4 @@
-//! System calls of a foreign ABI, to prove that the filter ends who makes them. Nothing else uses this.
+//! System calls of a foreign ABI, to prove that the filter ends who makes them. Only for a child: it may be ended.
 
 /// getpid through `int 0x80`, as 32-bit x86 does it. Gives the raw answer; elsewhere `-ENOSYS`.
 #[cfg(target_arch = "x86_64")]

@@ -165,39 +165,6 @@ pub fn may_write(path: &CStr) -> bool {
     unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) == 0 }
 }
 
-/// getpid through the i386 gate. Only for a child: a filter or a kernel without that gate ends the process.
-/// # Errors
-/// `ENOSYS` on machines that have no such gate.
-#[cfg(target_arch = "x86_64")]
-pub fn call_as_i386() -> Sys<()> {
-    const GETPID: i64 = 20;
-    let answer: i64;
-    // SAFETY: getpid takes no argument and no memory; the gate keeps every register but rax (and r8 to r11 on kernels
-    // before 4.17).
-    unsafe {
-        std::arch::asm!("int 0x80", inlateout("rax") GETPID => answer,
-            out("r8") _, out("r9") _, out("r10") _, out("r11") _, options(nostack));
-    }
-    if answer < 0 { Err(Errno::ENOSYS) } else { Ok(()) }
-}
-
-/// getpid through the i386 gate, which this machine does not have.
-/// # Errors
-/// Always `ENOSYS`.
-#[cfg(not(target_arch = "x86_64"))]
-pub fn call_as_i386() -> Sys<()> {
-    Err(Errno::ENOSYS)
-}
-
-/// getpid by its x32 number. Only for a child.
-/// # Errors
-/// `ENOSYS` where x32 is not built in, or the machine has none.
-pub fn call_as_x32() -> Sys<()> {
-    const X32_BIT: libc::c_long = 0x4000_0000;
-    // SAFETY: takes no argument and no memory, whatever ABI the number belongs to.
-    checked(unsafe { libc::syscall(X32_BIT | libc::SYS_getpid) }).map(drop)
-}
-
 /// A step that failed: a number the caller gave meaning to, and the kernel's word.
 pub type StepFailure = (u8, Errno);
 

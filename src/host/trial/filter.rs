@@ -6,7 +6,7 @@ use super::{State, Verdict, must_refuse, told};
 use crate::host::facts::Facts;
 use crate::sys::probe::{self, Trial};
 use crate::sys::seccomp::{self, Instruction};
-use crate::sys::{Errno, Sys, process};
+use crate::sys::{Errno, foreign, process};
 use std::os::fd::AsFd;
 
 const STEPS: &[(u8, &str)] = &[
@@ -139,13 +139,11 @@ pub enum Gate {
 
 /// Makes one harmless call by each foreign ABI under `filter`. With an empty filter it tells what the kernel has.
 pub fn foreign_gates(filter: &[Instruction]) -> Vec<(&'static str, Gate)> {
-    vec![
-        ("i386", foreign_gate(filter, probe::call_as_i386)),
-        ("x32", foreign_gate(filter, probe::call_as_x32)),
-    ]
+    vec![("i386", foreign_gate(filter, foreign::call_i386)), ("x32", foreign_gate(filter, foreign::call_x32))]
 }
 
-fn foreign_gate(filter: &[Instruction], call: fn() -> Sys<()>) -> Gate {
+fn foreign_gate(filter: &[Instruction], getpid: fn() -> i64) -> Gate {
+    let call = || if getpid() < 0 { Err(Errno::ENOSYS) } else { Ok(()) };
     // The control: without the filter the call works, or there is no such ABI here.
     if probe::in_child(0, None, || call().map_err(|errno| (4, errno))) != Ok(Trial::Held) {
         return Gate::Absent;

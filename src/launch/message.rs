@@ -1,6 +1,6 @@
 //! What launcher and init say to each other: sixteen bytes a message over a SOCK_SEQPACKET pair.
 //!
-//! Both ends are ours; the agent never holds one. A message of another length or kind ends the run.
+//! Both ends are ours; the agent never holds one. A message of another length or kind is passed over.
 
 /// One message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,7 +37,7 @@ stages! {
     Clone = "make namespaces",
     /// uid_map, gid_map and setgroups of the outer user namespace.
     MapIds = "map ids",
-    /// PDEATHSIG, and the check that the parent still lives.
+    /// PDEATHSIG. A launcher that ended before it is noticed at the release: its socket is closed.
     TieToParent = "tie to the launcher",
     /// A new root on tmpfs.
     NewRoot = "make the new root",

@@ -164,3 +164,23 @@ fn a_program_that_creates_in_parallel_is_served_and_still_refused() {
         assert!(!home.work().join(".git").exists());
     });
 }
+
+#[test]
+fn a_folder_that_a_flag_makes_writable_has_the_protection_of_the_profile() {
+    for_each_user(|home| {
+        home.write("other/.git/config", "old");
+        home.write("other/mine", "old");
+        let other = home.work().parent().unwrap().join("other");
+        let (other, script) = (
+            other.to_str().unwrap(),
+            format!("cd {}; echo x > mine && echo x >> .git/config; touch .envrc; echo ran", other.display()),
+        );
+        for flags in [["--rw", other].as_slice(), ["--bind", other, other].as_slice()] {
+            let inside = home.exec(flags, &script);
+            assert_eq!(inside.stdout(), "ran\n", "{}", inside.stderr());
+            let read = |name: &str| std::fs::read_to_string(format!("{other}/{name}")).ok();
+            assert_eq!(read("mine").as_deref(), Some("x\n"), "the control: it is writable");
+            assert_eq!((read(".git/config").as_deref(), read(".envrc")), (Some("old"), None));
+        }
+    });
+}

@@ -144,8 +144,11 @@ pub struct Shape {
     #[arg(long, value_name = "MODE")]
     pub net: Option<Net>,
     /// Set a variable, or keep one from outside
-    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", visible_alias = "setenv")]
+    #[arg(short = 'e', long, value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
+    /// Set a variable, as bubblewrap has it
+    #[arg(long, num_args = 2, value_names = ["NAME", "VALUE"])]
+    pub setenv: Vec<String>,
     /// Do not pass a variable
     #[arg(long, value_name = "NAME", visible_alias = "unsetenv")]
     pub unset_env: Vec<String>,

@@ -17,7 +17,11 @@ pub(super) fn profile(shape: &Shape, context: &Context) -> Result<Profile, u8> {
     let mut errors = profile::unsupported(&profile);
     errors.extend(lay_over(&mut profile, shape, context));
     super::keep::protect_own_places(&mut profile, context);
-    if errors.is_empty() { Ok(profile) } else { Err(report(&errors)) }
+    if !errors.is_empty() {
+        return Err(report(&errors));
+    }
+    say_what_is_wide(shape, context);
+    Ok(profile)
 }
 
 /// Prints errors; the exit code of a launch that never began.
@@ -113,14 +117,38 @@ fn paths(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut V
     }
 }
 
-/// A flag says more than the profile about the same place; what is protected there stays protected.
+/// A flag says more than the profile about the same place; what is protected there stays protected. In a folder that a
+/// flag makes writable, all is protected that the profile protects anywhere.
 fn replace(profile: &mut Profile, mut entry: profile::FsEntry) {
     if let Some(known) = profile.filesystem.iter_mut().find(|known| known.path == entry.path) {
         entry.protect.clone_from(&known.protect);
-        *known = entry;
-    } else {
-        profile.filesystem.push(entry);
     }
+    if entry.access == Access::Rw && entry.protect.is_empty() {
+        entry.protect = protected_anywhere(profile);
+    }
+    profile.filesystem.retain(|known| known.path != entry.path);
+    profile.filesystem.push(entry);
+}
+
+/// What a flag opens is the owner's wish; that it is much is said.
+fn say_what_is_wide(shape: &Shape, context: &Context) {
+    let sources = shape.bind.chunks_exact(2).filter_map(|pair| pair.first());
+    for path in shape.rw.iter().chain(sources) {
+        let Ok(path) = absolute::<HostPath>(path, context) else { continue };
+        if let Some(why) = profile::unfit(path.as_path(), context) {
+            complain(&format!("{path} is writable for the command, and {why}"), None);
+        }
+    }
+}
+
+fn protected_anywhere(profile: &Profile) -> Vec<profile::Protect> {
+    let mut all: Vec<profile::Protect> = Vec::new();
+    for place in profile.filesystem.iter().flat_map(|entry| &entry.protect) {
+        if !all.contains(place) {
+            all.push(place.clone());
+        }
+    }
+    all
 }
 
 trait FromText: Sized {
@@ -178,6 +206,11 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
         environment.keep.retain(|known| known != name);
         environment.set.retain(|(known, _)| known != name);
     }
+    for pair in shape.setenv.chunks_exact(2) {
+        let [name, value] = pair else { continue };
+        environment.set.retain(|(known, _)| known != name);
+        environment.set.push((name.clone(), value.clone()));
+    }
     for text in &shape.env {
         let (name, value) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -199,7 +232,7 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
 fn limits(profile: &mut Profile, shape: &Shape, errors: &mut Vec<ProfileError>) {
     let size = |flag: &str, text: &Option<String>, errors: &mut Vec<ProfileError>| {
         let text = text.as_ref()?;
-        let value = profile::parse_size(text);
+        let value = profile::parse_size(text).filter(|value| *value > 0);
         if value.is_none() {
             let message = format!("`{}` is no size", crate::base::escape(text.as_bytes()));
             errors.push(ProfileError::new(Source::flag(flag), message).hint("write 512M or 4G"));

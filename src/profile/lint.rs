@@ -90,8 +90,8 @@ pub(super) fn entry(
     Some(ProfileError::new(written.asked.clone(), message).hint(hint))
 }
 
-/// Why a folder is not one to hand to an agent as its working folder.
-fn unfit(pwd: &Path, context: &Context) -> Option<&'static str> {
+/// Why a folder is not one to hand to an agent to write in: said of a flag, refused for `$PWD`.
+pub fn unfit(pwd: &Path, context: &Context) -> Option<&'static str> {
     let home = &context.home;
     let own = |tail: &&str| home.join(tail);
     let config =

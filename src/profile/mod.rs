@@ -35,6 +35,7 @@ pub use error::ProfileError;
 pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, Width};
 pub use filter_shipped::{FilterContent, FilterText, FoundFilter, ShippedFilter, find_filter};
 pub use find::{Listed, list};
+pub use lint::unfit;
 pub use load::{load, load_str, unsupported};
 pub use merge::host_name;
 pub use model::*;

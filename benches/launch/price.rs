@@ -5,9 +5,12 @@ use crate::table::Samples;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::hint::black_box;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Where the same calls are made.
@@ -68,7 +71,7 @@ fn sandboxed(place: &Place, profile: &str, bench: &str) -> Command {
 /// One kind of call: its name, and the call on a file of the folder.
 type Act = (&'static str, fn(&Path));
 
-const ACTS: [Act; 7] = [
+const ACTS: [Act; 8] = [
     ("getpid", |_| {
         black_box(nix::unistd::getpid());
     }),
@@ -82,6 +85,11 @@ const ACTS: [Act; 7] = [
     ("open, read 4 KiB", |folder| {
         let file = open(&folder.join("README"), OFlag::O_RDONLY, Mode::empty()).unwrap();
         assert_eq!(nix::unistd::read(&file, &mut [0; 4096]), Ok(4096));
+    }),
+    ("read 4 KiB", |folder| {
+        static HELD: OnceLock<File> = OnceLock::new();
+        let file = HELD.get_or_init(|| File::open(folder.join("README")).unwrap());
+        assert_eq!(file.read_at(&mut [0; 4096], 0).unwrap(), 4096);
     }),
     ("create and unlink", |folder| {
         create(&folder.join("new"));

@@ -184,8 +184,10 @@ fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
     let Unprivileged { terminal, brood } = unprivileged;
     let pair = socket::message_pair().at(Stage::Agent)?;
     if let Some(landlock) = &ready.ruleset {
+        let root = file::open(c"/", libc::O_PATH | libc::O_DIRECTORY).at(Stage::Rules)?;
         for (path, rights) in &landlock.inner {
-            let object = file::open(path, libc::O_PATH | libc::O_NOFOLLOW).at(Stage::Rules)?;
+            // No link is followed: a folder of the host on the way may be anybody's.
+            let object = file::open_beneath(root.as_fd(), path).at(Stage::Rules)?;
             landlock::add_rule(landlock.ruleset.as_fd(), object.as_fd(), *rights).at(Stage::Rules)?;
         }
         if let Some(slave) = terminal.as_ref().filter(|_| landlock.terminal != 0) {

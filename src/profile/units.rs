@@ -11,6 +11,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) u64);
 
+/// Bytes of memory, more than none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Memory(pub(crate) u64);
+
 /// A time that passes: numbers with d, h, m, s, the greater first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lasting(pub(crate) Duration);
@@ -73,6 +77,16 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 fn octal(text: &str) -> Option<u32> {
     let valid = (3..=5).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     u32::from_str_radix(text, 8).ok().filter(|mode| valid && *mode <= 0o7777)
+}
+
+impl Decode for Memory {
+    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+        let line = node.line;
+        match Bytes::decode(node, decoder)? {
+            Bytes(0) => decoder.refuse(line, "no program runs in no memory", None),
+            Bytes(bytes) => Some(Self(bytes)),
+        }
+    }
 }
 
 impl Decode for Bytes {
@@ -164,6 +178,7 @@ macro_rules! schema {
 }
 
 schema!(Bytes, { "type": ["string", "integer"], "minimum": 0, "pattern": "^[0-9]+ *(B|[Kk]|KiB|KB|[MGT]|[MGT]iB|[MGT]B)?$" });
+schema!(Memory, { "type": ["string", "integer"], "minimum": 1, "pattern": "^0*[1-9][0-9]* *(B|[Kk]|KiB|KB|[MGT]|[MGT]iB|[MGT]B)?$" });
 schema!(Lasting, { "type": "string", "pattern": "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "minLength": 2 });
 schema!(Mode, { "type": "string", "pattern": "^[0-7]{3,5}$" });
 schema!(Cores, { "type": "number", "minimum": 0.001, "maximum": 65536 });
@@ -212,5 +227,17 @@ mod tests {
         for text in ["", "7", "888", "+755", "17777", "077777"] {
             assert_eq!(octal(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn no_memory_at_all_is_refused() {
+        use super::super::decode::Decode;
+        let decoded = |value| {
+            let mut decoder = Decoder::new("x.yaml");
+            Memory::decode(Node { line: 3, value }, &mut decoder)
+        };
+        assert_eq!(decoded(Value::Str("1M".into())), Some(Memory(1 << 20)));
+        assert_eq!(decoded(Value::Int(0)), None);
+        assert_eq!(decoded(Value::Str("0G".into())), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer, NetworkMode};
-use super::units::{Bytes, Cores, Count, Lasting, Mode};
+use super::units::{Bytes, Cores, Count, Lasting, Memory, Mode};
 use super::values::{Host, Settings, Version};
 
 mapping! {
@@ -191,7 +191,7 @@ mapping! {
     /// Resource limits.
     LimitKeys, required [] {
         /// Memory of all together.
-        memory: Bytes,
+        memory: Memory,
         /// Processes and threads.
         processes: Count,
         /// CPU cores, such as 1.5.

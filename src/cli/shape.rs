@@ -130,6 +130,14 @@ fn replace(profile: &mut Profile, mut entry: profile::FsEntry) {
     profile.filesystem.push(entry);
 }
 
+/// Folders full of sockets: read-only mounts and Landlock leave connecting open.
+const SOCKETS: &[&str] = &["/run", "/var/run", "/run/user", "/tmp/.X11-unix", "/run/dbus", "/var/run/dbus"];
+
+/// A user's runtime folder, `/run/user/UID`: the session bus and what listens beside it.
+fn is_runtime(path: &HostPath) -> bool {
+    path.parent().is_some_and(|above| above.as_path() == Path::new("/run/user"))
+}
+
 /// What a flag opens is the owner's wish; that it is much is said.
 fn say_what_is_wide(shape: &Shape, context: &Context) {
     let sources = shape.bind.chunks_exact(2).filter_map(|pair| pair.first());
@@ -137,6 +145,18 @@ fn say_what_is_wide(shape: &Shape, context: &Context) {
         let Ok(path) = absolute::<HostPath>(path, context) else { continue };
         if let Some(why) = profile::unfit(path.as_path(), context) {
             complain(&format!("{path} is writable for the command, and {why}"), None);
+        }
+    }
+    let shown = shape.ro.iter().chain(&shape.rw);
+    let bound =
+        shape.ro_bind.chunks_exact(2).chain(shape.bind.chunks_exact(2)).filter_map(|pair| pair.first());
+    for path in shown.chain(bound).filter_map(|path| absolute::<HostPath>(path, context).ok()) {
+        if SOCKETS.iter().any(|folder| path.as_path() == Path::new(folder)) || is_runtime(&path) {
+            let hint = "name the one file that is needed";
+            complain(
+                &format!("{path} has sockets of other programs, and the command can talk to them"),
+                Some(hint),
+            );
         }
     }
 }

@@ -37,7 +37,7 @@ fn hint(stage: Stage, errno: Errno) -> Option<&'static str> {
 
 type Row = (&'static [Stage], &'static [Errno], &'static str);
 
-const HINTS: [Row; 13] = [
+const HINTS: [Row; 14] = [
     (
         &[Stage::Clone, Stage::InnerUser],
         &[Errno::ENOSPC, Errno::EUSERS],
@@ -85,6 +85,11 @@ const HINTS: [Row; 13] = [
         &[Stage::Exec],
         &[Errno::ENOENT],
         "the file or its interpreter (the `#!` line, ld.so) is not in the view: `aisandbox explain` shows the view",
+    ),
+    (
+        &[Stage::Exec],
+        &[Errno::E2BIG],
+        "an argument or variable is longer than 128 KiB, or all of them than a quarter of the stack (ulimit -s)",
     ),
     (
         &[Stage::Exec],

@@ -3,14 +3,13 @@
 //! Never puts rules together: `filter_decode` does. The JSON Schema is made from these types.
 
 use super::calls::{call_names, known_call};
-use super::decode::{At, Decode, Decoder, mapping, shown, words};
+use super::decode::{At, Decode, Decoder, mapping, schema, shown, words};
 use super::filter_file::{FilterAction, Width};
 use super::filter_words::{constant, nearest_constant};
 use super::nearest::nearest;
 use super::parse::{Node, Value};
 use super::values::Version;
 use crate::sys::Errno;
-use std::borrow::Cow;
 
 mapping! {
     /// A system call filter of aisandbox.
@@ -207,25 +206,6 @@ fn number(node: &Node, decoder: &mut Decoder) -> Option<u64> {
         |other| format!("did you mean `{other}`?"),
     );
     decoder.refuse(node.line, format!("{} is no number this format knows", shown(&node.value)), Some(hint))
-}
-
-/// Types whose schema is a few words.
-macro_rules! schema {
-    ($name:ty, $schema:tt) => {
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
 }
 
 schema!(Call, { "type": "string" });

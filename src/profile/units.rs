@@ -2,9 +2,8 @@
 //!
 //! Never rounds and never wraps: what does not fit is an error.
 
-use super::decode::{Decode, Decoder, shown};
+use super::decode::{Decode, Decoder, schema, shown};
 use super::parse::{Node, Value};
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// Bytes: a whole number, or one with K, M, G or T (powers of 1024; `KiB` and `KB` mean the same).
@@ -157,24 +156,6 @@ impl Decode for Count {
             ),
         }
     }
-}
-
-macro_rules! schema {
-    ($name:ident, $schema:tt) => {
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
 }
 
 schema!(Bytes, { "type": ["string", "integer"], "minimum": 0, "pattern": "^[0-9]+ *(B|[Kk]|KiB|KB|[MGT]|[MGT]iB|[MGT]B)?$" });

@@ -2,10 +2,9 @@
 //!
 //! Never takes what only looks right: each says in its hint what would be.
 
-use super::decode::{At, Decode, Decoder, shown};
+use super::decode::{At, Decode, Decoder, schema, shown};
 use super::model::{AuditMode, Layer, NetworkMode};
 use super::parse::{Node, Value};
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// The version of the format.
@@ -96,24 +95,6 @@ model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
 model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
     "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
     "protect-new" => ProtectNew, "cgroup" => Cgroup);
-
-macro_rules! schema {
-    ($name:ident, $schema:tt) => {
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!($schema)
-            }
-        }
-    };
-}
 
 schema!(Version, { "const": 1 });
 schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });

@@ -28,22 +28,20 @@ pub(super) fn run(exec: &Exec) -> u8 {
 
 fn launch(exec: &Exec) -> Result<u8, u8> {
     let mut status = take_descriptors(exec)?;
+    if exec.explain {
+        return explain::print_plan(&exec.shape, &exec.command);
+    }
     // A record that cannot grow (ulimit -f) must be an error that is told, not our end. The agent gets the default.
     signal::ignore(libc::SIGXFSZ).map_err(|errno| refuse(&format!("ignore SIGXFSZ: {errno}")))?;
     let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
-    if !exec.explain {
-        audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
-    }
+    audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
     let profile = shape::profile(&exec.shape, &context)?;
     let facts = Facts::for_launch();
-    let cgroup = if exec.explain { None } else { make_cgroup(run, &profile) };
+    let cgroup = make_cgroup(run, &profile);
     let wish = shape::wish(&exec.shape, &exec.command, &context)?;
     let mut plan = shape::plan(profile, &wish, &facts, cgroup.is_some())?;
     plan.environment.insert("AISANDBOX_RUN".into(), run.to_string().into());
-    if exec.explain {
-        return Ok(super::output::print(&explain::text(&plan, &facts, false)?));
-    }
     announce(exec, &plan);
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
@@ -51,7 +49,8 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
     let filter = filter(&plan)?;
     let proved = proved();
-    let try_foreign = !proved.as_ref().is_some_and(|proved| proved.has(&filter.bytes()));
+    let fact = filter.bytes();
+    let try_foreign = !proved.as_ref().is_some_and(|proved| proved.has(&fact));
     let begun = begin(exec, &plan, &facts, &record, cgroup.as_ref(), (&filter, try_foreign));
     let mut running = match begun {
         Ok(running) => running,
@@ -69,7 +68,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         return Err(never_ran(&plan, &mut record, outcome));
     }
     if let Some(proved) = proved.filter(|_| try_foreign) {
-        proved.add(&filter.bytes());
+        proved.add(&fact);
     }
     tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
     status.started(running.pid(), &run.to_string(), running.namespaces());
@@ -208,12 +207,6 @@ fn tell_plan(plan: &Plan, run: crate::base::RunId) {
     for step in &plan.view.steps {
         tracing::debug!("view: {} ({})", step.at, step.asked);
     }
-}
-
-/// Whether a leaf could be made here, for `explain`; the next launch finds out for itself.
-pub(super) fn could_have_cgroup() -> bool {
-    let limits = cgroup::Limits { memory_bytes: Some(1 << 30), ..cgroup::Limits::default() };
-    audit::new_run_id().is_ok_and(|run| Cgroup::create(run, &limits).is_ok_and(|leaf| leaf.remove().is_ok()))
 }
 
 type Refusal = (Option<launch::StageFailure>, String, Option<&'static str>);

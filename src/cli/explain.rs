@@ -3,6 +3,8 @@
 use super::args::Explain;
 use super::output::{complain, print};
 use super::shape;
+use crate::audit;
+use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::{Stage, ruleset};
 use crate::plan::view::{Act, BindFlags, Step};
@@ -42,12 +44,24 @@ pub(super) fn plan_of(
     let shell = ["/bin/sh".into()];
     let argv = if command.is_empty() { &shell[..] } else { command };
     let wish = shape::wish(shape, argv, &context)?;
-    let plan = shape::plan(profile, &wish, &facts, super::exec::could_have_cgroup())?;
+    let plan = shape::plan(profile, &wish, &facts, could_have_cgroup())?;
     Ok((plan, facts))
 }
 
+/// Whether a leaf could be made here, for `explain`; the next launch finds out for itself.
+fn could_have_cgroup() -> bool {
+    let limits = cgroup::Limits { memory_bytes: Some(1 << 30), ..cgroup::Limits::default() };
+    audit::new_run_id().is_ok_and(|run| Cgroup::create(run, &limits).is_ok_and(|leaf| leaf.remove().is_ok()))
+}
+
+/// Prints the plan for people; the exit code.
+pub(super) fn print_plan(shape: &super::args::Shape, command: &[std::ffi::OsString]) -> Result<u8, u8> {
+    let (plan, facts) = plan_of(shape, command)?;
+    Ok(print(&text(&plan, &facts, false)?))
+}
+
 /// The plan for people.
-pub(super) fn text(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<String, u8> {
+fn text(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<String, u8> {
     let mut out = String::new();
     write_text(&mut out, plan, facts).map_err(|_| 125u8)?;
     if with_filter {

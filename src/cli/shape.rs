@@ -2,7 +2,7 @@
 
 use super::args::Shape;
 use super::output::complain;
-use crate::base::{HostPath, InnerPath, Source};
+use crate::base::{HostPath, InnerPath, PathError, Source};
 use crate::host::facts::{Facts, Version};
 use crate::host::userns::probe_user_namespace;
 use crate::plan::layers::Abilities;
@@ -103,8 +103,7 @@ fn paths(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut V
     {
         for pair in pairs.chunks_exact(2) {
             let [source, path] = pair else { continue };
-            let both =
-                inner(path, context).and_then(|path| Ok((path, absolute::<HostPath>(source, context)?)));
+            let both = inner(path, context).and_then(|path| Ok((path, host(source, context)?)));
             match both {
                 Ok((path, source)) => {
                     let mut entry = entry_of_flag(flag, path, access.clone());
@@ -142,7 +141,7 @@ fn is_runtime(path: &HostPath) -> bool {
 fn say_what_is_wide(shape: &Shape, context: &Context) {
     let sources = shape.bind.chunks_exact(2).filter_map(|pair| pair.first());
     for path in shape.rw.iter().chain(sources) {
-        let Ok(path) = absolute::<HostPath>(path, context) else { continue };
+        let Ok(path) = host(path, context) else { continue };
         if let Some(why) = profile::unfit(path.as_path(), context) {
             complain(&format!("{path} is writable for the command, and {why}"), None);
         }
@@ -150,7 +149,7 @@ fn say_what_is_wide(shape: &Shape, context: &Context) {
     let shown = shape.ro.iter().chain(&shape.rw);
     let bound =
         shape.ro_bind.chunks_exact(2).chain(shape.bind.chunks_exact(2)).filter_map(|pair| pair.first());
-    for path in shown.chain(bound).filter_map(|path| absolute::<HostPath>(path, context).ok()) {
+    for path in shown.chain(bound).filter_map(|path| host(path, context).ok()) {
         if SOCKETS.iter().any(|folder| path.as_path() == Path::new(folder)) || is_runtime(&path) {
             let hint = "name the one file that is needed";
             complain(
@@ -171,30 +170,18 @@ fn protected_anywhere(profile: &Profile) -> Vec<profile::Protect> {
     all
 }
 
-trait FromText: Sized {
-    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError>;
-}
-
-impl FromText for HostPath {
-    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError> {
-        Self::new(path)
-    }
-}
-
-impl FromText for InnerPath {
-    fn from_path(path: PathBuf) -> Result<Self, crate::base::PathError> {
-        Self::new(path)
-    }
-}
-
 /// Relative paths of the command line are meant from here; `~/` is for shells that do not replace it.
-fn absolute<T: FromText>(path: &Path, context: &Context) -> Result<T, String> {
+fn absolute<T>(
+    path: &Path,
+    context: &Context,
+    make: fn(PathBuf) -> Result<T, PathError>,
+) -> Result<T, String> {
     let full = match path.strip_prefix("~") {
         Ok(tail) => context.home.join(tail),
         Err(_) => from_here(&context.pwd, path),
     };
     let shown = crate::base::escape(full.as_os_str().as_encoded_bytes());
-    T::from_path(full).map_err(|why| format!("{shown} {why}"))
+    make(full).map_err(|why| format!("{shown} {why}"))
 }
 
 /// `..` in front climbs from the working folder by its real name, on which no link lies (getcwd(2)). Behind a name it
@@ -213,7 +200,12 @@ fn from_here(pwd: &Path, path: &Path) -> PathBuf {
 
 /// An inner path of the command line.
 pub(super) fn inner(path: &Path, context: &Context) -> Result<InnerPath, String> {
-    absolute(path, context)
+    absolute(path, context, InnerPath::new)
+}
+
+/// A host path of the command line.
+fn host(path: &Path, context: &Context) -> Result<HostPath, String> {
+    absolute(path, context, HostPath::new)
 }
 
 fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut Vec<ProfileError>) {
@@ -228,8 +220,7 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
     }
     for pair in shape.setenv.chunks_exact(2) {
         let [name, value] = pair else { continue };
-        environment.set.retain(|(known, _)| known != name);
-        environment.set.push((name.clone(), value.clone()));
+        assign(environment, name, value);
     }
     for text in &shape.env {
         let (name, value) = match text.split_once('=') {
@@ -241,12 +232,20 @@ fn environment(profile: &mut Profile, shape: &Shape, context: &Context, errors: 
             errors.push(ProfileError::new(Source::flag("--env"), message).hint("--env NAME=VALUE"));
             continue;
         }
-        environment.set.retain(|(known, _)| known != name);
         match value {
-            Some(value) => environment.set.push((name.to_owned(), value.to_owned())),
-            None => environment.keep.push(name.to_owned()),
+            Some(value) => assign(environment, name, value),
+            None => {
+                environment.set.retain(|(known, _)| known != name);
+                environment.keep.push(name.to_owned());
+            }
         }
     }
+}
+
+/// The value of a variable, in place of an earlier one.
+fn assign(environment: &mut profile::Environment, name: &str, value: &str) {
+    environment.set.retain(|(known, _)| known != name);
+    environment.set.push((name.to_owned(), value.to_owned()));
 }
 
 fn limits(profile: &mut Profile, shape: &Shape, errors: &mut Vec<ProfileError>) {

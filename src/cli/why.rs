@@ -191,11 +191,8 @@ fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
     let file = found.file().map_err(|errors| shape::report(&errors))?;
     let data = CallData { audit_arch: machine.audit(), number, args: [0; 6] };
     let decision = decide(&program.instructions, &data);
-    let mut lines = vec![format!(
-        "with all arguments zero: {} (seccomp {})",
-        words(decision),
-        plan.profile.seccomp.value
-    )];
+    let mut lines =
+        vec![format!("with all arguments zero: {decision} (seccomp {})", plan.profile.seccomp.value)];
     for rule in file
         .rules
         .iter()
@@ -209,14 +206,4 @@ fn about_call(plan: &Plan, number: u32, machine: Arch) -> Result<Answer, u8> {
         lines.push("no rule names it, so it is unknown here: ENOSYS".into());
     }
     Ok(Answer { allowed: decision == Decision::Allow, lines })
-}
-
-fn words(decision: Decision) -> String {
-    match decision {
-        Decision::Allow => "allowed".into(),
-        Decision::Errno(0) => "returns 0 and does nothing".into(),
-        Decision::Errno(number) => format!("{:?}", crate::sys::Errno::from_raw(i32::from(number))),
-        Decision::Notify => "asks init".into(),
-        Decision::Kill => "ends the process".into(),
-    }
 }

@@ -9,6 +9,7 @@ use super::bpf::{
 use crate::profile::{Arch, call_name};
 use crate::sys::Errno;
 use crate::sys::seccomp::Instruction;
+use std::fmt;
 
 /// One line for each instruction: its place, what it does, and where it goes on.
 pub fn disassemble(program: &Program) -> Vec<String> {
@@ -72,7 +73,7 @@ fn line(at: usize, instruction: &Instruction, held: Held, arch: Arch) -> String 
         IF_GT => branch(">"),
         IF_GE => branch(">="),
         IF_SET => branch("has a bit of"),
-        RETURN => format!("return {}", answer(k)),
+        RETURN => format!("return {}", decision(k)),
         code => format!("unknown instruction {code:#x} {k:#x}"),
     }
 }
@@ -102,13 +103,15 @@ fn operand(k: u32, held: Held, arch: Arch) -> String {
     }
 }
 
-fn answer(value: u32) -> String {
-    match decision(value) {
-        Decision::Allow => "allow".to_owned(),
-        Decision::Errno(0) => "ok (0, nothing done)".to_owned(),
-        Decision::Errno(errno) => format!("{:?}", Errno::from_raw(i32::from(errno))),
-        Decision::Notify => "ask the supervisor".to_owned(),
-        Decision::Kill => "kill the process".to_owned(),
+impl fmt::Display for Decision {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => out.write_str("allow"),
+            Self::Errno(0) => out.write_str("ok (0, nothing done)"),
+            Self::Errno(errno) => write!(out, "{:?}", Errno::from_raw(i32::from(*errno))),
+            Self::Notify => out.write_str("ask the supervisor"),
+            Self::Kill => out.write_str("kill the process"),
+        }
     }
 }
 

@@ -9,4 +9,6 @@ pub mod host;
 pub mod launch;
 pub mod plan;
 pub mod profile;
+pub mod role;
 pub mod sys;
+pub mod wire;

@@ -53,6 +53,12 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// One of our own processes; started by the launcher alone
+    #[command(name = "__role", hide = true)]
+    Role {
+        /// Its name
+        role: String,
+    },
 }
 
 /// `profile …`

@@ -14,6 +14,7 @@ mod output;
 mod private;
 mod profile;
 mod record;
+mod role;
 mod shape;
 mod status;
 mod trace;
@@ -38,6 +39,7 @@ fn run(command: Command) -> u8 {
         Command::Doctor { json } => examine(json),
         Command::Profile { command } => profile::run(&command),
         Command::Audit { command } => audit::run(&command),
+        Command::Role { role } => role::run(&role),
         Command::Completion { shell } => {
             args::print_completion(shell);
             0

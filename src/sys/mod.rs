@@ -21,6 +21,7 @@ pub mod random;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod terminal;
 
 pub use nix::errno::Errno;

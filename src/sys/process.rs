@@ -103,8 +103,8 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// `EAGAIN` at a process limit.
 pub fn fork_bare() -> Sys<Side<Pid>> {
     let none = ptr::null::<libc::c_void>();
-    // SAFETY: no CLONE_VM, no stack: a plain fork of a process with one thread; libc's thread id cache is not used
-    // before exec or by init. Refuted by a caller with a second thread.
+    // SAFETY: no CLONE_VM, no stack: a plain fork; libc's thread id cache is not used before exec or by init. A caller
+    // with a second thread (`spawn::start`) makes system calls only until exec. Refuted by one that allocates or locks.
     let rc = checked(unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, none, none, none, none) })?;
     if rc == 0 { Ok(Side::Child) } else { Ok(Side::Parent(Pid::try_from(rc).map_err(|_| Errno::EOVERFLOW)?)) }
 }
@@ -133,6 +133,15 @@ impl ExecStrings {
 pub fn execute(program: &CStr, argv: &ExecStrings, envp: &ExecStrings) -> Errno {
     // SAFETY: the program is NUL-terminated; both arrays end with null and point into strings their owner holds.
     unsafe { libc::execve(program.as_ptr(), argv.pointers.as_ptr(), envp.pointers.as_ptr()) };
+    Errno::last()
+}
+
+/// Becomes the program behind a descriptor (execveat(2) with AT_EMPTY_PATH, Linux 3.19); returns only on failure.
+pub fn execute_descriptor(program: BorrowedFd<'_>, argv: &ExecStrings, envp: &ExecStrings) -> Errno {
+    let (argv, envp) = (argv.pointers.as_ptr(), envp.pointers.as_ptr());
+    let (fd, path, flags) = (program.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH);
+    // SAFETY: an open descriptor and an empty path; both arrays end with null and point into strings their owner holds.
+    unsafe { libc::syscall(libc::SYS_execveat, fd, path, argv, envp, flags) };
     Errno::last()
 }
 

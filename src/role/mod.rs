@@ -1,0 +1,101 @@
+//! Role: the table of our own processes beside the Guardian, and how one is started.
+//!
+//! Each is this program again, started by descriptor, with one socket and nothing else. It confines itself before it
+//! reads its first byte (`cli/role.rs`), answers questions, and ends when its socket closes. Never waits for one: the
+//! Guardian sees the socket close.
+#![forbid(unsafe_code)]
+
+use crate::sys::process::{ExecStrings, Pid};
+use crate::sys::{Errno, socket, spawn};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// One of our processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Serves the FUSE mounts of `ask` entries. Reads what the agent writes.
+    Files,
+    /// Changes the mounts of the running sandbox. Reads nothing an agent wrote.
+    Mounts,
+    /// Evaluates Rego.
+    Policy,
+    /// Asks a person by desktop notification (D-Bus).
+    Notify,
+    /// Asks a command or an HTTPS endpoint about an unknown program.
+    Reputation,
+}
+
+impl Role {
+    /// Every role with its name.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Files, "files"),
+        (Self::Mounts, "mounts"),
+        (Self::Policy, "policy"),
+        (Self::Notify, "notify"),
+        (Self::Reputation, "reputation"),
+    ];
+
+    /// Its name, as `ps` shows it behind `aisandbox-`.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(role, _)| *role == self).map_or("", |(_, name)| name)
+    }
+
+    /// The role of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, other)| *other == name).map(|(role, _)| *role)
+    }
+
+    /// Variables it is started with; it has no others.
+    fn environment(self) -> &'static [&'static str] {
+        match self {
+            Self::Notify => &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "LANG", "LC_ALL"],
+            Self::Files | Self::Mounts | Self::Policy | Self::Reputation => &[],
+        }
+    }
+}
+
+/// A role that was started.
+#[derive(Debug)]
+pub struct Started {
+    /// Which.
+    pub role: Role,
+    /// Its pid; a child of this process.
+    pub pid: Pid,
+    /// Its descriptor.
+    pub pidfd: OwnedFd,
+    /// Our end of its socket. Closing it ends the role.
+    pub socket: OwnedFd,
+}
+
+/// Starts a role: this program with the hidden command `__role NAME`.
+/// # Errors
+/// The errno of what failed; nothing is left behind.
+pub fn start(role: Role) -> Result<Started, Errno> {
+    let (ours, theirs) = socket::message_pair()?;
+    let text = |text: String| CString::new(text).map_err(|_| Errno::EINVAL);
+    let name = role.name();
+    let argv = vec![text(format!("aisandbox-{name}"))?, c"__role".to_owned(), text(name.to_owned())?];
+    let mut environment = Vec::new();
+    for variable in role.environment() {
+        if let Ok(value) = std::env::var(variable) {
+            environment.push(text(format!("{variable}={value}"))?);
+        }
+    }
+    let program = spawn::own_program()?;
+    let (argv, envp) = (ExecStrings::new(argv), ExecStrings::new(environment));
+    let (pid, pidfd) = spawn::start(program.as_fd(), &argv, &envp, theirs.as_fd())?;
+    Ok(Started { role, pid, pidfd, socket: ours })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_one_name() {
+        for (role, name) in Role::ALL {
+            assert_eq!((Role::of(name), role.name()), (Some(role), name));
+        }
+        assert_eq!(Role::of("guardian"), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! Wire: what our processes, the agent and the person say to each other, as types, and how they become bytes.
+//!
+//! Never opens, reads or writes anything: bytes in, types out, and back. Nothing here decides.
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod consent;
+pub mod denial;
+pub mod files;
+pub mod mounts;
+pub mod policy;
+pub mod session;
+pub mod subject;

@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod base;
 pub mod cli;
+pub mod crypto;
 pub mod host;
 pub mod launch;
 pub mod plan;

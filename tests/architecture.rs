@@ -11,7 +11,7 @@ const HEAVY: [(&str, &str); 8] = [
     ("clap", "src/cli/args.rs"),
     ("clap_complete", "src/cli/args.rs"),
     ("seccompiler", "src/plan/filter.rs"),
-    ("ring", "src/audit/digest.rs"),
+    ("ring", "src/crypto/provider.rs"),
     ("landlock", "src/launch/ruleset.rs"),
     ("procfs", "src/host/mounts.rs"),
     ("tracing_subscriber", "src/cli/trace.rs"),

@@ -5,9 +5,10 @@ use aisandbox::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Event, Exit, FileFacts, KernelFacts, LayerState,
     ProfileFacts, RunEnd, RunStart,
 };
-use aisandbox::audit::{AuditError, Log, Verdict, new_run_id, sha256, verify};
+use aisandbox::audit::{AuditError, Log, Verdict, new_run_id, verify};
 use aisandbox::base::RunId;
 use aisandbox::cli::audit;
+use aisandbox::crypto::sha256;
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};

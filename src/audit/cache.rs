@@ -6,9 +6,9 @@
 //! outside every sandbox.
 
 use super::AuditError;
-use super::digest::{Digest, sha256_file};
 use super::private::open_private;
 use crate::base::WallTime;
+use crate::crypto::{Digest, sha256_file};
 use crate::sys::Errno;
 use crate::sys::file::openat;
 use nix::sys::stat::{FileStat, fstat};

@@ -1,7 +1,7 @@
 //! What the digest cache keeps, and what it must never give.
 
 use super::*;
-use crate::audit::sha256;
+use crate::crypto::sha256;
 use std::fs;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::time::{Duration, SystemTime};

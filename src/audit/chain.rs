@@ -5,9 +5,9 @@
 //! someone who may write the file made the sums anew: that takes a signature by a key such a person does not have.
 
 use super::AuditError;
-use super::digest::{Digest, sha256};
 use super::event::Event;
 use crate::base::{BootInstant, RunId, WallTime, misleads};
+use crate::crypto::{Digest, sha256};
 use serde::{Deserialize, Serialize};
 use std::io;
 

@@ -2,9 +2,9 @@
 //!
 //! Never holds a value of the environment, and no argument that looks like a secret (see [`Command::of`]).
 
-use super::digest::Digest;
 use super::redact;
 use crate::base::escape;
+use crate::crypto::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -6,7 +6,6 @@
 
 mod cache;
 mod chain;
-mod digest;
 mod error;
 pub mod event;
 mod find;
@@ -18,7 +17,6 @@ mod verify;
 
 pub use cache::DigestCache;
 pub use chain::{Record, json};
-pub use digest::{Digest, NotADigest, sha256, sha256_file};
 pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, runs};

@@ -2,9 +2,9 @@
 //!
 //! An empty file for each. The folder is the caller's own; whoever may write to it may also run without a sandbox.
 
-use super::digest::sha256;
 use super::error::AuditError;
 use super::private::open_private;
+use crate::crypto::sha256;
 use crate::sys::Errno;
 use crate::sys::file::openat;
 use std::ffi::CString;

@@ -4,8 +4,9 @@ use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
     Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
 };
-use crate::audit::{AuditError, Digest, DigestCache, Event, Log, digests_dir, runs_dir, sha256, sha256_file};
+use crate::audit::{AuditError, DigestCache, Event, Log, digests_dir, runs_dir};
 use crate::base::{BootInstant, HostPath, RunId};
+use crate::crypto::{Digest, sha256, sha256_file};
 use crate::host::Object;
 use crate::host::facts::{Facts, security_modules};
 use crate::launch::{Outcome, StageFailure};

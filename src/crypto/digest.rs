@@ -1,8 +1,8 @@
-//! SHA-256: the only file that names `ring`.
+//! A digest (SHA-256) of bytes or of a file, and its text.
 //!
-//! Never signs and never keys a hash; a digest here says which bytes, not who wrote them.
+//! Never signs and never keys a hash; a digest says which bytes, not who wrote them.
 
-use ring::digest::{Context, SHA256};
+use super::provider::Hasher;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::io;
@@ -13,11 +13,18 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
+impl Digest {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// The digest of these bytes.
 pub fn sha256(bytes: &[u8]) -> Digest {
-    let mut context = Context::new(&SHA256);
-    context.update(bytes);
-    finish(context)
+    let mut hasher = Hasher::new();
+    hasher.update(bytes);
+    Digest(hasher.finish())
 }
 
 /// The digest of an open regular file from its first byte to its end. The descriptor's position is not moved.
@@ -28,28 +35,20 @@ pub fn sha256_file(fd: BorrowedFd<'_>) -> io::Result<Digest> {
     if kind != libc::S_IFREG {
         return Err(crate::sys::Errno::EINVAL.into());
     }
-    let mut context = Context::new(&SHA256);
+    let mut hasher = Hasher::new();
     let mut buffer = vec![0u8; 1 << 17];
     let mut offset = 0;
     loop {
         match nix::sys::uio::pread(fd, &mut buffer, offset) {
-            Ok(0) => return Ok(finish(context)),
+            Ok(0) => return Ok(Digest(hasher.finish())),
             Ok(count) => {
-                context.update(buffer.get(..count).unwrap_or_default());
+                hasher.update(buffer.get(..count).unwrap_or_default());
                 offset += i64::try_from(count).unwrap_or(0);
             }
             Err(crate::sys::Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
-}
-
-fn finish(context: Context) -> Digest {
-    let mut bytes = [0u8; 32];
-    for (to, from) in bytes.iter_mut().zip(context.finish().as_ref()) {
-        *to = *from;
-    }
-    Digest(bytes)
 }
 
 impl fmt::Display for Digest {

@@ -1,0 +1,14 @@
+//! Crypto: hashes, message codes, signatures and the keys for them.
+//!
+//! Never decides what a good signature is worth, never reads or writes a file for a key, and never prints one: a
+//! [`Secret`] lies in locked memory and shows nothing of itself.
+#![forbid(unsafe_code)]
+
+mod digest;
+mod provider;
+mod secret;
+
+pub use digest::{Digest, NotADigest, sha256, sha256_file};
+pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};
+pub use provider::{check_mac, check_signature, mac, public_key, sign};
+pub use secret::{SECRET_BYTES, Secret};

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod broker;
+pub mod codec;
 pub mod consent;
 pub mod denial;
 pub mod files;

@@ -144,11 +144,13 @@ pub(super) fn grow(protects: &mut Vec<Protect>, more: Vec<Protect>) {
     }
 }
 
-fn inner_path(path: &At<String>, context: &Context) -> Result<InnerPath, Vec<ProfileError>> {
+/// An inner path, its variables replaced.
+pub(super) fn inner_path(path: &At<String>, context: &Context) -> Result<InnerPath, Vec<ProfileError>> {
     InnerPath::new(expand(path, context)?).map_err(|error| vec![no_path(path, &error)])
 }
 
-fn host_path(path: &At<String>, context: &Context) -> Result<HostPath, Vec<ProfileError>> {
+/// A host path, its variables replaced.
+pub(super) fn host_path(path: &At<String>, context: &Context) -> Result<HostPath, Vec<ProfileError>> {
     HostPath::new(expand(path, context)?).map_err(|error| vec![no_path(path, &error)])
 }
 

@@ -3,7 +3,8 @@
 //! - a single value: the child's wins; mappings merge key by key;
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
-//! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`: lists add up;
+//! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
+//!   `programs.deny`, `programs.transitions`: lists add up;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.
 //!
@@ -12,6 +13,7 @@
 use super::Context;
 use super::decode::At;
 use super::entry::{expand, grow};
+use super::programs::{self, Programs};
 use super::values::variable_name;
 use super::written::{
     ChannelWord, ConsentKeys, DesktopKeys, EnvironmentKeys, LandlockWord, LimitKeys, NetworkKeys,
@@ -19,8 +21,8 @@ use super::written::{
 };
 use crate::base::{InnerPath, Source};
 use crate::profile::{
-    Access, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Network, NetworkMode,
-    Profile, ProfileError, Terminal,
+    Access, Agents, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Network,
+    NetworkMode, Profile, ProfileError, Terminal,
 };
 use std::collections::HashMap;
 
@@ -50,6 +52,8 @@ pub(super) fn nothing(name: &str) -> Profile {
         audit: AuditMode::Durable,
         hostname: "aisandbox".into(),
         consent: Consent::default(),
+        agents: None,
+        programs: Programs::default(),
         later: Vec::new(),
     }
 }
@@ -129,6 +133,9 @@ pub(super) fn add(
     desktop(&mut profile.later, file.desktop.unwrap_or_default());
     consent(&mut profile.consent, file.consent.unwrap_or_default());
     set(&mut profile.audit, file.audit.and_then(|audit| audit.mode));
+    let agents = file.agents.and_then(|keys| Some((keys.value.most?.0, keys.value.depth?.0)));
+    profile.agents = agents.map(|(most, depth)| Agents { most, depth }).or(profile.agents);
+    programs::add(&mut profile.programs, file.programs.unwrap_or_default(), context, errors);
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

@@ -3,6 +3,7 @@
 //! Never clones, mounts, or opens anything but the files it is given; `plan` turns a [`Profile`] into steps.
 #![forbid(unsafe_code)]
 
+mod attenuate;
 mod calls;
 mod context;
 mod decode;
@@ -20,6 +21,7 @@ mod merge;
 mod model;
 mod nearest;
 mod parse;
+mod programs;
 mod protect;
 mod schema;
 mod shipped;
@@ -29,6 +31,7 @@ mod units;
 mod values;
 mod written;
 
+pub use attenuate::{Less, attenuate};
 pub use calls::{Arch, call_name, call_names, call_number};
 pub use context::Context;
 pub use error::ProfileError;
@@ -39,6 +42,7 @@ pub use lint::unfit;
 pub use load::{load, load_str, unsupported};
 pub use merge::host_name;
 pub use model::*;
+pub use programs::{ProgramRule, Programs, Reputation, Transition, Unknown};
 pub use protect::{GroupEntry, protect_group};
 pub use schema::{filter_schema, schema};
 pub use show::{to_json, to_text};

@@ -1,5 +1,6 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
+use super::programs::Programs;
 use crate::base::{HostPath, InnerPath, Source};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,10 @@ pub struct Profile {
     pub hostname: String,
     /// How a person would be asked. Without effect until something asks.
     pub consent: Consent,
+    /// Agents that the program may start; `None`: none.
+    pub agents: Option<Agents>,
+    /// Which programs can be started, and with what.
+    pub programs: Programs,
     /// Wishes that this build knows and cannot fulfil, each in words; [`unsupported`](super::unsupported) refuses them.
     pub later: Vec<Named>,
 }
@@ -296,6 +301,15 @@ pub struct Consent {
     pub channels: Vec<&'static str>,
     /// No answer after this long means no.
     pub timeout: Option<Duration>,
+}
+
+/// `agents:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agents {
+    /// How many may run at one time.
+    pub most: u64,
+    /// How many levels of agents below this run.
+    pub depth: u64,
 }
 
 /// `audit.mode`.

@@ -3,6 +3,7 @@
 //! Never shows a value in a form that would mean something else when read again: the text is a profile itself.
 
 use super::parse::resolve;
+use super::programs::{self, Programs};
 use super::protect;
 use crate::profile::{Access, FsEntry, Layer, Limits, Profile, Protect};
 use serde_json::{Map, Value, json};
@@ -40,6 +41,12 @@ pub fn to_json(profile: &Profile) -> Value {
     );
     all.insert("consent".into(), consent(profile));
     all.insert("audit".into(), json!({ "mode": profile.audit }));
+    if let Some(agents) = profile.agents {
+        all.insert("agents".into(), json!({ "most": agents.most, "depth": agents.depth }));
+    }
+    if profile.programs != Programs::default() {
+        all.insert("programs".into(), programs::shown(&profile.programs));
+    }
     all.into()
 }
 
@@ -239,7 +246,8 @@ fn size(bytes: u64) -> String {
     unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))
 }
 
-fn time(time: Duration) -> String {
+/// A time as the format writes it.
+pub(super) fn time(time: Duration) -> String {
     let mut seconds = time.as_secs();
     let mut text = String::new();
     for (unit, letter) in [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {

@@ -19,6 +19,10 @@ pub(crate) struct Host(pub(crate) String);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings(pub(crate) Vec<(String, At<String>)>);
 
+/// A SHA-256 as 64 lower-case hex digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sha256(pub(crate) String);
+
 impl Decode for Version {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
         match node.value {
@@ -43,6 +47,19 @@ impl Decode for Host {
         }
         let hint = Some("write a name in lower case, an address, or `*.example.org`".into());
         decoder.refuse(line, format!("not a host: `{text}`"), hint)
+    }
+}
+
+impl Decode for Sha256 {
+    fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
+        let line = node.line;
+        let text = decoder.text(node)?.value;
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 64 && text.bytes().all(digit) {
+            return Some(Self(text));
+        }
+        let hint = Some("64 lower-case hex digits, as `sha256sum FILE` prints them".into());
+        decoder.refuse(line, format!("not a SHA-256: `{text}`"), hint)
     }
 }
 
@@ -98,6 +115,7 @@ model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" =
 
 schema!(Version, { "const": 1 });
 schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });
+schema!(Sha256, { "type": "string", "pattern": "^[0-9a-f]{64}$" });
 schema!(Settings, {
     "type": "object",
     "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },

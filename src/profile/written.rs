@@ -5,7 +5,7 @@
 use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer, NetworkMode};
 use super::units::{Bytes, Cores, Count, Lasting, Memory, Mode};
-use super::values::{Host, Settings, Version};
+use super::values::{Host, Settings, Sha256, Version};
 
 mapping! {
     /// A profile of aisandbox: what a confined program can see and do.
@@ -42,6 +42,10 @@ mapping! {
         consent: ConsentKeys,
         /// The record.
         audit: AuditKeys,
+        /// Agents that the program may start beside itself, with less. None when not said.
+        agents: At<AgentKeys>,
+        /// Programs: which can be started, and with what.
+        programs: ProgramKeys,
     }
 }
 
@@ -292,5 +296,92 @@ mapping! {
     AuditKeys, required [] {
         /// durable: on disk before the program runs. buffered: written, and synced when the kernel likes.
         mode: AuditMode,
+    }
+}
+
+mapping! {
+    /// Agents that the program may start beside itself, with less.
+    AgentKeys, required ["most", "depth"] {
+        /// How many may run at one time.
+        most: Count,
+        /// How many levels: 1 lets the program start agents, which start none.
+        depth: Count,
+    }
+}
+
+mapping! {
+    /// Programs: which can be started, and with what.
+    ProgramKeys, required [] {
+        /// Only these can be executed: files, or folders with all below. Lists of several profiles add up.
+        allow: Vec<At<AllowedProgram>>,
+        /// These cannot be executed by their path. Lists of several profiles add up.
+        deny: Vec<At<String>>,
+        /// What becomes of a program that `allow` does not name: as the command of a run, and when one is asked for.
+        unknown: At<UnknownWord>,
+        /// Who is asked about a program that `allow` does not name by its digest.
+        reputation: At<ReputationKeys>,
+        /// Programs that run beside the sandbox in one of their own, with less.
+        transitions: Vec<At<TransitionKeys>>,
+    }
+}
+
+mapping! {
+    /// A program that can be executed.
+    AllowedProgram, required ["path"] {
+        /// Its path, as the program sees it; a folder stands for all below it.
+        path: At<String>,
+        /// Lower-case hex of the SHA-256 of its content, which is checked when the run starts. For a file.
+        sha256: At<Sha256>,
+    }
+}
+
+words! {
+    /// What becomes of a program that is not named.
+    UnknownWord, "answer" {
+        "allow" => Allow,
+        "ask" => Ask,
+        "deny" => Deny,
+    }
+}
+
+mapping! {
+    /// Who is asked about an unknown program: a command or an address. Without a clear yes it is not started.
+    ReputationKeys, required [] {
+        /// A program and its arguments; digest and path are added. Exit code 0 means yes.
+        command: Vec<At<String>>,
+        /// `https://…`; asked with the digest. An answer of `{"allow": true}` means yes.
+        url: At<String>,
+        /// A file of certificates (PEM) to trust for `url`, instead of the usual ones.
+        ca: At<String>,
+        /// No answer after this long means no; 5s when not said.
+        timeout: Lasting,
+        /// An answer holds this long for the same content; 1d when not said.
+        cache: Lasting,
+    }
+}
+
+mapping! {
+    /// A program that runs with less.
+    TransitionKeys, required ["program", "less"] {
+        /// Its path, as the program sees it.
+        program: At<String>,
+        /// What it gets less.
+        less: LessKeys,
+    }
+}
+
+mapping! {
+    /// What is taken away.
+    LessKeys, required [] {
+        /// Places that become read-only.
+        read_only: Vec<At<String>>,
+        /// Places that are not there.
+        hide: Vec<At<String>>,
+        /// No network, not even a loopback.
+        no_network: bool,
+        /// Nobody can be asked for more.
+        no_requests: bool,
+        /// It ends after this long.
+        timeout: Lasting,
     }
 }

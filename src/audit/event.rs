@@ -2,6 +2,10 @@
 //!
 //! Never holds a value of the environment, and no argument that looks like a secret (see [`Command::of`]).
 
+use super::access::{
+    AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, Request, Revoke,
+    Token, Transfer,
+};
 use super::redact;
 use crate::base::escape;
 use crate::crypto::Digest;
@@ -24,6 +28,30 @@ pub enum Event {
     ProtectedDenied(ProtectedDenied),
     /// A layer is missing or weaker than asked, and someone accepted that.
     Degraded(Degraded),
+    /// The Guardian began to serve.
+    GuardianStart(GuardianStart),
+    /// The Guardian ended.
+    GuardianEnd(GuardianEnd),
+    /// Somebody inside asked for access.
+    Request(Box<Request>),
+    /// A policy decided.
+    Decision(Decision),
+    /// A lease was given.
+    Grant(Box<Grant>),
+    /// A lease was extended.
+    Extend(Extend),
+    /// Access was refused.
+    Denial(Box<Denial>),
+    /// A lease is over.
+    Revoke(Revoke),
+    /// Something went through a lease.
+    Transfer(Transfer),
+    /// An agent was started by this one.
+    AgentStart(Box<AgentStart>),
+    /// A channel of the broker ended.
+    ChannelClosed(Box<ChannelClosed>),
+    /// A token was made or refused.
+    Token(Token),
 }
 
 impl Event {
@@ -35,6 +63,18 @@ impl Event {
             Self::LaunchFailure(_) => "launch_failure",
             Self::ProtectedDenied(_) => "protected_denied",
             Self::Degraded(_) => "degraded",
+            Self::GuardianStart(_) => "guardian_start",
+            Self::GuardianEnd(_) => "guardian_end",
+            Self::Request(_) => "request",
+            Self::Decision(_) => "decision",
+            Self::Grant(_) => "grant",
+            Self::Extend(_) => "extend",
+            Self::Denial(_) => "denial",
+            Self::Revoke(_) => "revoke",
+            Self::Transfer(_) => "transfer",
+            Self::AgentStart(_) => "agent_start",
+            Self::ChannelClosed(_) => "channel_closed",
+            Self::Token(_) => "token",
         }
     }
 }

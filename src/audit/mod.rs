@@ -4,6 +4,7 @@
 //! asked for a record gets it or an error, and must do nothing without it.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod cache;
 mod chain;
 mod error;
@@ -13,6 +14,7 @@ mod log;
 mod private;
 mod proved;
 mod redact;
+mod shared;
 mod verify;
 
 pub use cache::DigestCache;
@@ -23,6 +25,7 @@ pub use find::{find, runs};
 pub use log::Log;
 pub use private::{digests_dir, make_folders, proved_dir, runs_dir};
 pub use proved::Proved;
+pub use shared::SharedLog;
 pub use verify::{Verdict, read, verify};
 
 use crate::base::{RunId, WallTime};

@@ -3,6 +3,7 @@
 //! Never writes a record, and prints nothing of one unescaped. Exit codes: 0 the chain holds, 1 it is broken,
 //! 2 its last line is torn; an error is the caller's 125.
 
+mod access;
 mod text;
 
 use super::args::Audit;

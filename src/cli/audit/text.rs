@@ -1,5 +1,6 @@
 //! Records as text for people. Every string of a record is escaped: whoever wrote the file wrote it.
 
+use super::access;
 use crate::audit::event::{
     Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart,
 };
@@ -45,6 +46,7 @@ fn fields(record: &Record) -> Vec<String> {
             format!("layer {}: {}", Escaped(degraded.layer.as_bytes()), Escaped(degraded.why.as_bytes())),
             format!("accepted by {}", Escaped(degraded.accepted_by.as_bytes())),
         ],
+        Some(event) => access::fields(&event).unwrap_or_else(|| vec![json(&record.data).unwrap_or_default()]),
         None => vec![json(&record.data).unwrap_or_default()],
     }
 }

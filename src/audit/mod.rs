@@ -10,11 +10,11 @@ mod chain;
 mod error;
 pub mod event;
 mod find;
+mod handle;
 mod log;
 mod private;
 mod proved;
 mod redact;
-mod shared;
 mod verify;
 
 pub use cache::DigestCache;
@@ -22,10 +22,10 @@ pub use chain::{Record, json};
 pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, runs};
+pub use handle::SharedLog;
 pub use log::Log;
 pub use private::{digests_dir, make_folders, proved_dir, runs_dir};
 pub use proved::Proved;
-pub use shared::SharedLog;
 pub use verify::{Verdict, read, verify};
 
 use crate::base::{RunId, WallTime};

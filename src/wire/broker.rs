@@ -1,6 +1,7 @@
 //! The agent and the Guardian. aisandbox-broker(7) is the specification; a client can be written from it alone.
 
 use super::denial::Denial;
+use super::hidden::Hidden;
 use super::subject::{Action, Resource};
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ pub struct Call {
     /// Names the answer. Not in use by a call that is still open.
     pub id: u32,
     /// A token, as base64url; the one of the welcome, or one that was attenuated from it.
-    pub token: String,
+    pub token: Hidden,
     /// What is wanted.
     pub op: Op,
 }
@@ -169,7 +170,7 @@ pub enum Outcome {
     /// A token.
     Token {
         /// As base64url.
-        token: String,
+        token: Hidden,
         /// Seconds it lasts.
         seconds: u64,
     },
@@ -199,9 +200,9 @@ pub struct Welcome {
     /// The channel, 16 bytes as lower-case hex: part of every MAC.
     pub channel: String,
     /// 32 random bytes as lower-case hex, from which both sides derive their keys.
-    pub secret: String,
+    pub secret: Hidden,
     /// A token for everything this run may have.
-    pub token: String,
+    pub token: Hidden,
     /// Seconds the token lasts.
     pub seconds: u64,
 }
@@ -215,10 +216,12 @@ pub enum Event {
         /// The grant's id.
         grant: String,
     },
-    /// Tokens of before no longer hold; here is one that does. The key epoch rises with the next frame.
+    /// Tokens of before no longer hold; here is one that does.
     Rotated {
+        /// The key epoch of every later frame: the present one, or one more.
+        epoch: u32,
         /// As base64url.
-        token: String,
+        token: Hidden,
         /// Seconds it lasts.
         seconds: u64,
     },

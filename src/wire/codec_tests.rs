@@ -26,7 +26,7 @@ fn what_is_encoded_comes_back() {
         resource: Resource::Host { host: "a\"\u{202e}\\".into(), port: 443 },
         why: "because\n".into(),
     };
-    let sent = Call { id: u32::MAX, token: String::new(), op };
+    let sent = Call { id: u32::MAX, token: "".into(), op };
     assert_eq!(decode::<Call>(&encode(&sent).unwrap()), Ok(sent));
     let less = Less { seconds: Some(u64::MAX), hidden: vec!["/a".into()], ..Less::default() };
     let spawn =
@@ -136,7 +136,7 @@ fn depth_and_size_have_an_end() {
     for deep in ["[".repeat(60_000), call(&"{\"ping\":".repeat(5_000)), call(&"[".repeat(60_000))] {
         assert!(!is_call(&deep));
     }
-    let long = Call { id: 1, token: "t".repeat(MOST_BYTES), op: Op::Ping {} };
+    let long = Call { id: 1, token: "t".repeat(MOST_BYTES).into(), op: Op::Ping {} };
     assert!(matches!(encode(&long), Err(CodecError::TooLong { .. })));
     let text = call(&format!("{{\"explain\":{{\"id\":\"{}\"}}}}", "x".repeat(MOST_BYTES)));
     assert_eq!(decode::<Call>(text.as_bytes()), Err(CodecError::TooLong { bytes: text.len() }));

@@ -3,11 +3,17 @@
 //! Never opens, reads or writes anything: bytes in, types out, and back. Nothing here decides.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod broker;
+pub mod channel;
 pub mod codec;
 pub mod consent;
 pub mod denial;
 pub mod files;
+pub mod frame;
+pub mod hex;
+pub mod hidden;
+pub mod limit;
 pub mod mounts;
 pub mod policy;
 pub mod session;

@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod audit;
+pub mod broker;
 mod doctor;
 mod exec;
 mod explain;

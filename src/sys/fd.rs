@@ -135,6 +135,16 @@ pub fn duplicate_above(from: BorrowedFd<'_>, least: RawFd) -> Sys<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(rc) })
 }
 
+/// A descriptor of our own, close-on-exec, for the open file that an inherited number names. The number itself stays.
+/// # Errors
+/// `EBADF`, `EMFILE`.
+pub fn copy_of(raw: RawFd) -> Sys<OwnedFd> {
+    // SAFETY: F_DUPFD_CLOEXEC makes a new descriptor from integers; nobody's ownership of `raw` changes.
+    let copy = checked_int(unsafe { libc::fcntl(raw, libc::F_DUPFD_CLOEXEC, 3) })?;
+    // SAFETY: the kernel just made this number for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
 /// Reads once; 0 is the end.
 /// # Errors
 /// As read(2); `EINTR` is retried.

@@ -68,10 +68,24 @@ pub fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> Sys<()> {
     checked_int(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
 }
 
-/// Binds a socket of AF_UNIX to a name in the working folder.
+/// Binds a socket of AF_UNIX to a path, or to a name in the working folder.
 /// # Errors
 /// As bind(2); `ENAMETOOLONG` past 107 bytes.
 pub fn bind_name(socket: BorrowedFd<'_>, name: &[u8]) -> Sys<()> {
+    bind(socket, &address_of(name)?)
+}
+
+/// Connects a socket of AF_UNIX to a path.
+/// # Errors
+/// As connect(2): `ECONNREFUSED` when nobody listens there; `ENAMETOOLONG` past 107 bytes.
+pub fn connect_name(socket: BorrowedFd<'_>, name: &[u8]) -> Sys<()> {
+    let address = address_of(name)?;
+    let length = address.len() as libc::socklen_t;
+    // SAFETY: pointer and length of one array, which the kernel copies.
+    checked_int(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) }).map(drop)
+}
+
+fn address_of(name: &[u8]) -> Sys<[u8; 2 + MOST_PATH]> {
     let mut address = [0u8; 2 + MOST_PATH];
     let (family, path) = address.split_at_mut(2);
     family.copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
@@ -79,5 +93,5 @@ pub fn bind_name(socket: BorrowedFd<'_>, name: &[u8]) -> Sys<()> {
         .filter(|_| name.len() < MOST_PATH)
         .ok_or(Errno::ENAMETOOLONG)?
         .copy_from_slice(name);
-    bind(socket, &address)
+    Ok(address)
 }

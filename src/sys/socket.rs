@@ -19,6 +19,17 @@ pub fn message_pair() -> Sys<(OwnedFd, OwnedFd)> {
     Ok((first, unsafe { OwnedFd::from_raw_fd(pair[1]) }))
 }
 
+/// A socket of whole messages without a peer, close-on-exec.
+/// # Errors
+/// `EMFILE`.
+pub fn open_message() -> Sys<OwnedFd> {
+    // SAFETY: integers only.
+    let raw =
+        checked_int(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
 /// A local socket without a peer: what a probe tries and a filter must refuse.
 /// # Errors
 /// What the filter says.

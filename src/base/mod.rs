@@ -5,12 +5,14 @@
 
 mod clock;
 mod escape;
+mod hex;
 mod id;
 mod path;
 mod source;
 
 pub use clock::{BootInstant, WallTime};
 pub use escape::{Escaped, escape, misleads};
+pub use hex::{to_hex, unhex};
 pub use id::RunId;
 pub use path::{HostPath, InnerPath, PathError};
 pub use source::Source;

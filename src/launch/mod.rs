@@ -10,6 +10,7 @@ pub mod guard;
 pub mod hint;
 mod init;
 mod message;
+pub mod mounts;
 mod output;
 mod parent;
 pub mod prepare;

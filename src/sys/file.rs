@@ -114,6 +114,20 @@ pub fn kind_and_identity(fd: BorrowedFd<'_>) -> Sys<Identity> {
     Ok(Identity { dev: stat.st_dev, ino: stat.st_ino, mode: stat.st_mode })
 }
 
+/// The device of an open file as this kernel knows it, without asking its filesystem, which may be slow to answer
+/// (statx(2) with AT_STATX_DONT_SYNC).
+/// # Errors
+/// As statx(2).
+pub fn device_unasked(fd: BorrowedFd<'_>) -> Sys<u64> {
+    let mut found = MaybeUninit::<libc::statx>::zeroed();
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    // SAFETY: an empty NUL-terminated path, and a buffer of the type the call fills.
+    checked_int(unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, 0, found.as_mut_ptr()) })?;
+    // SAFETY: it is made of integers, zeroed before and filled by the call.
+    let found = unsafe { found.assume_init() };
+    Ok(libc::makedev(found.stx_dev_major, found.stx_dev_minor))
+}
+
 /// Makes a folder beneath `dir`.
 /// # Errors
 /// `EEXIST` and the rest of mkdirat(2).

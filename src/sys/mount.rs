@@ -21,6 +21,7 @@ const OPEN_TREE_CLONE: libc::c_uint = 1;
 const AT_RECURSIVE: libc::c_uint = 0x8000;
 const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH: libc::c_uint = 0x40;
+const MOVE_MOUNT_BENEATH: libc::c_uint = 0x200;
 const FSCONFIG_SET_FLAG: libc::c_uint = 0;
 const FSCONFIG_SET_STRING: libc::c_uint = 1;
 const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
@@ -83,7 +84,19 @@ fn change_attributes(mount: BorrowedFd<'_>, set: u64, propagation: u64, recursiv
 /// # Errors
 /// As move_mount(2): `EINVAL` for a symlink, `ENOTDIR` when only one of the two is a folder.
 pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Sys<()> {
-    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    put(mount, target, 0)
+}
+
+/// Attaches a detached mount beneath the topmost mount at `target`, which is the root of that mount (move_mount(2),
+/// Linux 6.5). What waits in a lookup there holds the lock of its folder, so nothing can be mounted on top meanwhile.
+/// # Errors
+/// `EINVAL` before Linux 6.5, or where `target` is no mount's root or a mount that was locked.
+pub fn attach_beneath(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Sys<()> {
+    put(mount, target, MOVE_MOUNT_BENEATH)
+}
+
+fn put(mount: BorrowedFd<'_>, target: BorrowedFd<'_>, how: libc::c_uint) -> Sys<()> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH | how;
     // SAFETY: two descriptors and two empty NUL-terminated paths.
     let rc = unsafe {
         libc::syscall(
@@ -154,6 +167,14 @@ pub fn pivot_to_working_folder() -> Sys<()> {
 pub fn detach_working_folder() -> Sys<()> {
     // SAFETY: a NUL-terminated constant.
     checked_int(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
+/// Detaches the topmost mount at a path that was looked up without following a link, lazily: who is in it stays in it.
+/// # Errors
+/// `EINVAL` when nothing is mounted exactly there; otherwise as umount2(2).
+pub fn detach(path: &CStr) -> Sys<()> {
+    // SAFETY: `path` is NUL-terminated.
+    checked_int(unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW) }).map(drop)
 }
 
 fn own(rc: libc::c_long) -> Sys<OwnedFd> {

@@ -270,6 +270,14 @@ pub fn unshare(flags: i32) -> Sys<()> {
     checked_int(unsafe { libc::unshare(flags) }).map(drop)
 }
 
+/// Enters the namespace behind a descriptor; `kind` is its CLONE_NEW* (setns(2)).
+/// # Errors
+/// `EPERM` without CAP_SYS_ADMIN there; `EINVAL` for one of another kind.
+pub fn enter_namespace(namespace: BorrowedFd<'_>, kind: i32) -> Sys<()> {
+    // SAFETY: a descriptor and an integer; no memory of ours.
+    checked_int(unsafe { libc::setns(namespace.as_raw_fd(), kind) }).map(drop)
+}
+
 /// A new session with this process as its leader and no controlling terminal.
 /// # Errors
 /// `EPERM` for a process group leader.

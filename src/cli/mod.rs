@@ -6,6 +6,7 @@
 pub mod args;
 pub mod audit;
 pub mod broker;
+mod confine;
 mod doctor;
 mod exec;
 mod explain;

@@ -1,10 +1,13 @@
 //! `__role`: becomes one of our own processes: confined first, then its serving loop.
 //!
-//! Only the launcher starts it, with a socket as descriptor 3 (`role::start`). Never reads that before it is confined.
+//! Only the launcher starts it, with a socket as descriptor 3 and perhaps a Landlock ruleset as 4 (`role::start`).
+//! Never reads the socket before it is confined.
 
+use super::confine;
 use super::output::complain;
+use crate::launch::mounts;
 use crate::role::Role;
-use crate::sys::{fd, process, spawn};
+use crate::sys::{fd, spawn};
 
 /// Serves until the socket closes; gives the exit code.
 pub(super) fn run(name: &str) -> u8 {
@@ -12,9 +15,13 @@ pub(super) fn run(name: &str) -> u8 {
         complain("this command is the launcher's own", Some("see aisandbox --help"));
         return 125;
     };
-    let begun = process::set_dumpable(false).and_then(|()| fd::adopt(spawn::SOCKET));
-    let Ok(_socket) = begun else { return 125 };
+    let Ok(socket) = fd::adopt(spawn::SOCKET) else { return 125 };
+    if let Err(why) = confine::enter_role(role, fd::adopt(spawn::BESIDE).ok()) {
+        complain(&format!("role {name}: {why}"), None);
+        return 125;
+    }
     match role {
-        Role::Files | Role::Mounts | Role::Policy | Role::Notify | Role::Reputation => 125,
+        Role::Mounts => mounts::serve(socket),
+        Role::Files | Role::Policy | Role::Notify | Role::Reputation => 125,
     }
 }

@@ -65,6 +65,50 @@ pub(super) fn make_bare(plan: &Plan, reach: Vec<Instruction>) -> Result<Option<R
     Ok(Some(ReadyBare { reach, seal, launcher: nix::unistd::getpid().as_raw() }))
 }
 
+/// What one of our own processes reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The descriptors it was given.
+    Nothing,
+    /// Local sockets by path or name; no file, no TCP.
+    Sockets,
+    /// Every file for reading and execution, and TCP connections.
+    ReadAndConnect,
+}
+
+/// A ruleset for one of our own processes. `None` on a kernel without Landlock.
+/// # Errors
+/// What the kernel said.
+pub fn of_role(reach: Reach) -> Result<Option<OwnedFd>, RulesetError> {
+    let Some((abi, handled, ruleset)) = begin_role()? else { return Ok(None) };
+    let ports = abi >= ABI::V4 && reach != Reach::ReadAndConnect;
+    let ruleset = if ports { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let scoped = abi >= ABI::V6;
+    let scopes = if reach == Reach::Nothing { Scope::from_all(abi) } else { Scope::Signal.into() };
+    let ruleset = if scoped { ruleset.scope(scopes)? } else { ruleset };
+    let mut created = ruleset.create()?;
+    if reach == Reach::ReadAndConnect {
+        let root = crate::sys::file::open(c"/", libc::O_PATH | libc::O_DIRECTORY);
+        let null = crate::sys::file::open(c"/dev/null", libc::O_PATH);
+        if let (Ok(root), Ok(null)) = (root, null) {
+            created = created.add_rule(PathBeneath::new(root.as_fd(), AccessFs::from_read(abi)))?;
+            created = created.add_rule(PathBeneath::new(null.as_fd(), handled & AccessFs::WriteFile))?;
+        }
+    }
+    Ok(created.into())
+}
+
+fn begin_role() -> Result<Option<(ABI, BitFlags<AccessFs>, Ruleset)>, RulesetError> {
+    let abi = crate::sys::landlock::abi().unwrap_or(0);
+    if abi == 0 {
+        return Ok(None);
+    }
+    let abi = ABI::from(i32::try_from(abi).unwrap_or(0));
+    let handled = AccessFs::from_all(abi);
+    let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    Ok(Some((abi, handled, ruleset.handle_access(handled)?)))
+}
+
 fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset =
         Ruleset::default().set_compatibility(CompatLevel::HardRequirement).handle_access(handled)?;

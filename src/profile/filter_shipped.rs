@@ -57,6 +57,14 @@ impl ShippedFilter {
     }
 }
 
+/// A filter of our own processes, which no profile can name: these texts put together, parents first.
+/// # Errors
+/// Everything that is wrong with one of them.
+pub fn own_filter(name: &str, texts: &[&'static str]) -> Result<FilterFile, Vec<ProfileError>> {
+    let text = |text: &&'static str| FilterText { name: name.to_owned(), text: Cow::Borrowed(*text) };
+    Ok(finish(name, texts.iter().map(text).collect())?.0)
+}
+
 /// A filter file, found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFilter {

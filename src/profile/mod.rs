@@ -36,7 +36,7 @@ pub use calls::{Arch, call_name, call_names, call_number};
 pub use context::Context;
 pub use error::ProfileError;
 pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, Width};
-pub use filter_shipped::{FilterContent, FilterText, FoundFilter, ShippedFilter, find_filter};
+pub use filter_shipped::{FilterContent, FilterText, FoundFilter, ShippedFilter, find_filter, own_filter};
 pub use find::{Listed, list};
 pub use lint::unfit;
 pub use load::{load, load_str, unsupported};

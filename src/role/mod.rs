@@ -8,7 +8,7 @@
 use crate::sys::process::{ExecStrings, Pid};
 use crate::sys::{Errno, socket, spawn};
 use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// One of our processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +71,14 @@ pub struct Started {
 /// # Errors
 /// The errno of what failed; nothing is left behind.
 pub fn start(role: Role) -> Result<Started, Errno> {
+    start_within(role, None)
+}
+
+/// The same under a Landlock ruleset that was made for it. Without one, a role reaches what `cli/confine.rs` says: for
+/// role `files` that is nothing, so it is started by this with the objects of the ceiling.
+/// # Errors
+/// As [`start`].
+pub fn start_within(role: Role, ruleset: Option<BorrowedFd<'_>>) -> Result<Started, Errno> {
     let (ours, theirs) = socket::message_pair()?;
     let text = |text: String| CString::new(text).map_err(|_| Errno::EINVAL);
     let name = role.name();
@@ -83,7 +91,7 @@ pub fn start(role: Role) -> Result<Started, Errno> {
     }
     let program = spawn::own_program()?;
     let (argv, envp) = (ExecStrings::new(argv), ExecStrings::new(environment));
-    let (pid, pidfd) = spawn::start(program.as_fd(), &argv, &envp, theirs.as_fd())?;
+    let (pid, pidfd) = spawn::start(program.as_fd(), &argv, &envp, theirs.as_fd(), ruleset)?;
     Ok(Started { role, pid, pidfd, socket: ours })
 }
 

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// The number at which the started process finds its socket.
 pub const SOCKET: i32 = 3;
+/// The number at which it finds a second descriptor, when it got one.
+pub const BESIDE: i32 = 4;
 
 /// This program's file, whatever stands at its path by now.
 /// # Errors
@@ -14,8 +16,9 @@ pub fn own_program() -> Sys<OwnedFd> {
     file::open(c"/proc/self/exe", libc::O_PATH)
 }
 
-/// Starts `program` with these strings. It gets `socket` as descriptor 3, `/dev/null` as stdin, stdout and stderr, no other
-/// descriptor, no blocked signal, and ends with the thread that started it only by noticing that the socket closed.
+/// Starts `program` with these strings. It gets `socket` as descriptor 3, `beside` as 4, `/dev/null` as stdin, stdout and
+/// stderr, no other descriptor, no blocked signal, and ends with the thread that started it only by noticing that the
+/// socket closed.
 /// # Errors
 /// `EAGAIN` at a process limit. A failure after the fork ends the child with 126 or 127, which closes the socket.
 pub fn start(
@@ -23,37 +26,44 @@ pub fn start(
     argv: &ExecStrings,
     envp: &ExecStrings,
     socket: BorrowedFd<'_>,
+    beside: Option<BorrowedFd<'_>>,
 ) -> Sys<(Pid, OwnedFd)> {
-    let null = file::open(c"/dev/null", libc::O_RDWR)?;
     // Above the numbers that are about to be filled, so that none covers another.
-    let (program, socket) = (fd::duplicate_above(program, 8)?, fd::duplicate_above(socket, 8)?);
+    let above = |fd| fd::duplicate_above(fd, 8);
+    let null = fd::duplicate_above(file::open(c"/dev/null", libc::O_RDWR)?.as_fd(), 8)?;
+    let (program, socket, beside) = (above(program)?, above(socket)?, beside.map(above).transpose()?);
+    let given =
+        Given { null: null.as_fd(), socket: socket.as_fd(), beside: beside.as_ref().map(AsFd::as_fd) };
     match process::fork_bare()? {
         Side::Child => {
-            let errno = become_it(program.as_fd(), argv, envp, socket.as_fd(), null.as_fd());
+            let errno = become_it(program.as_fd(), argv, envp, &given);
             process::exit_now(if errno == Errno::ENOENT { 127 } else { 126 })
         }
         Side::Parent(pid) => Ok((pid, pidfd(pid)?)),
     }
 }
 
+/// The descriptors of the started process.
+struct Given<'a> {
+    null: BorrowedFd<'a>,
+    socket: BorrowedFd<'a>,
+    beside: Option<BorrowedFd<'a>>,
+}
+
 /// Between fork and exec: system calls only, on memory laid out before.
-fn become_it(
-    program: BorrowedFd<'_>,
-    argv: &ExecStrings,
-    envp: &ExecStrings,
-    socket: BorrowedFd<'_>,
-    null: BorrowedFd<'_>,
-) -> Errno {
-    let ready = (0..3).try_for_each(|number| fd::duplicate_onto(null, number));
-    let ready = ready
-        .and_then(|()| fd::duplicate_onto(socket, SOCKET))
-        .and_then(|()| fd::close_on_exec_from(SOCKET.unsigned_abs() + 1))
-        .and_then(|()| signal::restore(&signal::SignalSet::of(&[])));
-    if let Err(errno) = ready {
+fn become_it(program: BorrowedFd<'_>, argv: &ExecStrings, envp: &ExecStrings, given: &Given<'_>) -> Errno {
+    if let Err(errno) = place(given).and_then(|()| signal::restore(&signal::SignalSet::of(&[]))) {
         return errno;
     }
     signal::reset_dispositions();
     process::execute_descriptor(program, argv, envp)
+}
+
+fn place(given: &Given<'_>) -> Sys<()> {
+    (0..3).try_for_each(|number| fd::duplicate_onto(given.null, number))?;
+    fd::close_on_exec_from(SOCKET.unsigned_abs())?;
+    fd::duplicate_onto(given.socket, SOCKET)?;
+    given.beside.map_or(Ok(()), |beside| fd::duplicate_onto(beside, BESIDE))
 }
 
 /// A descriptor of a child nobody has waited for yet (pidfd_open(2), Linux 5.3).

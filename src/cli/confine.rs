@@ -1,0 +1,77 @@
+//! How each of our own processes is confined before it reads its first byte: one table.
+//!
+//! Every role: not dumpable, no capability, no_new_privs, a system call filter of its own (`seccomp/role-*.yaml`), and
+//! Landlock. Role `mounts` alone is without Landlock, which forbids every mount: its filter is all the tighter. Where
+//! the kernel has no Landlock the rest holds. Never serves anything itself.
+
+use crate::launch::ruleset::{self, Reach};
+use crate::plan;
+use crate::profile::{Arch, own_filter};
+use crate::role::Role;
+use crate::sys::{Errno, caps, landlock, process, seccomp};
+use std::os::fd::{AsFd, OwnedFd};
+
+const BASE: &str = include_str!("../../seccomp/role-base.yaml");
+
+/// The filter of a role, on top of [`BASE`].
+fn filter_text(role: Role) -> &'static str {
+    match role {
+        Role::Files => include_str!("../../seccomp/role-files.yaml"),
+        Role::Mounts => include_str!("../../seccomp/role-mounts.yaml"),
+        Role::Policy => include_str!("../../seccomp/role-policy.yaml"),
+        Role::Notify => include_str!("../../seccomp/role-notify.yaml"),
+        Role::Reputation => include_str!("../../seccomp/role-reputation.yaml"),
+    }
+}
+
+/// What a role reaches by Landlock when it was started without a ruleset.
+fn reach(role: Role) -> Option<Reach> {
+    match role {
+        Role::Files | Role::Policy => Some(Reach::Nothing),
+        Role::Mounts => None,
+        Role::Notify => Some(Reach::Sockets),
+        Role::Reputation => Some(Reach::ReadAndConnect),
+    }
+}
+
+/// Confines this process for good. `ruleset` is what the launcher made for it, if anything.
+/// # Errors
+/// Why a part could not be put in force; then the process must end.
+pub(super) fn enter_role(role: Role, ruleset: Option<OwnedFd>) -> Result<(), String> {
+    let failed = |what: &'static str| move |errno: Errno| format!("{what}: {errno}");
+    let file = own_filter(role.name(), &[BASE, filter_text(role)])
+        .map_err(|errors| format!("filter: {errors:?}"))?;
+    let filter = plan::compile(&file, Arch::host()).map_err(|error| error.to_string())?;
+    let ruleset = match (reach(role), ruleset) {
+        (Some(_), Some(given)) => Some(given),
+        (Some(reach), None) => ruleset::of_role(reach).map_err(|error| error.to_string())?,
+        (None, _) => None,
+    };
+    process::set_dumpable(false).map_err(failed("become undumpable"))?;
+    caps::drop_held().map_err(failed("drop capabilities"))?;
+    process::enter_no_new_privs().map_err(failed("set no_new_privs"))?;
+    if let Some(ruleset) = ruleset {
+        landlock::restrict_self(ruleset.as_fd(), 0).map_err(failed("enter the Landlock ruleset"))?;
+    }
+    seccomp::install(&filter.instructions).map_err(failed("install the seccomp filter"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_has_a_filter_that_compiles_and_none_lets_it_execute_but_one() {
+        for (role, name) in Role::ALL {
+            let file = own_filter(name, &[BASE, filter_text(role)]).unwrap();
+            for arch in Arch::ALL {
+                assert!(!plan::compile(&file, arch).unwrap().instructions.is_empty(), "{name}");
+            }
+            let names = |call: &str| file.rules.iter().any(|rule| rule.calls.contains(&call));
+            assert_eq!(names("execve"), role == Role::Reputation, "{name}");
+            assert_eq!(names("move_mount"), role == Role::Mounts, "{name}");
+            assert_eq!(names("socket"), matches!(role, Role::Notify | Role::Reputation), "{name}");
+            assert!(!names("ptrace") && !names("bpf"), "{name}");
+        }
+    }
+}

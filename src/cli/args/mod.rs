@@ -1,0 +1,95 @@
+//! The command line, by subject. The only folder that names clap.
+//!
+//! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
+
+mod read;
+mod sandbox;
+
+pub use read::{Audit, Profile};
+pub use sandbox::{Exec, Explain, Net, Shape, Why};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Runs an AI agent with exactly the access its owner gave it.
+#[derive(Debug, Parser)]
+#[command(name = "aisandbox", version, about, disable_help_subcommand = true, max_term_width = 110)]
+#[command(
+    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-threats(7)"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in a sandbox
+    #[command(visible_alias = "run")]
+    Exec(Box<Exec>),
+    /// Print what a profile will do: mounts, Landlock, seccomp, environment, stages
+    Explain(Box<Explain>),
+    /// Explain one decision: a path, a host or a system call
+    Why(Box<Why>),
+    /// Say what this machine can enforce, what it cannot, and how to fix that
+    #[command(visible_alias = "check")]
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List, show, check and compare profiles
+    Profile {
+        /// What to do with profiles.
+        #[command(subcommand)]
+        command: Profile,
+    },
+    /// Read the records of runs
+    Audit {
+        /// What to do with records.
+        #[command(subcommand)]
+        command: Audit,
+    },
+    /// Print a completion script for a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// One of our own processes; started by the launcher alone
+    #[command(name = "__role", hide = true)]
+    Role {
+        /// Its name
+        role: String,
+    },
+}
+
+/// Reads the command line. On a mistake, or for `--help` and `--version`, gives the exit code after printing.
+/// # Errors
+/// The exit code: 0 after help, 125 after a mistake (so that it is never taken for the command's own).
+pub fn parse() -> Result<Cli, u8> {
+    Cli::try_parse().map_err(|error| {
+        let code = if error.use_stderr() { 125 } else { 0 };
+        if error.print().is_err() { 125 } else { code }
+    })
+}
+
+/// Writes a completion script to stdout.
+pub fn print_completion(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "aisandbox", &mut std::io::stdout());
+}
+
+/// Every subcommand with its long flags, for the test that holds the man page to them.
+pub fn flags() -> Vec<(String, Vec<String>)> {
+    fn walk(command: &clap::Command, above: &str, out: &mut Vec<(String, Vec<String>)>) {
+        let name = format!("{above}{}", command.get_name());
+        let flags = command.get_arguments().filter(|flag| !flag.is_hide_set());
+        out.push((name.clone(), flags.filter_map(|flag| flag.get_long()).map(str::to_owned).collect()));
+        for inner in command.get_subcommands() {
+            walk(inner, &format!("{name} "), out);
+        }
+    }
+    let mut out = Vec::new();
+    walk(&Cli::command(), "", &mut out);
+    out
+}

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod base;
 pub mod cli;
 pub mod crypto;
+pub mod guardian;
 pub mod host;
 pub mod launch;
 pub mod plan;

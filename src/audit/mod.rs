@@ -24,7 +24,7 @@ pub use event::Event;
 pub use find::{find, runs};
 pub use handle::SharedLog;
 pub use log::Log;
-pub use private::{digests_dir, make_folders, proved_dir, runs_dir};
+pub use private::{digests_dir, make_folders, open_private, proved_dir, runs_dir, sessions_dir};
 pub use proved::Proved;
 pub use verify::{Verdict, read, verify};
 

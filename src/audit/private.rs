@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Opens a folder of ours, made with its parents (mode 0700) where missing. It must be the caller's own and closed
 /// to everyone else's writing; the folder above it too, since who may write there can put another in its place.
-pub(super) fn open_private(path: &Path) -> Result<File, AuditError> {
+/// # Errors
+/// [`AuditError::NotPrivate`] says what is wrong with it.
+pub fn open_private(path: &Path) -> Result<File, AuditError> {
     let failed = |errno| AuditError::Io { what: "open the folder", path: path.to_owned(), errno };
     let dir = match open_folder(path) {
         Err(Errno::ENOENT) => {
@@ -78,6 +80,13 @@ fn not_private(path: &Path, why: String) -> AuditError {
 /// When neither the variable nor a home folder is known.
 pub fn runs_dir() -> Result<PathBuf, AuditError> {
     place("XDG_STATE_HOME", ".local/state", "aisandbox/runs")
+}
+
+/// `$XDG_STATE_HOME/aisandbox/sessions`: where runs are found while they live, if there is no runtime folder.
+/// # Errors
+/// As [`runs_dir`].
+pub fn sessions_dir() -> Result<PathBuf, AuditError> {
+    place("XDG_STATE_HOME", ".local/state", "aisandbox/sessions")
 }
 
 /// `$XDG_CACHE_HOME/aisandbox/digests`: digests of files that have not changed since.

@@ -15,6 +15,11 @@ impl RunId {
         let time = u128::from(unix_millis & 0xFFFF_FFFF_FFFF) << 80;
         Self(time | (random & ((1 << 80) - 1)))
     }
+
+    /// When it was made, milliseconds since 1970.
+    pub fn unix_millis(self) -> u64 {
+        u64::try_from(self.0 >> 80).unwrap_or(u64::MAX) & 0xFFFF_FFFF_FFFF
+    }
 }
 
 impl fmt::Display for RunId {
@@ -71,6 +76,7 @@ mod tests {
     fn an_id_comes_back_from_its_text() {
         let id = RunId::from_parts(1_700_000_000_000, 0x1234_5678_9ABC_DEF0_1122);
         assert_eq!(id.to_string().parse::<RunId>(), Ok(id));
+        assert_eq!(id.unix_millis(), 1_700_000_000_000);
     }
 
     #[test]

@@ -136,6 +136,15 @@ pub fn mkdirat(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Sys<()> {
     checked_int(unsafe { libc::mkdirat(dir.as_raw_fd(), name.as_ptr(), mode) }).map(drop)
 }
 
+/// Gives what stands at `from` beneath `dir` the name `to` there, in one step.
+/// # Errors
+/// As renameat(2).
+pub fn renameat(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Sys<()> {
+    let raw = dir.as_raw_fd();
+    // SAFETY: both names are NUL-terminated.
+    checked_int(unsafe { libc::renameat(raw, from.as_ptr(), raw, to.as_ptr()) }).map(drop)
+}
+
 /// Makes a symlink beneath `dir`.
 /// # Errors
 /// As symlinkat(2).

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A package that is named in one file only, or in one folder, and that place.
-const HEAVY: [(&str, &str); 8] = [
+/// Packages that are named in one file only, or in one folder, and that place.
+const HEAVY: &[(&str, &str)] = &[
     ("serde_yaml", "src/profile/parse.rs"),
     ("clap", "src/cli/args/"),
     ("clap_complete", "src/cli/args/mod.rs"),
     ("seccompiler", "src/plan/filter.rs"),
     ("ring", "src/crypto/provider.rs"),
+    ("coset", "src/guardian/token/cose.rs"),
     ("landlock", "src/launch/ruleset.rs"),
     ("procfs", "src/host/mounts.rs"),
     ("tracing_subscriber", "src/cli/trace.rs"),
@@ -76,7 +77,7 @@ fn a_heavy_package_is_named_in_one_place() {
             .map(|file| shown(file))
             .collect();
         let strays =
-            naming.iter().filter(|file| **file != home && !(home.ends_with('/') && file.starts_with(home)));
+            naming.iter().filter(|file| **file != *home && !(home.ends_with('/') && file.starts_with(home)));
         assert!(!naming.is_empty() && strays.count() == 0, "{package} belongs in {home}: {naming:?}");
     }
 }

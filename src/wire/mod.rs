@@ -16,5 +16,6 @@ pub mod hidden;
 pub mod limit;
 pub mod mounts;
 pub mod policy;
+pub mod schema;
 pub mod session;
 pub mod subject;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 3] = ["aisandbox.1", "aisandbox-profile.5", "aisandbox-threats.7"];
+const PAGES: [&str; 4] = ["aisandbox.1", "aisandbox-broker.7", "aisandbox-profile.5", "aisandbox-threats.7"];
 /// Accepted for users of bubblewrap, and hidden from help.
 const HIDDEN: [&str; 2] = ["die-with-parent", "new-session"];
 
@@ -137,6 +137,70 @@ fn every_key_and_word_of_profiles_and_filters_is_in_the_page() {
     for word in words {
         assert!(told_words.contains(&word), "word {word}");
     }
+}
+
+#[test]
+fn every_key_and_word_of_the_broker_is_in_its_page() {
+    let page = page("aisandbox-broker.7");
+    let (told_keys, told_words) = (marked(&page, "Ic"), marked(&page, "Cm"));
+    let (mut keys, mut words) = (BTreeSet::new(), BTreeSet::new());
+    let schema = aisandbox::wire::schema::broker();
+    walk(&schema, &mut keys, &mut words);
+    assert!(keys.len() > 50 && words.len() > 20, "{} keys, {} words", keys.len(), words.len());
+    for key in keys {
+        assert!(told_keys.contains(&key), "key {key}");
+    }
+    for word in words {
+        assert!(told_words.contains(&word), "word {word}");
+    }
+}
+
+#[test]
+fn the_limits_of_the_broker_are_in_its_page() {
+    use aisandbox::wire::{codec, frame, limit};
+    let page = page("aisandbox-broker.7");
+    let list = page.split("\n.Sh LIMITS\n").nth(1).unwrap().split("\n.El").next().unwrap();
+    let told: Vec<usize> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It ")?.rsplit_once(" Ta ")?.1.replace(',', "").parse().ok())
+        .collect();
+    let limits = [
+        codec::MOST_BYTES,
+        limit::MOST_CALLS,
+        limit::MOST_CHANNELS,
+        limit::MOST_MALFORMED as usize,
+        limit::MOST_WHY,
+        limit::MOST_PATHS,
+        limit::MOST_ACTIONS,
+        limit::MOST_TEXT,
+        limit::MOST_PATH_BYTES,
+        limit::MOST_NAME_BYTES,
+        limit::MOST_ARGUMENTS,
+        limit::MOST_LESS,
+        limit::MOST_ALLOWED,
+        usize::from(aisandbox::guardian::token::MOST_DEPTH),
+    ];
+    assert_eq!(told, limits);
+    assert!(page.contains("A buffer of 65,588 bytes") && frame::MOST_FRAME == 65_588);
+}
+
+#[test]
+fn the_example_of_the_broker_is_a_frame_that_the_guardian_takes() {
+    use aisandbox::crypto::{Secret, mac};
+    use aisandbox::wire::frame::{ChannelId, Direction};
+    let page = page("aisandbox-broker.7");
+    let told = |name: &str| page.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    let channel: [u8; 16] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    let mut secret: [u8; 32] = std::array::from_fn(|at| u8::try_from(at + 32).unwrap());
+    let secret = Secret::take(&mut secret).unwrap();
+    let key = Direction::ToGuardian.key(&secret, ChannelId(channel), 0).unwrap();
+    assert_eq!(aisandbox::wire::hex::to_hex(key.expose()), told("key "));
+    let header = aisandbox::wire::hex::from_hex(&told("header ")).unwrap();
+    let payload = told("payload ");
+    let code = mac(&key, &[&channel, &header, payload.as_bytes()]);
+    assert_eq!(aisandbox::wire::hex::to_hex(&code), told("code "));
+    assert_eq!(&header[8..12], u32::try_from(payload.len()).unwrap().to_be_bytes());
+    assert!(aisandbox::wire::codec::decode::<aisandbox::wire::broker::Call>(payload.as_bytes()).is_ok());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The broker's protocol between two ends: our own client, and a Python program written from aisandbox-broker(7) alone.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod python;
 mod stand_in;
 
 use aisandbox::cli::broker::{Broker, BrokerError, Heard};

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 /// The run's name.
 pub(crate) const RUN: &str = "01KB0000000000000000000000";
 
-/// One channel and its socket; `None` for what a path's client has not greeted yet.
+/// One channel and its socket.
 struct Channel {
     socket: OwnedFd,
     end: GuardianEnd,
@@ -34,6 +34,29 @@ pub(crate) struct Seen {
 /// Serves a door until every agent has closed it, in a thread.
 pub(crate) fn serve(door: OwnedFd) -> JoinHandle<Seen> {
     std::thread::spawn(move || Loop { door, channels: Vec::new(), seen: Seen::default() }.run())
+}
+
+/// Serves so many connections to a path, one after the other: each is a channel by itself.
+pub(crate) fn serve_path(listener: OwnedFd, count: usize) -> JoinHandle<Seen> {
+    std::thread::spawn(move || {
+        let (mut seen, mut buffer) = (Seen::default(), vec![0; MOST_FRAME + 1]);
+        for _ in 0..count {
+            let socket = nix::sys::socket::accept(&listener).unwrap();
+            let (length, _) = socket::receive(socket.as_fd(), &mut buffer, true).unwrap();
+            check_hello(&buffer[..length]).unwrap();
+            let (end, welcome) =
+                GuardianEnd::open(ChannelId::random().unwrap(), RUN, "the-token", 300).unwrap();
+            socket::send(socket.as_fd(), &welcome, None, false).unwrap();
+            let mut channel = Channel { socket, end };
+            loop {
+                signal::poll(&mut [signal::wants_reading(Some(channel.socket.as_fd()))], -1).unwrap();
+                if !serve_one(&mut channel, &mut buffer, &mut seen) {
+                    break;
+                }
+            }
+        }
+        seen
+    })
 }
 
 struct Loop {

@@ -3,6 +3,7 @@
 //! Never makes a syscall that changes anything, and knows no other module.
 #![forbid(unsafe_code)]
 
+mod action;
 mod clock;
 mod escape;
 mod hex;
@@ -10,6 +11,7 @@ mod id;
 mod path;
 mod source;
 
+pub use action::Action;
 pub use clock::{BootInstant, WallTime};
 pub use escape::{Escaped, escape, misleads};
 pub use hex::{to_hex, unhex};

@@ -229,6 +229,7 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, namespaces: bool) -> Plan
         seccomp: true,
         listener: facts.seccomp.user_notif,
         cgroup: false,
+        ask_mounts: false,
         namespaces,
     };
     build(profile, &wish, abilities, &HostTree).unwrap()

@@ -7,6 +7,7 @@ use crate::audit;
 use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::{Stage, ruleset};
+use crate::plan::ask::AskEntry;
 use crate::plan::view::{Act, BindFlags, Step};
 use crate::plan::{self, Plan};
 use crate::profile::Context;
@@ -99,6 +100,12 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     for (path, asked) in &plan.view.left_out {
         writeln!(out, "  {:<42} {:<28} {asked}", path.to_string(), "left out: absent, or shown as a link")?;
     }
+    if !plan.view.asks.is_empty() {
+        writeln!(out, "\nmay be asked for")?;
+    }
+    for ask in &plan.view.asks {
+        writeln!(out, "  {:<42} {} {}", ask.inner.to_string(), ask_text(ask), ask.asked)?;
+    }
     writeln!(out, "\nLandlock rules")?;
     for (place, actions) in plan.view.rules.iter().map(ruleset::describe) {
         writeln!(out, "  {place:<42} {}", actions.join(" "))?;
@@ -136,9 +143,21 @@ fn act_text(act: &Act) -> String {
         Act::Data(bytes) => format!("file of {} bytes, read-only", bytes.len()),
         Act::Symlink(target) => format!("link to {}", crate::base::escape(target.as_bytes())),
         Act::MaskFolder | Act::MaskFile => "masked".into(),
+        Act::Ask { .. } => "asks at its first touch".into(),
         Act::Devices => "minimal /dev".into(),
         Act::Proc => "procfs of the sandbox".into(),
     }
+}
+
+/// What a place that asks may give.
+pub(super) fn ask_text(ask: &AskEntry) -> String {
+    let actions: Vec<&str> = ask.wish.actions.iter().map(|action| action.word()).collect();
+    let how = match (&ask.serve, ask.mounted) {
+        (_, false) => "by explicit request",
+        (None, true) => "then mounted",
+        (Some(_), true) => "then served call by call",
+    };
+    format!("{} of {}, {how}", actions.join(" "), ask.object.canonical)
 }
 
 fn bind_text(flags: BindFlags) -> &'static str {
@@ -199,6 +218,7 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "view": plan.view.steps.iter().map(step_json).collect::<Vec<_>>(),
         "absent": plan.view.missing.iter().map(missing).collect::<Vec<_>>(),
         "left_out": plan.view.left_out.iter().map(left_out).collect::<Vec<_>>(),
+        "asks": plan.view.asks.iter().map(ask_json).collect::<Vec<_>>(),
         "landlock": rules,
         "network": plan.profile.network.mode,
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
@@ -207,6 +227,13 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "lost": plan.bare.as_ref().map(|bare| &bare.lost),
         "stages": stages(plan).map(|stage| stage.text()).collect::<Vec<_>>(),
     }))
+}
+
+fn ask_json(ask: &AskEntry) -> Value {
+    json!({
+        "path": ask.inner.to_string(), "object": ask.object.canonical.to_string(), "actions": ask.wish.actions,
+        "mounted": ask.mounted, "served": ask.serve, "asked": ask.asked.to_string(),
+    })
 }
 
 fn step_json(step: &Step) -> Value {

@@ -4,6 +4,7 @@ use super::args::Shape;
 use super::output::complain;
 use crate::base::{HostPath, InnerPath, PathError, Source};
 use crate::host::facts::{Facts, Version};
+use crate::host::trial;
 use crate::host::userns::probe_user_namespace;
 use crate::plan::layers::Abilities;
 use crate::plan::{self, PlanError, Wish, entry_of_flag};
@@ -305,6 +306,7 @@ pub(super) fn abilities(profile: &Profile, facts: &Facts, cgroup: bool) -> Abili
         seccomp: true,
         listener: can_guard(facts),
         cgroup,
+        ask_mounts: !profile.asks() || (facts.calls.mount_api && facts.calls.openat2 && trial::can_ask()),
         namespaces: !may_lack || probe_user_namespace().is_ok(),
     }
 }

@@ -110,7 +110,9 @@ fn about_path(plan: &Plan, path: &InnerPath) -> Answer {
             if hidden {
                 lines.push(format!("the host has such a path, and it is not shown (--ro {path} shows it)"));
             }
-            allowed &= !masked && !hidden;
+            let asks = plan.view.asks.iter().find(|ask| ask.inner == step.at);
+            lines.extend(asks.map(|ask| format!("may be asked for: {}", explain::ask_text(ask))));
+            allowed &= !masked && !hidden && asks.is_none();
         }
         None if plan.view.shows(path) && path.as_path() != Path::new("/") => {
             allowed = true;
@@ -157,6 +159,7 @@ fn describe(act: &Act, path: &InnerPath) -> String {
         Act::MaskFile | Act::MaskFolder => "masked: something empty covers it".into(),
         Act::Data(_) => "a read-only file made from the profile".into(),
         Act::Symlink(target) => format!("a link to {}", crate::base::escape(target.as_bytes())),
+        Act::Ask { .. } => "not there until a person says yes; the first touch asks".into(),
         Act::Devices => "the minimal /dev".into(),
         Act::Proc => "procfs of the sandbox".into(),
         Act::Folder | Act::EmptyFile => format!("{path} is an empty folder"),

@@ -5,10 +5,11 @@
 
 use super::child::{At, Staged, entry_failure, pivot};
 use super::classic;
+use super::message::Message;
 use super::ready::{Ready, ReadyAct, ReadyStep};
 use super::stage::Stage;
 use crate::sys::mount::{self, attr};
-use crate::sys::{Errno, Sys, fd, file};
+use crate::sys::{Errno, Sys, fd, file, socket};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -30,7 +31,7 @@ pub(super) fn new_root(ready: &Ready) -> Staged<()> {
     let root = mount::new_filesystem(c"tmpfs", &parameters, attr::NOSUID | attr::NODEV).at(Stage::NewRoot)?;
     mount::attach(root.as_fd(), old.as_fd()).at(Stage::NewRoot)?;
     let covers = make_covers(root.as_fd()).at(Stage::NewRoot)?;
-    let site = Site { root: root.as_fd(), old: old.as_fd(), covers };
+    let site = Site { root: root.as_fd(), old: old.as_fd(), covers, control: ready.control.as_fd() };
     for step in &ready.steps {
         site.carry_out(step).map_err(entry_failure(Stage::Entry, step.entry))?;
     }
@@ -76,6 +77,7 @@ struct Site<'a> {
     root: BorrowedFd<'a>,
     old: BorrowedFd<'a>,
     covers: Covers,
+    control: BorrowedFd<'a>,
 }
 
 impl Site<'_> {
@@ -98,6 +100,12 @@ impl Site<'_> {
                 let tree = mount::clone_tree(self.root, DATA, false)?;
                 self.cover(tree, &step.at)?;
                 file::unlinkat(self.root, DATA, false) // only now: an unlinked file cannot be attached (ENOENT)
+            }
+            ReadyAct::Ask { number, folder } => {
+                let device = mount::open_fuse_device()?;
+                let asks = mount::new_fuse(device.as_fd(), *folder, attr::NOSUID | attr::NODEV)?;
+                self.put(asks, &step.at)?;
+                socket::send(self.control, &Message::Ask(*number).to_bytes(), Some(device.as_fd()), true)
             }
             ReadyAct::MaskFolder => {
                 self.cover(mount::clone_tree(self.covers.folder(), c"", false)?, &step.at)

@@ -77,6 +77,9 @@ fn stages(ready: &Ready) -> Staged<i32> {
             if ready.tell_namespaces {
                 tell_namespaces(&mapped, ready).at(Stage::Release)?;
             }
+            if ready.hand_over_namespaces {
+                hand_over_namespaces(&mapped, ready).at(Stage::Release)?;
+            }
             let rooted = enter_root(mapped, ready)?;
             drop_privileges(rooted, ready)?
         }
@@ -105,6 +108,15 @@ fn tell_namespaces(mapped: &Mapped, ready: &Ready) -> Sys<()> {
         let inode = file::kind_and_identity(namespace.as_fd())?.ino;
         let inode = u32::try_from(inode).map_err(|_| Errno::EOVERFLOW)?;
         socket::send(ready.control.as_fd(), &Message::Namespace(which, inode).to_bytes(), None, true)?;
+    }
+    Ok(())
+}
+
+/// What role `mounts` enters later. Of the two user namespaces this is the outer one: the inner is not made yet.
+fn hand_over_namespaces(mapped: &Mapped, ready: &Ready) -> Sys<()> {
+    for (message, link) in [(Message::UserNamespace, c"ns/user"), (Message::MountNamespace, c"ns/mnt")] {
+        let namespace = file::openat(mapped.own.as_fd(), link, libc::O_RDONLY, 0)?;
+        socket::send(ready.control.as_fd(), &message.to_bytes(), Some(namespace.as_fd()), true)?;
     }
     Ok(())
 }

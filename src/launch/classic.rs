@@ -62,6 +62,7 @@ fn carry_out(root: BorrowedFd<'_>, covers: &Covers, step: &ReadyStep) -> Sys<()>
             bind(root, data.as_fd(), &step.at, read_only)?;
             file::unlinkat(root, build::DATA, false)
         }
+        ReadyAct::Ask { .. } => Err(Errno::ENOSYS), // the plan has none without the mount API
         ReadyAct::MaskFolder => bind(root, covers.folder(), &step.at, read_only),
         ReadyAct::MaskFile(optional) => {
             build::if_there(bind(root, covers.file(), &step.at, read_only), *optional)

@@ -7,9 +7,9 @@
 
 use super::brood::Brood;
 use super::child::{Staged, fail};
+use super::ending::GRACE;
 use super::guard::Guard;
 use super::message::{LENGTH, Message};
-use super::parent::GRACE;
 use super::ready::Ready;
 use super::stage::{Stage, StageFailure};
 use crate::base::BootInstant;

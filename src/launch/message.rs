@@ -15,6 +15,12 @@ pub(super) enum Message {
     Namespace(u16, u32),
     /// Launcher to init: end everything. Only where init is no pid 1, whose own end would do it.
     End,
+    /// Init to launcher: the device of this entry's ask mount comes with this message.
+    Ask(u16),
+    /// Init to launcher: the outer user namespace comes with this message.
+    UserNamespace,
+    /// Init to launcher: the mount namespace comes with this message.
+    MountNamespace,
     /// Init to launcher: every stage is done and every probe held.
     Confined,
     /// Init to launcher: the master of the pseudo-terminal comes with this message.
@@ -57,6 +63,9 @@ impl Message {
             Self::Signaled(signal) => (6, signal, 0, 0),
             Self::Stopped(signal) => (7, signal, 0, 0),
             Self::End => (11, 0, 0, 0),
+            Self::Ask(entry) => (12, i32::from(entry), 0, 0),
+            Self::UserNamespace => (13, 0, 0, 0),
+            Self::MountNamespace => (14, 0, 0, 0),
             Self::Denied { pattern, call, times } => (8, i32::from(pattern), u32::from(call), times),
         };
         let mut bytes = [0; LENGTH];
@@ -83,6 +92,9 @@ impl Message {
             9 => Self::Foreground,
             10 => Self::Namespace(u16::try_from(a).ok()?, b),
             11 => Self::End,
+            12 => Self::Ask(u16::try_from(a).ok()?),
+            13 => Self::UserNamespace,
+            14 => Self::MountNamespace,
             _ => return None,
         })
     }
@@ -106,6 +118,9 @@ mod tests {
             Message::Signaled(9),
             Message::Stopped(20),
             Message::End,
+            Message::Ask(65_535),
+            Message::UserNamespace,
+            Message::MountNamespace,
             denied,
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Some(message));

@@ -4,6 +4,7 @@
 
 use super::child;
 use super::message::{LENGTH, Message, NAMESPACES};
+use super::outcome::Outcome;
 use super::prepare::Ends;
 use super::ready::Ready;
 use super::relay::Relay;
@@ -28,61 +29,28 @@ const FORWARDED: [i32; 8] = [
     libc::SIGCONT,
 ];
 
-/// Time between asking the agent to end (SIGTERM) and ending the sandbox (SIGKILL) when its wall time is over.
-pub(super) const GRACE: Duration = Duration::from_secs(5);
-
-/// How often to look whether the terminal is ours again: a shell's `fg` of a job that runs says nothing.
-const FOREGROUND_CHECK_MS: i32 = 250;
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The agent exited with this code.
-    Exited(i32),
-    /// This signal ended the agent.
-    Signaled(i32),
-    /// Its wall time was over.
-    OutOfTime,
-    /// A stage failed; the agent never ran.
-    Failed(StageFailure),
-    /// Init ended without a word about the agent: killed from outside, or out of memory.
-    Lost(Ended),
-}
-
-impl Outcome {
-    /// The exit code of `aisandbox exec`: the agent's, 128+n for a signal, 124 out of time, 125 to 127 our failure.
-    pub fn code(self) -> u8 {
-        let byte = |value: i32| u8::try_from(value & 0xFF).unwrap_or(125);
-        match self {
-            Self::Exited(code) => byte(code),
-            Self::Signaled(signal) | Self::Lost(Ended::Signaled(signal)) => byte(128 + signal),
-            Self::OutOfTime => 124,
-            Self::Failed(StageFailure {
-                stage: Stage::Exec, errno: Errno::ENOENT | Errno::ENOTDIR, ..
-            }) => 127,
-            Self::Failed(StageFailure { stage: Stage::Exec, .. }) => 126,
-            Self::Failed(_) | Self::Lost(_) => 125,
-        }
-    }
-}
-
 /// A sandbox whose agent does not run yet, or runs.
 pub struct Running {
-    child: ChildProcess,
+    pub(super) child: ChildProcess,
     control: OwnedFd,
     failure: Option<OwnedFd>,
     signals: OwnedFd,
     master: Option<OwnedFd>,
     keys_at_once: bool,
-    relay: Option<Relay>,
-    outcome: Option<Outcome>,
+    pub(super) relay: Option<Relay>,
+    pub(super) outcome: Option<Outcome>,
     namespaces: [u32; NAMESPACES.len()],
     init_listens: bool,
-    deadline: Option<(BootInstant, Duration)>,
-    asked_to_end: bool,
+    pub(super) deadline: Option<(BootInstant, Duration)>,
+    pub(super) asked_to_end: bool,
     /// Without namespaces init ends the others itself, and must not be killed before it has.
-    bare: bool,
-    told_to_end: bool,
+    pub(super) bare: bool,
+    pub(super) told_to_end: bool,
+    pub(super) asks: Vec<(u16, OwnedFd)>,
+    user_namespace: Option<OwnedFd>,
+    mount_namespace: Option<OwnedFd>,
+    /// Closed as soon as the agent has ended or is about to be.
+    pub(super) lives: Option<OwnedFd>,
 }
 
 /// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
@@ -115,6 +83,10 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             asked_to_end: false,
             bare: ready.bare.is_some(),
             told_to_end: false,
+            asks: Vec::new(),
+            user_namespace: None,
+            mount_namespace: None,
+            lives: None,
         }),
     }
 }
@@ -128,6 +100,24 @@ impl Running {
     /// Inode numbers of the cgroup, ipc, mnt, net, pid and uts namespace; 0 where they were not asked for.
     pub fn namespaces(&self) -> [u32; NAMESPACES.len()] {
         self.namespaces
+    }
+
+    /// The devices of the ask mounts, each with its entry's number, once the sandbox is confined. What nobody takes is
+    /// closed when the agent is let go, and its mount fails from then on.
+    pub fn take_asks(&mut self) -> Vec<(u16, OwnedFd)> {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// The outer user namespace and the mount namespace, where something may be mounted later; once.
+    pub fn take_namespaces(&mut self) -> Option<(OwnedFd, OwnedFd)> {
+        Some((self.user_namespace.take()?, self.mount_namespace.take()?))
+    }
+
+    /// Closes this as soon as the agent has ended, or is about to be ended. A process that waits for an ask mount ends
+    /// only when the mount's device is closed, and the sandbox ends only when all its processes did: so whoever holds a
+    /// device must hear of it.
+    pub fn close_at_end(&mut self, lives: OwnedFd) {
+        self.lives = Some(lives);
     }
 
     /// Waits until every stage before the agent is done and every probe held.
@@ -159,6 +149,7 @@ impl Running {
     /// # Errors
     /// `EPIPE` when init is gone.
     pub fn go(&mut self, terminal: Terminal, wall_time: Option<Duration>) -> Result<(), Errno> {
+        self.asks.clear();
         if let Some(master) = self.master.take() {
             self.relay = Some(Relay::new(master, terminal, self.keys_at_once)?);
         }
@@ -228,7 +219,7 @@ impl Running {
         if late { Outcome::OutOfTime } else { self.outcome.unwrap_or(Outcome::Lost(Ended::Exited(125))) }
     }
 
-    fn tell(&self, message: Message) -> Result<(), Errno> {
+    pub(super) fn tell(&self, message: Message) -> Result<(), Errno> {
         socket::send(self.control.as_fd(), &message.to_bytes(), None, true)
     }
 
@@ -250,6 +241,9 @@ impl Running {
                 }
             }
             Message::Stopped(signal) => self.stop_with_agent(signal),
+            Message::Ask(entry) => self.asks.extend(fd.map(|device| (entry, device))),
+            Message::UserNamespace => self.user_namespace = fd,
+            Message::MountNamespace => self.mount_namespace = fd,
             Message::Go
             | Message::Signal(_)
             | Message::Foreground
@@ -262,6 +256,7 @@ impl Running {
 
     /// What init says of the agent's process. One that told of a failed stage was never the agent.
     fn agent_ended(&mut self, outcome: Outcome) {
+        self.lives = None;
         if !matches!(self.outcome, Some(Outcome::Failed(_))) {
             self.outcome = Some(outcome);
         }
@@ -293,7 +288,7 @@ impl Running {
         }
     }
 
-    fn send(&self, number: i32) {
+    pub(super) fn send(&self, number: i32) {
         if self.tell(Message::Signal(number)).is_err() {
             tracing::debug!("init is gone; signal {number} has nobody to go to");
         }
@@ -327,57 +322,5 @@ impl Running {
             tracing::debug!("could not stop");
         }
         self.relay.iter_mut().for_each(Relay::resume);
-    }
-
-    fn patience(&self) -> i32 {
-        let most = self.until_deadline();
-        let lacks_keys = self.relay.as_ref().is_some_and(Relay::lacks_keys);
-        if lacks_keys && !(0..FOREGROUND_CHECK_MS).contains(&most) { FOREGROUND_CHECK_MS } else { most }
-    }
-
-    fn until_deadline(&self) -> i32 {
-        let Some((since, most)) = self.deadline else { return -1 };
-        let most = self.next_step(most);
-        i32::try_from(most.saturating_sub(since.elapsed()).as_millis().saturating_add(1)).unwrap_or(i32::MAX)
-    }
-
-    fn watch_the_clock(&mut self) {
-        let Some((since, most)) = self.deadline else { return };
-        let elapsed = since.elapsed();
-        if elapsed < self.next_step(most) {
-        } else if self.asked_to_end {
-            self.kill();
-        } else {
-            self.asked_to_end = true;
-            self.send(libc::SIGTERM);
-        }
-    }
-
-    /// When to say the next word: first a request, then the end; without namespaces a request to init in between.
-    fn next_step(&self, most: Duration) -> Duration {
-        most + GRACE * (u32::from(self.asked_to_end) + u32::from(self.told_to_end))
-    }
-
-    fn kill(&mut self) {
-        if self.bare && !self.told_to_end {
-            self.told_to_end = true;
-            if self.tell(Message::End).is_ok() {
-                return;
-            }
-        }
-        let by_descriptor = process::signal_pidfd(self.child.pidfd.as_fd(), libc::SIGKILL);
-        // A filter above us may hide the call. The number is as good: it is our child, and nobody has waited for it.
-        let killed = by_descriptor.or_else(|_| process::send_signal(self.child.pid, libc::SIGKILL));
-        if let Err(errno) = killed {
-            tracing::debug!("init cannot be killed: {errno}");
-        }
-    }
-
-    fn reap(&mut self) {
-        match process::wait_for(self.child.pid) {
-            Ok(ended) if self.outcome.is_none() => self.outcome = Some(Outcome::Lost(ended)),
-            Ok(_) => {}
-            Err(errno) => tracing::debug!("init was waited for already: {errno}"),
-        }
     }
 }

@@ -3,9 +3,8 @@
 use super::classic::classic_flags;
 use super::guard::{self, GuardPlan};
 use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyStep};
-use super::{relay, ruleset};
+use super::{kernel_files, relay, ruleset};
 use crate::base::{HostPath, InnerPath};
-use crate::host::Kind;
 use crate::plan::Plan;
 use crate::plan::view::{Act, BindFlags, Step};
 use crate::profile::{Layer, NetworkMode};
@@ -92,6 +91,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
             .map_err(failed("open the record's folder"))?,
         tell_namespaces: inputs.tell_namespaces,
+        hand_over_namespaces: plan.view.asks.iter().any(|ask| ask.mounted),
         terminals: relay::terminals(),
         terminal: inputs.pseudo_terminal.then(|| relay::pseudo_terminal(multiplexer(plan))).flatten(),
         command: command(plan),
@@ -107,7 +107,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
     Ok((ready, Ends { control, failure: failure_read }))
 }
 
-fn plain(text: &str) -> CString {
+pub(super) fn plain(text: &str) -> CString {
     CString::new(text).unwrap_or_default()
 }
 
@@ -216,8 +216,9 @@ fn lay_out(step: &Step, entry: u16, inputs: &Inputs, out: &mut Vec<ReadyStep>) {
         Act::Symlink(target) => push(at, ReadyAct::Symlink(plain(target))),
         Act::MaskFolder => push(at, ReadyAct::MaskFolder),
         Act::MaskFile => push(at, ReadyAct::MaskFile(false)),
-        Act::Devices => devices(&at, inputs, &mut push),
-        Act::Proc => procfs(&at, &mut push),
+        Act::Devices => kernel_files::devices(&at, inputs, &mut push),
+        Act::Proc => kernel_files::procfs(&at, &mut push),
+        Act::Ask { number, folder } => push(at, ReadyAct::Ask { number: *number, folder: *folder }),
     }
 }
 
@@ -228,11 +229,11 @@ fn inner(path: &InnerPath) -> CString {
     CString::new(if tail.is_empty() { b"." } else { tail }).unwrap_or_default()
 }
 
-fn below(at: &CStr, name: &str) -> CString {
+pub(super) fn below(at: &CStr, name: &str) -> CString {
     CString::new([at.to_bytes(), b"/", name.as_bytes()].concat()).unwrap_or_default()
 }
 
-fn bind(object: &crate::host::Object, flags: BindFlags, inputs: &Inputs) -> ReadyAct {
+pub(super) fn bind(object: &crate::host::Object, flags: BindFlags, inputs: &Inputs) -> ReadyAct {
     let mut attributes = attr::NOSUID;
     for (wanted, bit) in
         [(flags.read_only, attr::RDONLY), (!flags.device, attr::NODEV), (flags.noexec, attr::NOEXEC)]
@@ -268,7 +269,7 @@ fn remounts(canonical: &HostPath, added: u64, mounts: &[(HostPath, u64)]) -> Vec
     std::iter::once((c".".to_owned(), kept | added)).chain(below).collect()
 }
 
-fn tmpfs(size_bytes: Option<u64>, mode: u32, noexec: bool) -> ReadyAct {
+pub(super) fn tmpfs(size_bytes: Option<u64>, mode: u32, noexec: bool) -> ReadyAct {
     let mut parameters = vec![(c"mode", plain(&format!("{mode:o}")))];
     if let Some(size) = size_bytes {
         parameters.push((c"size", plain(&size.to_string())));
@@ -277,65 +278,15 @@ fn tmpfs(size_bytes: Option<u64>, mode: u32, noexec: bool) -> ReadyAct {
     filesystem(c"tmpfs", parameters, attributes)
 }
 
-fn filesystem(kind: &'static CStr, parameters: Vec<(&'static CStr, CString)>, attributes: u64) -> ReadyAct {
+pub(super) fn filesystem(
+    kind: &'static CStr,
+    parameters: Vec<(&'static CStr, CString)>,
+    attributes: u64,
+) -> ReadyAct {
     let join = |(key, value): &(&CStr, CString)| [key.to_bytes(), b"=", value.to_bytes()].concat();
     let data = parameters.iter().map(join).collect::<Vec<_>>().join(&b","[..]);
     let data = CString::new(OsString::from_vec(data).as_bytes()).unwrap_or_default();
     ReadyAct::Filesystem { kind, parameters, data, attributes }
-}
-
-/// Device nodes of a minimal /dev: they hold no data of anyone.
-const NODES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-/// Links that programs expect in /dev.
-const LINKS: [(&str, &str); 5] = [
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("ptmx", "pts/ptmx"),
-];
-/// The most /dev/shm holds.
-const SHM_SIZE: u64 = 256 << 20;
-
-fn devices(at: &CStr, inputs: &Inputs, push: &mut impl FnMut(CString, ReadyAct)) {
-    for node in NODES {
-        let Ok(path) = HostPath::new(format!("/dev/{node}")) else { continue };
-        let Ok(object) = crate::host::Tree::open(&crate::host::HostTree, &path, true) else { continue };
-        if object.kind != Kind::CharDevice {
-            continue;
-        }
-        push(below(at, node), ReadyAct::EmptyFile);
-        let flags = BindFlags { read_only: false, noexec: true, device: true };
-        push(below(at, node), bind(&object, flags, inputs));
-    }
-    for (name, target) in LINKS {
-        push(below(at, name), ReadyAct::Symlink(plain(target)));
-    }
-    push(below(at, "pts"), ReadyAct::Folder);
-    let parameters = vec![(c"mode", plain("620")), (c"ptmxmode", plain("666"))];
-    push(below(at, "pts"), filesystem(c"devpts", parameters, attr::NOSUID | attr::NOEXEC));
-    push(below(at, "shm"), ReadyAct::Folder);
-    push(below(at, "shm"), tmpfs(Some(SHM_SIZE), 0o1777, true));
-}
-
-/// Parts of /proc that root may write without any capability, because its files are owned by uid 0 (bubblewrap's list).
-const READ_ONLY: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
-/// Parts of /proc that tell of the whole machine's memory, keys and timers.
-const MASKED: [&str; 3] = ["kcore", "keys", "timer_list"];
-
-/// The same for root alone, who owns these files and so needs no capability to read them.
-const MASKED_FOR_ROOT: [&str; 6] =
-    ["kpagecount", "kpageflags", "kpagecgroup", "slabinfo", "vmallocinfo", "pagetypeinfo"];
-
-fn procfs(at: &CStr, push: &mut impl FnMut(CString, ReadyAct)) {
-    push(at.to_owned(), filesystem(c"proc", Vec::new(), attr::NOSUID | attr::NODEV | attr::NOEXEC));
-    for name in READ_ONLY {
-        push(below(at, name), ReadyAct::ReadOnlyIfThere);
-    }
-    let more = if nix::unistd::geteuid().is_root() { &MASKED_FOR_ROOT[..] } else { &[] };
-    for name in MASKED.iter().chain(more) {
-        push(below(at, name), ReadyAct::MaskFile(true));
-    }
 }
 
 /// Marks every inherited descriptor close-on-exec, but for those named. Called first of all by `exec`, before this

@@ -41,6 +41,8 @@ pub struct Ready {
     pub probes: Probes,
     /// Tell the launcher the inode numbers of the namespaces.
     pub tell_namespaces: bool,
+    /// Hand the launcher the outer user namespace and the mount namespace: something may be mounted later.
+    pub hand_over_namespaces: bool,
     /// Which of stdin, stdout and stderr are a person's terminal. The agent never gets one of these.
     pub terminals: [bool; 3],
     /// The pseudo-terminal, when a standard descriptor is a terminal.
@@ -126,6 +128,13 @@ pub enum ReadyAct {
     MaskFolder,
     /// Covered by an empty file. The flag: it may be missing.
     MaskFile(bool),
+    /// FUSE, whose device goes to the launcher.
+    Ask {
+        /// Which entry.
+        number: u16,
+        /// It is a folder, otherwise a file.
+        folder: bool,
+    },
     /// Mounted on itself read-only, if it is there (parts of /proc).
     ReadOnlyIfThere,
 }

@@ -98,6 +98,25 @@ pub fn of_role(reach: Reach) -> Result<Option<OwnedFd>, RulesetError> {
     Ok(created.into())
 }
 
+/// The ruleset of role `files`: the objects of the ceiling, each with what it may allow, and nothing else.
+/// # Errors
+/// What the kernel said.
+pub fn of_asks(plan: &Plan) -> Result<Option<OwnedFd>, RulesetError> {
+    let Some((abi, handled, ruleset)) = begin_role()? else { return Ok(None) };
+    let ruleset = if abi >= ABI::V4 { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let ruleset = if abi >= ABI::V6 { ruleset.scope(Scope::from_all(abi))? } else { ruleset };
+    let mut created = ruleset.create()?;
+    for ask in &plan.view.asks {
+        let Some(fd) = &ask.object.fd else { continue };
+        let folder = matches!(ask.object.kind, crate::host::Kind::Folder);
+        let rights = fitting(bits(ask.ceiling(), abi) & handled, folder, abi);
+        if !rights.is_empty() {
+            created = created.add_rule(PathBeneath::new(fd.as_fd(), rights))?;
+        }
+    }
+    Ok(created.into())
+}
+
 fn begin_role() -> Result<Option<(ABI, BitFlags<AccessFs>, Ruleset)>, RulesetError> {
     let abi = crate::sys::landlock::abi().unwrap_or(0);
     if abi == 0 {

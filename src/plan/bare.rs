@@ -64,6 +64,9 @@ pub(super) fn strip(
 }
 
 fn moved(entry: &FsEntry, view: &View) -> Option<ViewError> {
+    if matches!(entry.access, Access::Ask(_)) {
+        return None; // it appears nowhere: it is opened by explicit requests alone
+    }
     let source = entry.source.as_ref().filter(|source| source.as_path() != entry.path.as_path())?;
     let left_out = view.left_out.iter().any(|(path, _)| *path == entry.path);
     (!left_out).then(|| ViewError {

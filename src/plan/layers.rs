@@ -41,12 +41,23 @@ pub struct Abilities {
     pub listener: bool,
     /// A cgroup v2 leaf can be made.
     pub cgroup: bool,
+    /// Entries that ask can do so at their first touch. Only tried where the profile has some; true otherwise.
+    pub ask_mounts: bool,
     /// This user may make user namespaces. Only tried where the profile accepts their lack; true otherwise.
     pub namespaces: bool,
 }
 
-/// Judges every layer. `needs_guard`: a protected name does not exist yet.
-pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<LayerPlan> {
+/// What the view needs of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// A protected name does not exist yet.
+    pub guard: bool,
+    /// An entry asks.
+    pub asks: bool,
+}
+
+/// Judges every layer.
+pub fn judge(profile: &Profile, abilities: Abilities, needs: Needs) -> Vec<LayerPlan> {
     let abi = abilities.landlock_abi;
     let wish = profile.landlock;
     let ports = profile.network.connect_tcp.is_some()
@@ -61,8 +72,9 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs_guard: bool) -> Vec<
         network(wish.network, ports, abi),
         plan(Layer::LandlockScopes, wish.scopes, since(abi, 6), abi_text(abi, 6)),
         plan(Layer::Seccomp, true, yes(abilities.seccomp), profile.seccomp.value.clone()),
-        guard(needs_guard, abilities.listener),
+        guard(needs.guard, abilities.listener),
         cgroup(whole, abilities.cgroup),
+        asks(needs.asks, abilities.ask_mounts && abilities.namespaces),
     ];
     for plan in &mut layers {
         plan.required |= profile.required.contains(&plan.layer);
@@ -133,6 +145,18 @@ fn guard(needed: bool, listener: bool) -> LayerPlan {
         _ => "creating calls are answered by init (seccomp listener)",
     };
     plan(Layer::ProtectNew, needed, state, detail.into())
+}
+
+fn asks(needed: bool, there: bool) -> LayerPlan {
+    let (state, detail) = match (needed, there) {
+        (false, _) => (State::Off, "no entry asks"),
+        (true, true) => (State::Enforced, "entries that ask do so at their first touch (FUSE)"),
+        (true, false) => (
+            State::Missing,
+            "entries that ask are masked, and opened by explicit requests alone: this needs user namespaces, /dev/fuse that this user may open, and Linux 6.5",
+        ),
+    };
+    plan(Layer::AskMounts, needed, state, detail.into())
 }
 
 fn cgroup(wanted: bool, there: bool) -> LayerPlan {

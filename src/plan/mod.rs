@@ -4,6 +4,9 @@
 //! kept open for the launch. What a person wrote wrongly is found here, all of it at once.
 #![forbid(unsafe_code)]
 
+pub mod ask;
+#[cfg(test)]
+mod ask_tests;
 mod bare;
 mod bpf;
 pub mod command;
@@ -99,7 +102,8 @@ pub fn build(
     if !abilities.namespaces && (abilities.landlock_abi == 0 || !abilities.seccomp) {
         return Err(PlanError::NothingLeft);
     }
-    let mut view = view::build(&profile.filesystem, tree).map_err(PlanError::View)?;
+    let can_ask = abilities.ask_mounts && abilities.namespaces;
+    let mut view = view::build(&profile.filesystem, can_ask, tree).map_err(PlanError::View)?;
     let bare = (!abilities.namespaces)
         .then(|| bare::strip(&mut view, &profile, abilities.landlock_abi, tree))
         .transpose()
@@ -108,7 +112,8 @@ pub fn build(
     let chdir = working_folder(wish, &view)?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
     let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
-    let mut layers = layers::judge(&profile, abilities, !view.missing.is_empty());
+    let needs = layers::Needs { guard: !view.missing.is_empty(), asks: !view.asks.is_empty() };
+    let mut layers = layers::judge(&profile, abilities, needs);
     if let Some(bare) = &bare {
         layers
             .iter_mut()

@@ -60,7 +60,8 @@ impl View {
                 self.place_inner(entry, at, Act::Devices, Placed::Ours, tree)
             }
             Access::Proc => self.place_inner(entry, at, Act::Proc, Placed::Closed("procfs"), tree),
-            Access::Stage | Access::Ask(_) => {
+            Access::Ask(wish) => self.place_ask(entry, at, wish, tree),
+            Access::Stage => {
                 Err(refusal(entry, "this access is not in this build".into(), Some("use ro or rw".into())))
             }
         }
@@ -111,11 +112,12 @@ impl View {
         });
         self.placed.insert(at.clone(), Placed::Host(object.canonical.clone()));
         self.push(entry, at.clone(), Act::Bind { object: Rc::clone(&object), flags });
-        self.protect(entry, &at, &object, flags, tree)
+        self.protect(entry, &at, &object, flags, tree)?;
+        self.pin_ways(entry, &at, (&object, flags), (all, tree))
     }
 
     /// A link in a folder that an agent may write can be the agent's: its end is nothing that the owner named.
-    fn refuse_links_of_agents(
+    pub(super) fn refuse_links_of_agents(
         &self,
         entry: &FsEntry,
         host: &HostPath,
@@ -201,8 +203,10 @@ impl View {
     }
 
     fn place_mask(&mut self, entry: &FsEntry, at: InnerPath, tree: &dyn Tree) -> Result<(), ViewError> {
-        let Some((above, Placed::Host(host))) = self.nearest(&at) else {
-            return Ok(()); // nothing shows there: it is masked already
+        let (above, host) = match self.nearest(&at) {
+            Some((above, Placed::Host(host))) => (above, host),
+            Some((above, Placed::Asks)) => return Err(below_ask(entry, &above)),
+            _ => return Ok(()), // nothing shows there: it is masked already
         };
         let Ok(tail) = at.as_path().strip_prefix(above.as_path()) else { return Ok(()) };
         let Ok(host) = host.join(tail) else { return Ok(()) };
@@ -228,7 +232,7 @@ impl View {
     }
 
     /// Makes sure that something to mount on is at `at`: made where it is ours, required where it is the host's.
-    fn mount_point(
+    pub(super) fn mount_point(
         &mut self,
         entry: &FsEntry,
         at: &InnerPath,
@@ -261,6 +265,7 @@ impl View {
             Placed::Closed(what) => {
                 Err(refusal(entry, format!("{above} is {what}: nothing fits below it"), None))
             }
+            Placed::Asks => Err(below_ask(entry, &above)),
         }
     }
 
@@ -328,7 +333,7 @@ impl View {
         Ok(())
     }
 
-    fn push(&mut self, entry: &FsEntry, at: InnerPath, act: Act) {
+    pub(super) fn push(&mut self, entry: &FsEntry, at: InnerPath, act: Act) {
         self.steps.push(Step { at, act, asked: entry.asked.clone() });
     }
 }
@@ -353,11 +358,17 @@ pub(super) fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-fn refusal(entry: &FsEntry, message: String, hint: Option<String>) -> ViewError {
+/// A yes puts the real thing there, and nothing of it can be covered or replaced then.
+fn below_ask(entry: &FsEntry, above: &InnerPath) -> ViewError {
+    let hint = "ask for the folders beside it one by one instead";
+    refusal(entry, format!("{above} is an entry that asks: nothing can be placed in it"), Some(hint.into()))
+}
+
+pub(super) fn refusal(entry: &FsEntry, message: String, hint: Option<String>) -> ViewError {
     ViewError { path: entry.path.clone(), message, hint, asked: entry.asked.clone() }
 }
 
-fn not_found(entry: &FsEntry, host: &HostPath, error: &std::io::Error) -> ViewError {
+pub(super) fn not_found(entry: &FsEntry, host: &HostPath, error: &std::io::Error) -> ViewError {
     let hint = match error.kind() {
         std::io::ErrorKind::NotFound if entry.asked.is_line() => {
             Some("create it, or mark this entry `optional: true`".into())

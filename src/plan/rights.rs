@@ -57,6 +57,11 @@ impl Actions {
         self.0 & action as u8 != 0
     }
 
+    /// These and those.
+    pub const fn with(self, more: Self) -> Self {
+        Self(self.0 | more.0)
+    }
+
     /// The same without this one.
     pub const fn without(self, action: Action) -> Self {
         Self(self.0 & !(action as u8))

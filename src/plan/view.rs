@@ -3,6 +3,7 @@
 //! Looks at host paths through [`Tree`], each once, and keeps the descriptor. Changes nothing. What cannot work
 //! is found here, before anything is started, and all of it at once.
 
+use super::ask::AskEntry;
 use super::protect::Missing;
 use super::rights::{Action, Actions};
 use crate::base::{HostPath, InnerPath, Source};
@@ -53,6 +54,13 @@ pub enum Act {
     MaskFolder,
     /// Covers a file with an empty one.
     MaskFile,
+    /// Mounts what asks at its first touch.
+    Ask {
+        /// Which entry of `View::asks`.
+        number: u16,
+        /// It is a folder, otherwise a file.
+        folder: bool,
+    },
     /// A minimal /dev.
     Devices,
     /// procfs of the new pid namespace.
@@ -112,6 +120,10 @@ pub struct View {
     pub missing: Vec<Missing>,
     /// Optional entries that were left out, for `explain`.
     pub left_out: Vec<(InnerPath, Source)>,
+    /// Entries that ask, by number.
+    pub asks: Vec<AskEntry>,
+    /// Entries that ask can do so here; otherwise they are masked.
+    pub(super) can_ask: bool,
     pub(super) placed: BTreeMap<InnerPath, Placed>,
     pub(super) writable: BTreeSet<HostPath>,
 }
@@ -125,15 +137,17 @@ pub(super) enum Placed {
     Host(HostPath),
     /// A link; the path it stands for.
     Link(InnerPath),
+    /// Nothing until a person says yes.
+    Asks,
     /// Nothing can be placed below.
     Closed(&'static str),
 }
 
-/// Orders and checks the entries.
+/// Orders and checks the entries. `can_ask`: entries that ask get their mounts.
 /// # Errors
 /// Every entry that cannot work, with the reason.
-pub fn build(entries: &[FsEntry], tree: &dyn Tree) -> Result<View, Vec<ViewError>> {
-    let mut view = View::default();
+pub fn build(entries: &[FsEntry], can_ask: bool, tree: &dyn Tree) -> Result<View, Vec<ViewError>> {
+    let mut view = View { can_ask, ..View::default() };
     view.placed.insert(root(), Placed::Ours);
     let listing = Actions::of(&[Action::List]);
     view.rules.push(Rule { on: RuleObject::Inner(root(), true), actions: listing });

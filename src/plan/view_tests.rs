@@ -1,11 +1,11 @@
 //! What the view must be, tried on a tree of words.
 
-use super::view::{Act, View, ViewError, build};
+use super::view::{Act, View, ViewError};
 use crate::base::{InnerPath, Source};
 use crate::host::{FakeTree, Kind};
 use crate::profile::{Access, FsEntry, Protect};
 
-fn entry(path: &str, access: Access) -> FsEntry {
+pub(super) fn entry(path: &str, access: Access) -> FsEntry {
     FsEntry {
         path: InnerPath::new(path).unwrap(),
         source: None,
@@ -17,7 +17,7 @@ fn entry(path: &str, access: Access) -> FsEntry {
     }
 }
 
-fn protecting(path: &str, places: &[(&str, bool)]) -> FsEntry {
+pub(super) fn protecting(path: &str, places: &[(&str, bool)]) -> FsEntry {
     let protect = |(path, name_only): &(&str, bool)| Protect {
         path: (*path).to_owned(),
         name_only: *name_only,
@@ -26,7 +26,7 @@ fn protecting(path: &str, places: &[(&str, bool)]) -> FsEntry {
     FsEntry { protect: places.iter().map(protect).collect(), ..entry(path, Access::Rw) }
 }
 
-fn tree() -> FakeTree {
+pub(super) fn tree() -> FakeTree {
     FakeTree::new()
         .with("/usr/bin/true", Kind::File)
         .with_link("/bin", "usr/bin")
@@ -37,7 +37,7 @@ fn tree() -> FakeTree {
         .with_link("/home/u/link", "/home/u/.ssh")
 }
 
-fn steps(view: &View) -> Vec<String> {
+pub(super) fn steps(view: &View) -> Vec<String> {
     let kind = |act: &Act| match act {
         Act::Folder => "folder",
         Act::EmptyFile => "file",
@@ -49,11 +49,16 @@ fn steps(view: &View) -> Vec<String> {
         Act::Data(_) => "data",
         Act::Devices => "dev",
         Act::Proc => "proc",
+        Act::Ask { .. } => "ask",
     };
     view.steps.iter().map(|step| format!("{} {}", kind(&step.act), step.at)).collect()
 }
 
-fn refused(entries: &[FsEntry]) -> Vec<ViewError> {
+pub(super) fn build(entries: &[FsEntry], tree: &FakeTree) -> Result<View, Vec<ViewError>> {
+    super::view::build(entries, true, tree)
+}
+
+pub(super) fn refused(entries: &[FsEntry]) -> Vec<ViewError> {
     build(entries, &tree()).expect_err("it must be refused")
 }
 

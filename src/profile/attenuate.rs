@@ -4,7 +4,7 @@
 //! place that goes is covered, not left out, so that nothing of an outer entry shows through.
 
 use super::{Access, FsEntry, Named, NetworkMode, Profile, Protect};
-use crate::base::{HostPath, InnerPath, Source};
+use crate::base::{Action, HostPath, InnerPath, Source};
 use std::time::Duration;
 
 /// What is taken away.
@@ -104,7 +104,7 @@ fn narrow(entry: &mut FsEntry, asked: &Source) {
             entry.noexec = false;
         }
         Access::Ask(wish) => {
-            wish.actions.retain(|action| matches!(action.as_str(), "read" | "execute"));
+            wish.actions.retain(|action| matches!(action, Action::Read | Action::Execute));
             if wish.actions.is_empty() {
                 return cover(entry, asked);
             }

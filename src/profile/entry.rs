@@ -2,13 +2,14 @@
 //!
 //! Never looks at the host: whether a path exists is for `plan` to find out.
 
+use super::ask;
 use super::context::{Context, Unexpanded};
 use super::decode::At;
 use super::lint;
 use super::protect;
-use super::written::{AccessWord, ActionWord, EntryKeys};
+use super::written_entry::{AccessWord, EntryKeys};
 use crate::base::{HostPath, InnerPath, PathError, Source};
-use crate::profile::{Access, AskWish, FsEntry, ProfileError, Protect};
+use crate::profile::{Access, FsEntry, ProfileError, Protect};
 
 /// Makes the entry, or says everything that is wrong with it.
 pub(super) fn read(keys: At<EntryKeys>, context: &Context) -> Result<FsEntry, Vec<ProfileError>> {
@@ -18,7 +19,7 @@ pub(super) fn read(keys: At<EntryKeys>, context: &Context) -> Result<FsEntry, Ve
         return Err(errors); // the decoder has said what is missing
     };
     errors.extend(senseless(&keys, access.value));
-    let noexec = keys.noexec.take().is_some_and(|noexec| noexec.value);
+    let noexec = keys.noexec.as_ref().is_some_and(|noexec| noexec.value);
     let optional = keys.optional.take().is_some_and(|optional| optional.value);
     let protect = keep(protected(keys.protect.take()), &mut errors).unwrap_or_default();
     let source = keys.source.take().and_then(|source| keep(host_path(&source, context), &mut errors));
@@ -45,7 +46,7 @@ fn senseless(keys: &EntryKeys, access: AccessWord) -> Vec<ProfileError> {
     fn place<T>(key: &Option<At<T>>) -> Option<&Source> {
         key.as_ref().map(|at| &at.asked)
     }
-    let rows: [(&str, Option<&Source>, &[AccessWord]); 9] = [
+    let rows: [(&str, Option<&Source>, &[AccessWord]); 16] = [
         ("source", place(&keys.source), &[Ro, Rw, Dev, Stage, Ask]),
         ("size", place(&keys.size), &[Tmpfs]),
         ("mode", place(&keys.mode), &[Tmpfs]),
@@ -53,6 +54,13 @@ fn senseless(keys: &EntryKeys, access: AccessWord) -> Vec<ProfileError> {
         ("target", place(&keys.target), &[Symlink]),
         ("actions", place(&keys.actions), &[Ask]),
         ("lease", place(&keys.lease), &[Ask]),
+        ("uses", place(&keys.uses), &[Ask]),
+        ("bytes", place(&keys.bytes), &[Ask]),
+        ("transform", place(&keys.transform), &[Ask]),
+        ("rules", place(&keys.rules), &[Ask]),
+        ("programs", place(&keys.programs), &[Ask]),
+        ("on_revoke", place(&keys.on_revoke), &[Ask]),
+        ("revocable", place(&keys.revocable), &[Ask]),
         ("optional", place(&keys.optional), &[Ro, Rw, Dev, Stage, Ask, Mask]),
         ("noexec", place(&keys.noexec), &[Ro, Rw, Tmpfs, Stage, Ask]),
     ];
@@ -96,20 +104,12 @@ fn what(keys: EntryKeys, access: &At<AccessWord>, context: &Context) -> Result<A
                 keys.target.ok_or_else(|| missing(&access.asked, "target", "say where the link leads"))?;
             Access::Symlink { target: link_target(&target, context)? }
         }
-        AccessWord::Ask => {
-            let actions = keys.actions.filter(|actions| !actions.value.is_empty());
-            let actions = actions.ok_or_else(|| missing(&access.asked, "actions", "such as [read]"))?;
-            let names = actions.value.iter().filter_map(|action| action_word(*action));
-            Access::Ask(AskWish { actions: names.collect(), lease: keys.lease.map(|lease| lease.value.0) })
-        }
+        AccessWord::Ask => Access::Ask(ask::read(keys, &access.asked)?),
     })
 }
 
-fn action_word(action: ActionWord) -> Option<String> {
-    ActionWord::WORDS.iter().find(|(_, other)| *other == action).map(|(word, _)| (*word).to_owned())
-}
-
-fn missing(asked: &Source, key: &str, hint: &str) -> Vec<ProfileError> {
+/// A key that must be there.
+pub(super) fn missing(asked: &Source, key: &str, hint: &str) -> Vec<ProfileError> {
     vec![ProfileError::new(asked.clone(), format!("`{key}` is missing")).hint(hint)]
 }
 

@@ -5,7 +5,7 @@
 
 use super::context::Context;
 use super::decode::At;
-use super::written::AccessWord;
+use super::written_entry::AccessWord;
 use crate::base::InnerPath;
 use crate::profile::ProfileError;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,8 @@ use super::context::Context;
 use super::decode::{At, Decode, Decoder};
 use super::find::{FileId, Found, Place, find};
 use super::parse::Node;
-use super::written::{EntryKeys, ProfileFile};
+use super::written::ProfileFile;
+use super::written_entry::EntryKeys;
 use super::{entry, merge, parse, shipped};
 use crate::base::Source;
 use crate::profile::{Access, NetworkMode, Origin, Profile, ProfileError};
@@ -42,9 +43,6 @@ pub fn unsupported(profile: &Profile) -> Vec<ProfileError> {
     let entries = profile.filesystem.iter().filter_map(|entry| match entry.access {
         Access::Stage => {
             Some(refusal(&entry.asked, &format!("`access: stage` ({})", entry.path), "use ro or rw"))
-        }
-        Access::Ask(_) => {
-            Some(refusal(&entry.asked, &format!("`access: ask` ({})", entry.path), "use ro or rw"))
         }
         _ => None,
     });

@@ -52,6 +52,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         audit: AuditMode::Durable,
         hostname: "aisandbox".into(),
         consent: Consent::default(),
+        guardian: false,
         agents: None,
         programs: Programs::default(),
         later: Vec::new(),
@@ -132,6 +133,7 @@ pub(super) fn add(
     set(&mut profile.terminal.title, terminal.title.map(|say| say == Say::Allow));
     desktop(&mut profile.later, file.desktop.unwrap_or_default());
     consent(&mut profile.consent, file.consent.unwrap_or_default());
+    set(&mut profile.guardian, file.guardian);
     set(&mut profile.audit, file.audit.and_then(|audit| audit.mode));
     let agents = file.agents.and_then(|keys| Some((keys.value.most?.0, keys.value.depth?.0)));
     profile.agents = agents.map(|(most, depth)| Agents { most, depth }).or(profile.agents);

@@ -3,6 +3,7 @@
 //! Never clones, mounts, or opens anything but the files it is given; `plan` turns a [`Profile`] into steps.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod attenuate;
 mod calls;
 mod context;
@@ -30,7 +31,9 @@ mod show;
 mod units;
 mod values;
 mod written;
+mod written_entry;
 
+pub use ask::{AskWish, OnRevoke};
 pub use attenuate::{Less, attenuate};
 pub use calls::{Arch, call_name, call_names, call_number};
 pub use context::Context;

@@ -1,5 +1,6 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
+use super::ask::AskWish;
 use super::programs::Programs;
 use crate::base::{HostPath, InnerPath, Source};
 use std::sync::Arc;
@@ -40,12 +41,26 @@ pub struct Profile {
     pub hostname: String,
     /// How a person would be asked. Without effect until something asks.
     pub consent: Consent,
+    /// A Guardian serves the run even when nothing asks.
+    pub guardian: bool,
     /// Agents that the program may start; `None`: none.
     pub agents: Option<Agents>,
     /// Which programs can be started, and with what.
     pub programs: Programs,
     /// Wishes that this build knows and cannot fulfil, each in words; [`unsupported`](super::unsupported) refuses them.
     pub later: Vec<Named>,
+}
+
+impl Profile {
+    /// Whether an entry asks.
+    pub fn asks(&self) -> bool {
+        self.filesystem.iter().any(|entry| matches!(entry.access, Access::Ask(_)))
+    }
+
+    /// Whether a Guardian serves the run: something can be asked for, or it was wished for.
+    pub fn guarded(&self) -> bool {
+        self.guardian || self.asks() || self.agents.is_some() || self.programs != Programs::default()
+    }
 }
 
 /// One file a profile was made from.
@@ -117,7 +132,7 @@ pub enum Access {
     Dev,
     /// Copy on write. Parsed; refused at start.
     Stage,
-    /// A placeholder until a person says yes. Parsed; refused at start.
+    /// A placeholder until a person says yes.
     Ask(AskWish),
     /// Empty and in memory. `size_bytes` is its most; `mode` the permission bits (0o1777 for /tmp, 0o755 otherwise).
     Tmpfs {
@@ -144,15 +159,6 @@ pub enum Access {
     DevFs,
     /// A procfs of the sandbox's own pid namespace.
     Proc,
-}
-
-/// What an `ask` entry would allow.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct AskWish {
-    /// The actions a person may be asked for.
-    pub actions: Vec<String>,
-    /// How long a yes lasts.
-    pub lease: Option<Duration>,
 }
 
 /// A protected place below a `rw` entry: relative, no `..`, no wildcard.
@@ -265,11 +271,13 @@ pub enum Layer {
     ProtectNew,
     /// Memory, process and CPU limits of the whole sandbox by cgroup v2.
     Cgroup,
+    /// Places that ask at their first touch (FUSE in a user namespace, MOVE_MOUNT_BENEATH).
+    AskMounts,
 }
 
 impl Layer {
     /// Every layer with its name in flags, profiles and records, in the order they are told.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Namespaces, "namespaces"),
         (Self::LandlockFilesystem, "landlock-filesystem"),
         (Self::LandlockNetwork, "landlock-network"),
@@ -277,6 +285,7 @@ impl Layer {
         (Self::Seccomp, "seccomp"),
         (Self::ProtectNew, "protect-new"),
         (Self::Cgroup, "cgroup"),
+        (Self::AskMounts, "ask-mounts"),
     ];
 
     /// Its name.

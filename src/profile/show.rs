@@ -41,6 +41,9 @@ pub fn to_json(profile: &Profile) -> Value {
     );
     all.insert("consent".into(), consent(profile));
     all.insert("audit".into(), json!({ "mode": profile.audit }));
+    if profile.guardian {
+        all.insert("guardian".into(), true.into());
+    }
     if let Some(agents) = profile.agents {
         all.insert("agents".into(), json!({ "most": agents.most, "depth": agents.depth }));
     }
@@ -143,8 +146,7 @@ fn entry(entry: &FsEntry) -> Value {
             keys.insert("target".into(), target.replace('$', "$$").into());
         }
         Access::Ask(ask) => {
-            keys.insert("actions".into(), json!(ask.actions));
-            keys.extend(ask.lease.map(|lease| ("lease".to_owned(), time(lease).into())));
+            super::ask::show(ask, &mut keys);
         }
         _ => {}
     }
@@ -240,7 +242,7 @@ fn consent(profile: &Profile) -> Value {
 }
 
 /// Bytes in the greatest unit that loses nothing.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let fits = |shift: u32| bytes != 0 && bytes.is_multiple_of(1 << shift);
     let unit = [(40, "T"), (30, "G"), (20, "M"), (10, "K")].into_iter().find(|(shift, _)| fits(*shift));
     unit.map_or_else(|| bytes.to_string(), |(shift, unit)| format!("{}{unit}", bytes >> shift))

@@ -111,7 +111,8 @@ model_words!(NetworkMode, "mode", "none" => None, "loopback" => Loopback, "filte
 model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
 model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
     "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
-    "protect-new" => ProtectNew, "cgroup" => Cgroup);
+    "protect-new" => ProtectNew, "cgroup" => Cgroup,
+    "ask-mounts" => AskMounts);
 
 schema!(Version, { "const": 1 });
 schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });

@@ -4,8 +4,9 @@
 
 use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer, NetworkMode};
-use super::units::{Bytes, Cores, Count, Lasting, Memory, Mode};
+use super::units::{Bytes, Cores, Count, Lasting, Memory};
 use super::values::{Host, Settings, Sha256, Version};
+use super::written_entry::EntryKeys;
 
 mapping! {
     /// A profile of aisandbox: what a confined program can see and do.
@@ -42,70 +43,12 @@ mapping! {
         consent: ConsentKeys,
         /// The record.
         audit: AuditKeys,
+        /// true: a Guardian serves the run even when nothing in the profile asks.
+        guardian: bool,
         /// Agents that the program may start beside itself, with less. None when not said.
         agents: At<AgentKeys>,
         /// Programs: which can be started, and with what.
         programs: ProgramKeys,
-    }
-}
-
-mapping! {
-    /// One place in the view.
-    EntryKeys, required ["path", "access"] {
-        /// Where it appears: absolute, `~/…` or with a variable ($HOME $PWD $USER $UID $XDG_…).
-        path: At<String>,
-        /// What is there.
-        access: At<AccessWord>,
-        /// The host's path, where it is another one. For ro, rw, dev, stage and ask.
-        source: At<String>,
-        /// The most a tmpfs can hold.
-        size: At<Bytes>,
-        /// Permission bits of a tmpfs.
-        mode: At<Mode>,
-        /// The text of a file.
-        content: At<String>,
-        /// Where a symlink leads.
-        target: At<String>,
-        /// What a person may be asked for. For ask.
-        actions: At<Vec<ActionWord>>,
-        /// How long a yes lasts. For ask.
-        lease: At<Lasting>,
-        /// Leave it out where the host has no such path.
-        optional: At<bool>,
-        /// Nothing in it can be executed.
-        noexec: At<bool>,
-        /// Groups (git, shell, editors, agents) or paths below, which cannot be changed or created. For rw and stage.
-        protect: At<Vec<At<String>>>,
-    }
-}
-
-words! {
-    /// What stands at a path.
-    AccessWord, "access" {
-        "ro" => Ro,
-        "rw" => Rw,
-        "tmpfs" => Tmpfs,
-        "dir" => Dir,
-        "file" => File,
-        "symlink" => Symlink,
-        "mask" => Mask,
-        "dev" => Dev,
-        "devfs" => DevFs,
-        "proc" => Proc,
-        "stage" => Stage,
-        "ask" => Ask,
-    }
-}
-
-words! {
-    /// What can be done with a file.
-    ActionWord, "action" {
-        "read" => Read,
-        "append" => Append,
-        "overwrite" => Overwrite,
-        "create" => Create,
-        "delete" => Delete,
-        "execute" => Execute,
     }
 }
 

@@ -131,6 +131,45 @@ pub fn new_filesystem(kind: &CStr, parameters: &[Parameter<'_>], attributes: u64
     own(checked(unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, attributes) })?)
 }
 
+/// Opens /dev/fuse, in the user namespace whose mount it will serve: the kernel wants both to be of one.
+/// # Errors
+/// `ENOENT` without FUSE, `EACCES` where the device is not for this user.
+pub fn open_fuse_device() -> Sys<OwnedFd> {
+    super::file::open(c"/dev/fuse", libc::O_RDWR)
+}
+
+/// Makes a FUSE filesystem, detached, whose requests come to `device`. Its root, a folder or a file, belongs to uid 0 of
+/// this user namespace, and only that user may use it. Without `default_permissions`: an access(2) and a chdir(2) are
+/// requests too. Makes system calls only, on memory of its own.
+/// # Errors
+/// `EINVAL` for a device of another user namespace; `EPERM` before Linux 4.18.
+pub fn new_fuse(device: BorrowedFd<'_>, folder: bool, attributes: u64) -> Sys<OwnedFd> {
+    let mut digits = [0u8; 12];
+    let number = decimal(device.as_raw_fd().unsigned_abs(), &mut digits)?;
+    let mode = if folder { c"40000" } else { c"100000" };
+    let parameters = [
+        (c"fd", Some(number)),
+        (c"rootmode", Some(mode)),
+        (c"user_id", Some(c"0")),
+        (c"group_id", Some(c"0")),
+    ];
+    new_filesystem(c"fuse", &parameters, attributes)
+}
+
+/// The number as text with its NUL.
+fn decimal(mut number: u32, room: &mut [u8; 12]) -> Sys<&CStr> {
+    let mut at = room.len() - 1;
+    loop {
+        at -= 1;
+        *room.get_mut(at).ok_or(Errno::EOVERFLOW)? = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    CStr::from_bytes_until_nul(room.get(at..).unwrap_or_default()).map_err(|_| Errno::EINVAL)
+}
+
 fn configure(context: &OwnedFd, command: libc::c_uint, key: *const c_char, value: *const c_char) -> Sys<()> {
     // SAFETY: private to this file; both pointers are null or come from a CStr that outlives the call.
     let rc = unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) };

@@ -100,7 +100,7 @@ fn what_was_opened_is_what_is_mounted_and_lies_where_its_path_says() {
     };
     let entries = [entry("--rw", "/w"), entry("--ro", "/w/entry")];
     let tree = || FakeTree::new().with("/w/entry/file", Kind::File).with("/secret/file", Kind::File);
-    let swapped = |already| view::build(&entries, &Swapped(tree(), AtomicBool::new(already)));
+    let swapped = |already| view::build(&entries, true, &Swapped(tree(), AtomicBool::new(already)));
     assert!(swapped(true).is_ok()); // the control: nothing is swapped any more
     let refused = swapped(false).unwrap_err();
     assert!(

@@ -173,9 +173,9 @@ impl From<Net> for NetworkMode {
 
 impl ValueEnum for Layer {
     fn value_variants<'a>() -> &'a [Self] {
-        const LAYERS: [Layer; 7] = {
-            let [a, b, c, d, e, f, g] = Layer::ALL;
-            [a.0, b.0, c.0, d.0, e.0, f.0, g.0]
+        const LAYERS: [Layer; 8] = {
+            let [a, b, c, d, e, f, g, h] = Layer::ALL;
+            [a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0]
         };
         &LAYERS
     }

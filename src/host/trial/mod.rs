@@ -3,6 +3,7 @@
 //! Never believes a version: a layer is enforced when something it must refuse was refused, after the same thing had
 //! been allowed without it. Nothing of a trial outlives its child.
 
+mod ask;
 mod filter;
 mod landlock;
 mod limits;
@@ -13,6 +14,7 @@ use crate::sys::probe::{StepFailure, Trial};
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Errno, Sys};
 
+pub use ask::can_ask;
 pub(super) use filter::listener_is_taken;
 pub use filter::{Gate, foreign_gates};
 
@@ -61,6 +63,7 @@ pub fn all(facts: &Facts, agent_filter: &[Instruction]) -> Vec<Verdict> {
         filter::seccomp_filter(agent_filter),
         filter::protect_new(facts),
         limits::cgroup(),
+        ask::ask_mounts(),
     ]
 }
 

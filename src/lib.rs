@@ -5,6 +5,7 @@
 pub mod audit;
 pub mod base;
 pub mod cli;
+pub mod consent;
 pub mod crypto;
 pub mod guardian;
 pub mod host;

@@ -1,0 +1,12 @@
+//! Consent: how a person is asked: the question in words, the terminal prompt, the notification, the screen of `ui`.
+//!
+//! Never decides anything and never grants anything: it shows a question and passes the answer on. What an agent
+//! supplies is shown by the rules of [`plain`] alone.
+#![forbid(unsafe_code)]
+
+mod plain;
+pub mod text;
+mod words;
+
+pub use plain::plain;
+pub use words::{actions, lasting};

@@ -223,6 +223,7 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, namespaces: bool) -> Plan
         chdir: None,
         here: inner(&folder.0),
         home: inner(&context.home),
+        hidden: Vec::new(),
     };
     let abilities = Abilities {
         landlock_abi: facts.landlock.abi,

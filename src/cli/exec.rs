@@ -6,7 +6,7 @@ use super::output::complain;
 use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, shape, trace};
+use super::{explain, session, shape, trace};
 use crate::audit;
 use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
@@ -36,6 +36,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
     let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
     audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
+    let session = session::make(run)?;
     let profile = shape::profile(&exec.shape, &context)?;
     let facts = Facts::for_launch();
     let cgroup = make_cgroup(run, &profile);
@@ -76,6 +77,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
     }
+    session::show(&session, &plan, run, running.pid());
     let outcome = running.wait(&mut |pattern, call, times| record.denied(&plan, pattern, call, times));
     if let Outcome::Failed(_) = outcome {
         return Err(never_ran(&plan, &mut record, outcome));

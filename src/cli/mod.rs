@@ -17,6 +17,7 @@ mod private;
 mod profile;
 mod record;
 mod role;
+mod session;
 mod shape;
 mod status;
 mod trace;

@@ -117,7 +117,7 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
             path: program_path,
             sha256: program.and_then(reopened).and_then(|file| digest(&file, cache.as_ref())),
         },
-        command: Command::of(&argv(plan)),
+        command: command(plan),
         profile: profile_facts(plan),
         kernel: KernelFacts {
             release: facts.kernel.release.clone(),
@@ -130,6 +130,11 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
         cwd: text(plan.chdir.as_path().as_os_str().as_bytes()),
         layers: plan.layers.iter().map(layer_state).collect(),
     }
+}
+
+/// The command with what looks like a secret left out.
+pub(super) fn command(plan: &Plan) -> Command {
+    Command::of(&argv(plan))
 }
 
 fn argv(plan: &Plan) -> Vec<&std::ffi::OsStr> {

@@ -294,6 +294,7 @@ pub(super) fn wish(shape: &Shape, argv: &[OsString], context: &Context) -> Resul
         chdir: shape.chdir.as_deref().map(path).transpose()?,
         here: path(&context.pwd)?,
         home: path(&context.home)?,
+        hidden: super::session::hidden(),
     })
 }
 

@@ -15,6 +15,7 @@ pub mod environment;
 mod filter;
 mod filter_compiled;
 mod filter_text;
+mod hide;
 pub mod layers;
 mod place;
 pub mod protect;
@@ -32,7 +33,7 @@ pub use filter_text::disassemble;
 pub use reach::reach_filter;
 pub use trap::{trap_filter, unserved};
 
-use crate::base::{InnerPath, Source};
+use crate::base::{HostPath, InnerPath, Source};
 use crate::host::Tree;
 use crate::profile::{FsEntry, Layer, NetworkMode, Profile};
 use command::{Command, CommandError};
@@ -54,6 +55,8 @@ pub struct Wish {
     pub here: InnerPath,
     /// The user's home.
     pub home: InnerPath,
+    /// Canonical paths on the host that the view must not show.
+    pub hidden: Vec<HostPath>,
 }
 
 /// Everything a launch will do.
@@ -104,6 +107,7 @@ pub fn build(
     }
     let can_ask = abilities.ask_mounts && abilities.namespaces;
     let mut view = view::build(&profile.filesystem, can_ask, tree).map_err(PlanError::View)?;
+    view.hide(&wish.hidden, &profile.filesystem, tree).map_err(PlanError::View)?;
     let bare = (!abilities.namespaces)
         .then(|| bare::strip(&mut view, &profile, abilities.landlock_abi, tree))
         .transpose()

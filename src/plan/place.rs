@@ -202,7 +202,12 @@ impl View {
         error.kind() == std::io::ErrorKind::PermissionDenied && !from_host
     }
 
-    fn place_mask(&mut self, entry: &FsEntry, at: InnerPath, tree: &dyn Tree) -> Result<(), ViewError> {
+    pub(super) fn place_mask(
+        &mut self,
+        entry: &FsEntry,
+        at: InnerPath,
+        tree: &dyn Tree,
+    ) -> Result<(), ViewError> {
         let (above, host) = match self.nearest(&at) {
             Some((above, Placed::Host(host))) => (above, host),
             Some((above, Placed::Asks)) => return Err(below_ask(entry, &above)),

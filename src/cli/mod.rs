@@ -13,6 +13,7 @@ mod explain;
 mod filter;
 mod keep;
 mod output;
+mod people;
 mod private;
 mod profile;
 mod record;
@@ -40,6 +41,7 @@ fn run(command: Command) -> u8 {
         Command::Explain(wish) => explain::run(&wish),
         Command::Why(question) => why::run(&question),
         Command::Doctor { json } => examine(json),
+        Command::People(command) => people::run(&command),
         Command::Profile { command } => profile::run(&command),
         Command::Audit { command } => audit::run(&command),
         Command::Role { role } => role::run(&role),

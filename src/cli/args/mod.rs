@@ -2,9 +2,11 @@
 //!
 //! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
 
+mod people;
 mod read;
 mod sandbox;
 
+pub use people::{Approve, Grant, People};
 pub use read::{Audit, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why};
 
@@ -39,6 +41,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What a person may say while runs live.
+    #[command(flatten)]
+    People(People),
     /// List, show, check and compare profiles
     Profile {
         /// What to do with profiles.
@@ -79,13 +84,13 @@ pub fn print_completion(shell: clap_complete::Shell) {
     clap_complete::generate(shell, &mut Cli::command(), "aisandbox", &mut std::io::stdout());
 }
 
-/// Every subcommand with its long flags, for the test that holds the man page to them.
+/// Every subcommand a person may use with its long flags, for the test that holds the man page to them.
 pub fn flags() -> Vec<(String, Vec<String>)> {
     fn walk(command: &clap::Command, above: &str, out: &mut Vec<(String, Vec<String>)>) {
         let name = format!("{above}{}", command.get_name());
         let flags = command.get_arguments().filter(|flag| !flag.is_hide_set());
         out.push((name.clone(), flags.filter_map(|flag| flag.get_long()).map(str::to_owned).collect()));
-        for inner in command.get_subcommands() {
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
             walk(inner, &format!("{name} "), out);
         }
     }

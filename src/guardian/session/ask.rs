@@ -2,8 +2,9 @@
 //!
 //! Never waits longer than it was told, and takes no descriptor.
 
+use super::SessionError;
 use super::list::Run;
-use super::place::me;
+use super::place::{enter_again, me};
 use crate::base::BootInstant;
 use crate::sys::{Errno, local, signal, socket};
 use crate::wire::codec::{self, CodecError};
@@ -26,6 +27,8 @@ pub enum AskError {
     Silent(Duration),
     /// What came is no answer.
     Malformed(CodecError),
+    /// Its folder is not as it was.
+    Folder(SessionError),
     /// Somebody else listens there.
     Foreign(u32),
     /// The kernel refused.
@@ -41,6 +44,7 @@ impl fmt::Display for AskError {
                 write!(out, "its Guardian gave no answer within {} s; look again with `ps`", limit.as_secs())
             }
             Self::Malformed(error) => write!(out, "its answer is malformed: {error}"),
+            Self::Folder(error) => error.fmt(out),
             Self::Foreign(uid) => write!(out, "uid {uid} listens at its socket"),
             Self::Sys(what, errno) => write!(out, "{what}: {errno:?}: {}", errno.desc()),
         }
@@ -92,7 +96,11 @@ fn open(run: &Run, command: &Command) -> Result<OwnedFd, AskError> {
     if !run.state.guarded {
         return Err(AskError::NotGuarded);
     }
-    let socket = local::connect(run.folder.as_fd(), "control").map_err(|errno| match errno {
+    let folder = enter_again(&run.path).map_err(|error| match error {
+        SessionError::Sys { errno: Errno::ENOENT, .. } => AskError::Ended,
+        error => AskError::Folder(error),
+    })?;
+    let socket = local::connect(folder.as_fd(), "control").map_err(|errno| match errno {
         Errno::ENOENT | Errno::ECONNREFUSED => AskError::Ended,
         errno => AskError::Sys("connect to its socket", errno),
     })?;

@@ -14,7 +14,7 @@ use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// A folder that is still being made is younger than this, milliseconds.
@@ -22,14 +22,14 @@ const MAKING_MS: u64 = 60_000;
 /// Folders a launch looks at for what dead runs left; the rest is found by `ps`.
 const SOME: usize = 4;
 
-/// A run that lives.
+/// A run that lives. It holds no descriptor: a thousand of them must fit into any limit of open files.
 #[derive(Debug)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
     /// What it shows.
     pub state: RunState,
-    pub(super) folder: File,
+    pub(super) path: PathBuf,
 }
 
 /// What was found.
@@ -140,7 +140,7 @@ fn look(place: &Place, name: &str) -> Result<Found, SessionError> {
     }
     match read(&folder, &path)? {
         Some(state) if state.run == name && state.version == 1 => {
-            Ok(Found::Run(Box::new(Run { id, state, folder })))
+            Ok(Found::Run(Box::new(Run { id, state, path })))
         }
         Some(_) => Err(surprise(&path, &"state.json is of another run or another version")),
         None => Ok(Found::Starting),

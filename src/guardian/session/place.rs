@@ -120,6 +120,16 @@ pub(super) fn enter(above: &File, name: &std::ffi::CStr, path: &Path) -> Result<
     Ok(folder)
 }
 
+/// Opens the folder of a run that was listed, looked at anew.
+pub(super) fn enter_again(path: &Path) -> Result<File, SessionError> {
+    let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(SessionError::NoPlace);
+    };
+    let name = CString::new(name.as_bytes()).map_err(|_| SessionError::NoPlace)?;
+    let above = open_folder(above).map_err(|errno| failed("open the folder", above, errno))?;
+    enter(&above, &name, path)
+}
+
 pub(super) fn surprise(path: &Path, why: &dyn std::fmt::Display) -> SessionError {
     SessionError::Surprise { path: path.to_owned(), why: why.to_string() }
 }

@@ -1,0 +1,137 @@
+//! `ps`, `requests`, `grants`: what runs show of themselves.
+
+use super::table::table;
+use super::words::{self, actions, duration, given, left, plain, resource};
+use super::{Failure, find, json_line};
+use crate::guardian::session::{Listed, Run};
+use crate::wire::consent::Question;
+use crate::wire::session::{GrantState, RunState};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// `ps`.
+pub(super) fn runs(listed: &Listed, json: bool) -> Result<String, Failure> {
+    let states: Vec<&RunState> = listed.runs.iter().map(|run| &run.state).collect();
+    if json {
+        return json_line(&states);
+    }
+    let now = words::now();
+    let rows: Vec<Vec<String>> = states.iter().map(|state| run_row(state, now)).collect();
+    let heads = ["RUN", "PROFILE", "FOR", "PID", "ASKS", "GRANTS", "COMMAND"];
+    Ok(if rows.is_empty() { "no run lives\n".to_owned() } else { table(&heads, &rows, 6) })
+}
+
+fn run_row(state: &RunState, now: u64) -> Vec<String> {
+    let counted = |count: usize| if state.guarded { count.to_string() } else { "-".to_owned() };
+    let command: Vec<String> = state.command.iter().map(|word| plain(word)).collect();
+    vec![
+        plain(&state.run),
+        plain(&state.profile),
+        duration(now.saturating_sub(state.since)),
+        state.init.to_string(),
+        counted(state.requests.len()),
+        counted(state.grants.len()),
+        command.join(" "),
+    ]
+}
+
+/// `requests`.
+pub(super) fn requests(listed: &Listed, json: bool) -> Result<String, Failure> {
+    let all: Vec<&Question> = listed.runs.iter().flat_map(|run| &run.state.requests).collect();
+    questions(&all, json)
+}
+
+/// All questions that wait, for a program or for a person.
+pub(super) fn questions(all: &[&Question], json: bool) -> Result<String, Failure> {
+    if json {
+        return json_line(&all);
+    }
+    let now = words::now();
+    let texts: Vec<String> = all.iter().map(|question| question_text(question, now)).collect();
+    Ok(if texts.is_empty() { "nobody asks for anything\n".to_owned() } else { texts.join("\n") })
+}
+
+fn question_text(question: &Question, now: u64) -> String {
+    let mut text =
+        format!("{}  {} {}\n", plain(&question.id), actions(&question.actions), resource(&question.resource));
+    for (head, said) in question_lines(question, now) {
+        writeln!(text, "    {head:<8}{said}").unwrap_or_default();
+    }
+    text
+}
+
+fn question_lines(question: &Question, now: u64) -> Vec<(&'static str, String)> {
+    let asker = &question.asker;
+    let above: Vec<String> = asker.parents.iter().map(words::process).collect();
+    let below = if above.is_empty() { String::new() } else { format!(", below {}", above.join(", ")) };
+    let mut lines = vec![("who", format!("{}{below}", words::process(&asker.process)))];
+    if let Some(object) = &question.object {
+        let size = object.size.map_or_else(String::new, |size| format!(", {size} bytes"));
+        lines.push(("what", format!("{} {}{size}", plain(&object.kind), plain(&object.path))));
+        if !object.label.is_empty() {
+            lines.push(("careful", format!("this place holds {}", plain(&object.label))));
+        }
+    }
+    if let Some(why) = &question.why {
+        lines.push(("why", format!("the agent says: \u{201c}{}\u{201d}", plain(why))));
+    }
+    if let Some(policy) = &question.policy {
+        lines.push(("policy", plain(policy)));
+    }
+    let lasts = question
+        .lease_s
+        .map_or_else(|| "until the run ends".to_owned(), |lease| format!("for {}", duration(lease)));
+    lines.push(("yes", format!("{lasts}, unless you say otherwise")));
+    let waits = duration(now.saturating_sub(question.asked_at));
+    let ends = duration(question.until.saturating_sub(now));
+    lines.push(("waits", format!("for {waits}; without an answer it is no in {ends}")));
+    lines.push(("run", format!("{} ({})", plain(&question.run), plain(&question.profile))));
+    lines
+}
+
+/// A lease with its run, as `grants --json` prints it.
+#[derive(Serialize)]
+struct Leased<'a> {
+    run: &'a str,
+    #[serde(flatten)]
+    grant: &'a GrantState,
+}
+
+/// `grants`.
+pub(super) fn grants(listed: &Listed, only: Option<&str>, json: bool) -> Result<String, Failure> {
+    let runs: Vec<&Run> = match only {
+        Some(asked) => vec![find::run(listed, asked)?],
+        None => listed.runs.iter().collect(),
+    };
+    let of = |run: &&'_ Run| -> Vec<_> {
+        run.state.grants.iter().map(|grant| (run.state.run.clone(), grant.clone())).collect()
+    };
+    let all: Vec<(String, GrantState)> = runs.iter().flat_map(of).collect();
+    if json {
+        let leased: Vec<Leased<'_>> = all.iter().map(|(run, grant)| Leased { run, grant }).collect();
+        return json_line(&leased);
+    }
+    let now = words::now();
+    let rows: Vec<Vec<String>> = all.iter().map(|(run, grant)| grant_row(run, grant, now)).collect();
+    let heads = ["GRANT", "ACTIONS", "ON", "LEFT", "GIVEN", "BY", "RUN"];
+    Ok(if rows.is_empty() { "nothing is granted\n".to_owned() } else { table(&heads, &rows, 2) })
+}
+
+fn grant_row(run: &str, grant: &GrantState, now: u64) -> Vec<String> {
+    let mut lasts = left(grant.until, now);
+    if let Some(uses) = grant.uses_left {
+        write!(lasts, ", {uses} uses").unwrap_or_default();
+    }
+    if let Some(bytes) = grant.bytes_left {
+        write!(lasts, ", {bytes} bytes").unwrap_or_default();
+    }
+    vec![
+        plain(&grant.id),
+        actions(&grant.actions),
+        resource(&grant.resource),
+        lasts,
+        given(grant),
+        plain(&grant.approved_by),
+        plain(run),
+    ]
+}

@@ -55,7 +55,7 @@ fn every_subcommand_and_flag_is_in_the_page() {
     let mut count = 0;
     for (command, long) in args::flags() {
         let name = command.strip_prefix("aisandbox").unwrap().trim();
-        let groups = ["", "profile", "audit"];
+        let groups = ["", "profile", "audit", "request"];
         assert!(groups.contains(&name) || page.contains(&format!("\n.It Cm {name}\n")), "{name}");
         for flag in long {
             count += 1;
@@ -339,4 +339,18 @@ fn the_pages_are_clean_mdoc() {
     };
     let told = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{told}");
+}
+
+#[test]
+fn every_reason_of_a_denial_is_in_the_page() {
+    let page = page("aisandbox.1");
+    let section = page.split("\n.Sh ASKING FOR ACCESS\n").nth(1).unwrap().split("\n.Sh ").next().unwrap();
+    for reason in aisandbox::wire::denial::Reason::ALL {
+        assert!(
+            section.contains(&format!(".Ql {} ", reason.id()))
+                || section.contains(&format!(".Ql {}\n", reason.id())),
+            "{}",
+            reason.id()
+        );
+    }
 }

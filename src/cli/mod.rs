@@ -12,11 +12,13 @@ mod exec;
 mod explain;
 mod filter;
 mod keep;
+mod mcp;
 mod output;
 mod people;
 mod private;
 mod profile;
 mod record;
+mod request;
 mod role;
 mod session;
 mod shape;
@@ -44,6 +46,8 @@ fn run(command: Command) -> u8 {
         Command::People(command) => people::run(&command),
         Command::Profile { command } => profile::run(&command),
         Command::Audit { command } => audit::run(&command),
+        Command::Request { command } => request::run(&command),
+        Command::Mcp => mcp::run(),
         Command::Role { role } => role::run(&role),
         Command::Completion { shell } => {
             args::print_completion(shell);

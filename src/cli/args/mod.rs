@@ -2,10 +2,12 @@
 //!
 //! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
 
+mod inside;
 mod people;
 mod read;
 mod sandbox;
 
+pub use inside::{ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use read::{Audit, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why};
@@ -56,6 +58,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Audit,
     },
+    /// Inside a sandbox: ask for access, and say why
+    Request {
+        /// What to ask.
+        #[command(subcommand)]
+        command: Request,
+    },
+    /// Inside a sandbox: serve the same as tools by the Model Context Protocol, on stdin and stdout
+    Mcp,
     /// Print a completion script for a shell
     Completion {
         /// Which shell
@@ -71,10 +81,13 @@ pub enum Command {
 
 /// Reads the command line. On a mistake, or for `--help` and `--version`, gives the exit code after printing.
 /// # Errors
-/// The exit code: 0 after help, 125 after a mistake (so that it is never taken for the command's own).
+/// The exit code: 0 after help, 125 after a mistake (so that it is never taken for the command's own); 2 for `request`,
+/// where 125 means that nobody can be asked.
 pub fn parse() -> Result<Cli, u8> {
     Cli::try_parse().map_err(|error| {
-        let code = if error.use_stderr() { 125 } else { 0 };
+        let asks = std::env::args_os().nth(1).is_some_and(|word| word == "request");
+        let mistake = if asks { 2 } else { 125 };
+        let code = if error.use_stderr() { mistake } else { 0 };
         if error.print().is_err() { 125 } else { code }
     })
 }

@@ -1,0 +1,63 @@
+//! Commands for use inside a sandbox.
+
+use clap::{Args, Subcommand};
+
+/// `request …`
+#[derive(Debug, Subcommand)]
+pub enum Request {
+    /// Ask to read a file or folder
+    Read(ReadWish),
+    /// Ask to change a file, or what is in a folder
+    Write(Wish),
+    /// Ask to add to the end of a file
+    Append(Wish),
+    /// Ask to make a file or folder
+    Create(Wish),
+    /// Ask to remove a file or folder
+    Delete(Wish),
+    /// Ask to start a program
+    Exec(Wish),
+    /// Ask to connect to HOST:PORT
+    Connect(Wish),
+    /// List what is granted and what can be asked for
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Explain a denial by its id, or a reason by its word
+    Explain {
+        /// The id of a denial, or a word such as `ceiling`
+        denial: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A wish with its reason.
+#[derive(Debug, Args)]
+pub struct Wish {
+    /// A path, or HOST:PORT
+    pub resource: String,
+    /// Why it is needed; a person reads it
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Wait at most this long for the answer, such as 2m
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `request read`.
+#[derive(Debug, Args)]
+pub struct ReadWish {
+    /// The wish.
+    #[command(flatten)]
+    pub wish: Wish,
+    /// When it is granted, print what the file holds
+    #[arg(long, conflicts_with = "json")]
+    pub print: bool,
+}

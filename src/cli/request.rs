@@ -26,6 +26,7 @@ pub(super) fn run(request: &Request) -> u8 {
         Request::Read(read) => ask("read", &read.wish, read.print),
         Request::Write(wish) => ask("write", wish, false),
         Request::Append(wish) => ask("append", wish, false),
+        Request::Overwrite(wish) => ask("overwrite", wish, false),
         Request::Create(wish) => ask("create", wish, false),
         Request::Delete(wish) => ask("delete", wish, false),
         Request::Exec(wish) => ask("exec", wish, false),

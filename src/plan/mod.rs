@@ -17,6 +17,9 @@ mod filter_compiled;
 mod filter_text;
 mod hide;
 pub mod layers;
+pub mod outline;
+#[cfg(test)]
+mod outline_tests;
 mod place;
 pub mod protect;
 mod reach;

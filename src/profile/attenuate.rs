@@ -3,7 +3,7 @@
 //! Never adds a place, a right, a host, a variable or a longer time: every change here shows less or allows less. A
 //! place that goes is covered, not left out, so that nothing of an outer entry shows through.
 
-use super::{Access, FsEntry, Named, NetworkMode, Profile, Protect};
+use super::{Access, Agents, FsEntry, Named, NetworkMode, Profile, Protect};
 use crate::base::{Action, HostPath, InnerPath, Source};
 use std::time::Duration;
 
@@ -52,6 +52,12 @@ pub fn attenuate(profile: &mut Profile, less: &Less, asked: &Source) {
     *limit = [*limit, less.wall_time].into_iter().flatten().min();
 }
 
+/// One level down: what a started agent may start itself.
+pub fn descend(profile: &mut Profile) {
+    let left = profile.agents.filter(|agents| agents.depth > 1);
+    profile.agents = left.map(|agents| Agents { depth: agents.depth - 1, ..agents });
+}
+
 fn asks(entry: &FsEntry) -> bool {
     matches!(entry.access, Access::Ask(_))
 }
@@ -76,6 +82,10 @@ fn mask(path: InnerPath, optional: bool, asked: &Source) -> FsEntry {
 /// Entries at and below the place go, and a mask stands there. One that hides nothing yet must find something to
 /// cover: a slip of the pen would otherwise leave open what was meant to be hidden.
 fn hide(profile: &mut Profile, path: &InnerPath, asked: &Source) {
+    let outer = profile.filesystem.iter().position(|entry| asks(entry) && entry.path.contains(path));
+    if let Some(entry) = outer.and_then(|place| profile.filesystem.get_mut(place)) {
+        return cover(entry, asked); // nothing can be placed below an entry that asks, so all of it goes
+    }
     let known = profile.filesystem.iter().any(|entry| path.contains(&entry.path));
     profile.filesystem.retain(|entry| !path.contains(&entry.path));
     profile.filesystem.push(mask(path.clone(), known, asked));
@@ -87,6 +97,10 @@ fn make_read_only(profile: &mut Profile, path: &InnerPath, asked: &Source) {
     }
     if profile.filesystem.iter().any(|entry| entry.path == *path) {
         return;
+    }
+    let outer = profile.filesystem.iter().position(|entry| asks(entry) && entry.path.contains(path));
+    if let Some(entry) = outer.and_then(|place| profile.filesystem.get_mut(place)) {
+        return narrow(entry, asked);
     }
     let above = profile.filesystem.iter().filter(|entry| entry.path.contains(path));
     let nearest = above.max_by_key(|entry| entry.path.as_path().components().count());
@@ -130,7 +144,7 @@ fn part_of(outer: &FsEntry, path: &InnerPath, asked: &Source) -> Option<FsEntry>
             }
             inner.source = source;
         }
-        Access::Tmpfs { .. } | Access::Ask(_) => {}
+        Access::Tmpfs { .. } => {}
         _ => return None,
     }
     narrow(&mut inner, asked);

@@ -34,7 +34,7 @@ mod written;
 mod written_entry;
 
 pub use ask::{AskWish, OnRevoke};
-pub use attenuate::{Less, attenuate};
+pub use attenuate::{Less, attenuate, descend};
 pub use calls::{Arch, call_name, call_names, call_number};
 pub use context::Context;
 pub use error::ProfileError;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod agents;
 pub mod broker;
 pub mod channel;
 pub mod codec;

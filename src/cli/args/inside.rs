@@ -7,10 +7,12 @@ use clap::{Args, Subcommand};
 pub enum Request {
     /// Ask to read a file or folder
     Read(ReadWish),
-    /// Ask to change a file, or what is in a folder
+    /// Ask to read and change a file, or all in a folder
     Write(Wish),
     /// Ask to add to the end of a file
     Append(Wish),
+    /// Ask to change what a file holds, and nothing else
+    Overwrite(Wish),
     /// Ask to make a file or folder
     Create(Wish),
     /// Ask to remove a file or folder

@@ -10,10 +10,11 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 /// The words for what can be wanted, with what each means.
-pub(in crate::cli) const WORDS: [(&str, &str); 7] = [
+pub(in crate::cli) const WORDS: [(&str, &str); 8] = [
     ("read", "read a file, or list a folder and read all in it"),
-    ("write", "change what a file holds, add to it, and make it where it is not there"),
+    ("write", "read and change a file, or all in a folder, making and removing included"),
     ("append", "add to the end of a file"),
+    ("overwrite", "change what a file holds, and nothing else"),
     ("create", "make a file or folder that is not there"),
     ("delete", "remove a file or folder"),
     ("exec", "start a program"),
@@ -48,8 +49,11 @@ impl Wanted {
     pub(in crate::cli) fn read(word: &str, about: &str, why: &str, here: &Path) -> Result<Self, NotWanted> {
         let actions = match word {
             "read" => vec![Action::Read],
-            "write" => vec![Action::Append, Action::Overwrite, Action::Create],
+            "write" => {
+                vec![Action::Read, Action::Append, Action::Overwrite, Action::Create, Action::Delete]
+            }
             "append" => vec![Action::Append],
+            "overwrite" => vec![Action::Overwrite],
             "create" => vec![Action::Create],
             "delete" => vec![Action::Delete],
             "exec" => vec![Action::Execute],

@@ -1,0 +1,150 @@
+//! Guardian and the launcher of an agent that an agent started. Both ends are ours; the launcher is this program again,
+//! and what it must not exceed is handed over with what it shall do.
+
+use serde::{Deserialize, Serialize};
+
+/// Guardian to launcher.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToLauncher {
+    /// A stream of the agent; the message carries it. 0, 1 and 2, in this order, first of all messages.
+    Stream {},
+    /// What to do. The message carries a sealed file with a [`Handed`].
+    Start {},
+}
+
+/// Launcher to Guardian: one message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromLauncher {
+    /// The record is written and the agent goes.
+    Started {},
+    /// Nothing runs.
+    Failed {
+        /// For people and agents.
+        why: String,
+    },
+}
+
+/// All a launcher is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Handed {
+    /// The new run's id.
+    pub run: String,
+    /// Runs above it, nearest first.
+    pub chain: Vec<String>,
+    /// The profile's name.
+    pub name: String,
+    /// The profile: the one of the run above, narrowed, as text with every variable replaced.
+    pub profile: String,
+    /// Layers that must be in force, beyond those of the profile.
+    pub require: Vec<String>,
+    /// The command.
+    pub argv: Vec<String>,
+    /// The working folder inside.
+    pub chdir: Option<String>,
+    /// What the run above has.
+    pub parent: Outline,
+}
+
+/// What a plan gives, in words that can be compared with those of another plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outline {
+    /// What stands where, in the order of the mounts.
+    pub places: Vec<Place>,
+    /// What Landlock allows where.
+    pub rights: Vec<Right>,
+    /// Names that do not exist and cannot be made: the folder and the rest.
+    pub protected: Vec<(String, String)>,
+    /// 0 none, 1 loopback, 2 filtered, 3 the host's.
+    pub network: u8,
+    /// TCP ports that can be connected to; `None`: as the network has it.
+    pub connect: Option<Vec<u16>>,
+    /// TCP ports that can be bound.
+    pub bind: Option<Vec<u16>>,
+    /// Memory, processes, CPU, open files, file size, core size, seconds; `None`: no limit.
+    pub limits: Vec<Option<u64>>,
+    /// The filter of system calls.
+    pub filter: String,
+    /// Layers that are in force, wholly or in part.
+    pub layers: Vec<String>,
+    /// Names of variables.
+    pub variables: Vec<String>,
+    /// Levels of agents that can still be started.
+    pub depth: u64,
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Where.
+    pub at: String,
+    /// What.
+    pub shows: Shows,
+}
+
+/// What a place shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Shows {
+    /// Nothing of anybody: an empty folder or file.
+    Nothing {},
+    /// A file or folder of the host.
+    Host {
+        /// Its canonical path.
+        path: String,
+        /// Device number.
+        dev: u64,
+        /// Inode number.
+        ino: u64,
+        /// It can be changed.
+        writable: bool,
+        /// It can be executed.
+        executable: bool,
+        /// It is a device that works.
+        device: bool,
+    },
+    /// A filesystem in memory.
+    Memory {
+        /// What is in it can be executed.
+        executable: bool,
+    },
+    /// A few devices.
+    Devices {},
+    /// The processes of the sandbox.
+    Processes {},
+    /// A file with fixed content.
+    Text {
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// A link.
+    Link {
+        /// Where to.
+        target: String,
+    },
+    /// A place that asks.
+    Asks {
+        /// The canonical path of the object.
+        path: String,
+        /// Its device number.
+        dev: u64,
+        /// Its inode number.
+        ino: u64,
+        /// What can be asked for.
+        actions: Vec<super::subject::Action>,
+    },
+}
+
+/// What Landlock allows at a place and below.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Right {
+    /// Where.
+    pub at: String,
+    /// Names of actions.
+    pub actions: Vec<String>,
+}

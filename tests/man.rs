@@ -55,7 +55,7 @@ fn every_subcommand_and_flag_is_in_the_page() {
     let mut count = 0;
     for (command, long) in args::flags() {
         let name = command.strip_prefix("aisandbox").unwrap().trim();
-        let groups = ["", "profile", "audit", "request"];
+        let groups = ["", "profile", "audit", "request", "broker"];
         assert!(groups.contains(&name) || page.contains(&format!("\n.It Cm {name}\n")), "{name}");
         for flag in long {
             count += 1;

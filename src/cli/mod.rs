@@ -23,6 +23,7 @@ mod role;
 mod session;
 mod shape;
 mod status;
+mod token;
 mod trace;
 mod why;
 
@@ -48,6 +49,10 @@ fn run(command: Command) -> u8 {
         Command::Audit { command } => audit::run(&command),
         Command::Request { command } => request::run(&command),
         Command::Mcp => mcp::run(),
+        Command::Token(wish) => token::run(&wish),
+        Command::Broker { command: args::Broker::Schema } => {
+            output::print(&format!("{:#}\n", crate::wire::schema::broker()))
+        }
         Command::Role { role } => role::run(&role),
         Command::Completion { shell } => {
             args::print_completion(shell);

@@ -2,11 +2,13 @@
 //!
 //! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
 
+mod broker;
 mod inside;
 mod people;
 mod read;
 mod sandbox;
 
+pub use broker::{Broker, Token};
 pub use inside::{ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use read::{Audit, Profile};
@@ -66,6 +68,14 @@ pub enum Command {
     },
     /// Inside a sandbox: serve the same as tools by the Model Context Protocol, on stdin and stdout
     Mcp,
+    /// Show what a capability token says
+    Token(Token),
+    /// Look at the protocol between an agent and the Guardian
+    Broker {
+        /// What to do.
+        #[command(subcommand)]
+        command: Broker,
+    },
     /// Print a completion script for a shell
     Completion {
         /// Which shell

@@ -76,6 +76,7 @@ fn plan(profile: Profile) -> Option<Plan> {
         argv: vec!["/usr/bin/true".into()],
         environment: vec![("LANG".into(), "C".into()), ("SECRET".into(), "x".into())],
         chdir: None,
+        hidden: Vec::new(),
         here: InnerPath::new("/home/u/work").unwrap(),
         home: InnerPath::new("/home/u").unwrap(),
     };

@@ -194,11 +194,11 @@ fn the_example_of_the_broker_is_a_frame_that_the_guardian_takes() {
     let mut secret: [u8; 32] = std::array::from_fn(|at| u8::try_from(at + 32).unwrap());
     let secret = Secret::take(&mut secret).unwrap();
     let key = Direction::ToGuardian.key(&secret, ChannelId(channel), 0).unwrap();
-    assert_eq!(aisandbox::wire::hex::to_hex(key.expose()), told("key "));
-    let header = aisandbox::wire::hex::from_hex(&told("header ")).unwrap();
+    assert_eq!(aisandbox::base::to_hex(key.expose()), told("key "));
+    let header = aisandbox::base::unhex(&told("header ")).unwrap();
     let payload = told("payload ");
     let code = mac(&key, &[&channel, &header, payload.as_bytes()]);
-    assert_eq!(aisandbox::wire::hex::to_hex(&code), told("code "));
+    assert_eq!(aisandbox::base::to_hex(&code), told("code "));
     assert_eq!(&header[8..12], u32::try_from(payload.len()).unwrap().to_be_bytes());
     assert!(aisandbox::wire::codec::decode::<aisandbox::wire::broker::Call>(payload.as_bytes()).is_ok());
 }

@@ -1,11 +1,11 @@
 //! `aisandbox token` and `aisandbox broker schema`, by the real binary.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use aisandbox::base::to_hex;
 use aisandbox::crypto::{Secret, public_key};
 use aisandbox::guardian::token::{Tokens, sign};
 use aisandbox::wire::broker::Allowed;
 use aisandbox::wire::frame::ChannelId;
-use aisandbox::wire::hex::to_hex;
 use aisandbox::wire::subject::{Action, Resource};
 use serde_json::Value;
 use std::io::Write;

@@ -4,10 +4,10 @@
 
 use super::args;
 use super::output::{complain, print};
-use crate::base::{BootInstant, WallTime, escape};
+use crate::base::{BootInstant, WallTime, escape, unhex};
 use crate::guardian::token::{Bound, Claims, ISSUER, MOST_TEXT, TokenError, check_signed, peek};
 use crate::wire::broker::Allowed;
-use crate::wire::hex::from_hex;
+
 use crate::wire::subject::Resource;
 use serde_json::json;
 use std::io::Read;
@@ -55,7 +55,7 @@ fn read(word: &str) -> std::io::Result<String> {
 }
 
 fn key_of(hex: &str) -> Option<[u8; 32]> {
-    from_hex(hex)?.try_into().ok()
+    unhex(hex)?.try_into().ok()
 }
 
 fn show(claims: &Claims, checked: bool, json: bool) -> u8 {

@@ -6,8 +6,8 @@ use super::broker::{Call, Event, Op, Return, Welcome};
 use super::channel::ChannelError;
 use super::codec::{decode, encode};
 use super::frame::{ChannelId, Direction, Frame, FrameError, HEADER_BYTES, Kind, bare, header, seal};
-use super::hex::from_hex;
 use super::hidden::Hidden;
+use crate::base::unhex;
 use crate::crypto::{SECRET_BYTES, Secret};
 use zeroize::Zeroizing;
 
@@ -60,9 +60,9 @@ impl AgentEnd {
             return Ok(Welcomed::Full);
         }
         let welcome: Welcome = decode(payload)?;
-        let id = from_hex(&welcome.channel).and_then(|bytes| bytes.try_into().ok());
+        let id = unhex(&welcome.channel).and_then(|bytes| bytes.try_into().ok());
         let id = ChannelId(id.ok_or(FrameError::Header)?);
-        let bytes = from_hex(&welcome.secret).map(Zeroizing::new).ok_or(FrameError::Header)?;
+        let bytes = unhex(&welcome.secret).map(Zeroizing::new).ok_or(FrameError::Header)?;
         let mut secret: Zeroizing<[u8; SECRET_BYTES]> =
             Zeroizing::new(bytes.as_slice().try_into().map_err(|_| FrameError::Header)?);
         let secret = Secret::take(&mut secret)?;

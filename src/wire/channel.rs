@@ -6,9 +6,9 @@
 use super::broker::{Call, Event, Outcome, Return, Welcome};
 use super::codec::{CodecError, decode, encode};
 use super::frame::{ChannelId, Direction, Frame, FrameError, HEADER_BYTES, Kind, bare, header, seal};
-use super::hex::to_hex;
 use super::hidden::Hidden;
 use super::limit::MOST_CALLS;
+use crate::base::to_hex;
 use crate::crypto::Secret;
 use crate::sys::Errno;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 //! Never parses a payload. A frame's payload can be reached only after its code was checked: [`Frame`] has none to give.
 
 use super::codec::{CodecError, MOST_BYTES};
-use super::hex::to_hex;
+use crate::base::to_hex;
 use crate::crypto::{Forged, MAC_BYTES, Secret, check_mac, mac};
 use crate::sys::Sys;
 use crate::sys::random::random_bytes;

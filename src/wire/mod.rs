@@ -12,7 +12,6 @@ pub mod consent;
 pub mod denial;
 pub mod files;
 pub mod frame;
-pub mod hex;
 pub mod hidden;
 pub mod limit;
 pub mod mounts;

@@ -2,9 +2,9 @@
 //!
 //! Never touches a file: a token narrows what the Guardian allows anyway, and the object itself is looked at there.
 
+use crate::base::to_hex;
 use crate::wire::broker::Allowed;
 use crate::wire::frame::ChannelId;
-use crate::wire::hex::to_hex;
 use crate::wire::subject::{Action, Resource};
 use std::fmt;
 

@@ -8,7 +8,7 @@
 use super::brood::Brood;
 use super::child::{Staged, fail};
 use super::ending::GRACE;
-use super::guard::Guard;
+use super::guard::{Denied, Guard};
 use super::message::{LENGTH, Message};
 use super::ready::Ready;
 use super::stage::{Stage, StageFailure};
@@ -157,15 +157,17 @@ impl Init<'_> {
             self.guard = None; // nobody is under the filter any more
             return true;
         }
-        match guard.serve_one() {
-            Ok(Some(denied)) => {
-                let call = u16::try_from(denied.call).unwrap_or(u16::MAX);
-                tell(self.control, Message::Denied { pattern: denied.pattern, call, times: 1 }, false);
-                true
-            }
-            Ok(None) => true,
-            Err(_) => false,
+        let served = guard.serve_one();
+        self.tell_denied(served)
+    }
+
+    /// Tells the launcher of a call that was refused; `false` when the guard cannot go on.
+    fn tell_denied(&self, served: Sys<Option<Denied>>) -> bool {
+        if let Ok(Some(Denied { pattern, call })) = served {
+            let call = u16::try_from(call).unwrap_or(u16::MAX);
+            tell(self.control, Message::Denied { pattern, call, times: 1 }, false);
         }
+        served.is_ok()
     }
 
     /// One message of the launcher; `false` when it is gone.
@@ -193,9 +195,8 @@ impl Init<'_> {
     fn reap(&mut self) -> Option<i32> {
         while let Ok(Some(_)) = signal::next(self.children.as_fd()) {}
         while let Ok(Some((pid, ended))) = process::wait_any() {
-            if let Some(guard) = &mut self.guard
-                && guard.reap(pid, ended).is_err()
-            {
+            let served = self.guard.as_mut().map_or(Ok(None), |guard| guard.reap(pid, ended));
+            if !self.tell_denied(served) {
                 return Some(125);
             }
             if pid != self.agent {

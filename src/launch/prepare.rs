@@ -162,7 +162,8 @@ fn guard_plan(plan: &Plan) -> GuardPlan {
         below: missing.rest.clone().into(),
         pattern,
     });
-    GuardPlan::from_missing(&missing.collect::<Vec<_>>())
+    let asks = plan.view.asks.iter().filter(|ask| ask.mounted).map(|ask| ask.inner.to_cstring());
+    GuardPlan { asks: asks.collect(), ..GuardPlan::from_missing(&missing.collect::<Vec<_>>()) }
 }
 
 fn probes(plan: &Plan, planted: Option<&HostPath>, foreign_abi: bool) -> Result<Probes, Errno> {

@@ -12,6 +12,9 @@ pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 /// Treat the folder as the root of the walk: `..` and absolute links stay inside.
 pub const RESOLVE_IN_ROOT: u64 = 0x10;
 
+/// Fail with EAGAIN rather than ask a filesystem for anything (Linux 5.12).
+pub const RESOLVE_CACHED: u64 = 0x20;
+
 #[repr(C)]
 struct OpenHow {
     flags: u64,

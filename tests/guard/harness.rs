@@ -174,11 +174,11 @@ fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
         }
         signal::next(ends.as_fd()).unwrap();
         while let Ok(Some((pid, ended))) = process::wait_any() {
-            let ours = guard.reap(pid, ended).unwrap();
-            if let (false, true, process::Ended::Exited(exit)) = (ours, pid == agent, ended) {
-                code = Some(exit);
-            } else if let (true, process::Ended::Signaled(signal)) = (pid == agent, ended) {
-                code = Some(128 + signal);
+            denied.extend(guard.reap(pid, ended).unwrap());
+            match ended {
+                process::Ended::Exited(exit) if pid == agent => code = Some(exit),
+                process::Ended::Signaled(signal) if pid == agent => code = Some(128 + signal),
+                _ => {}
             }
         }
         if polled[0].revents & libc::POLLHUP != 0

@@ -10,7 +10,7 @@ use super::{Done, Outcome, Refusal, Request};
 use crate::sys::file::{
     RESOLVE_NO_MAGICLINKS, kind_and_identity, mkdirat, openat, openat2, symlinkat, unlinkat,
 };
-use crate::sys::{Errno, Sys, name, process};
+use crate::sys::{Errno, name, process};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// A path of the caller: a descriptor number and an address in its memory.
@@ -61,6 +61,7 @@ pub(super) fn rename(request: &mut Request<'_>, from: At, to: At, flags: u32) ->
     }
     let old = writable_place(request, from)?;
     let new = writable_place(request, to)?;
+    request.check_both(old.parent.as_fd(), new.parent.as_fd())?;
     if flags & libc::RENAME_EXCHANGE != 0 {
         judge(request, &old, Making::Other)?;
     }
@@ -75,6 +76,11 @@ pub(super) fn link(request: &mut Request<'_>, from: At, to: At, flags: i32) -> O
     }
     let source = find_source(request, from, flags)?;
     let place = writable_place(request, to)?;
+    let from = match &source {
+        Source::Named(old) => old.parent.as_fd(),
+        Source::Held(found) => found.as_fd(),
+    };
+    request.check_both(from, place.parent.as_fd())?;
     judge(request, &place, Making::Other)?;
     let (parent, name) = (place.parent.as_fd(), place.name.c());
     match source {
@@ -92,58 +98,60 @@ enum Source {
     Held(OwnedFd),
 }
 
-fn find_source(request: &Request<'_>, At(dirfd, address): At, flags: i32) -> Sys<Source> {
+fn find_source(request: &Request<'_>, At(dirfd, address): At, flags: i32) -> Result<Source, Refusal> {
     let follow = flags & libc::AT_SYMLINK_FOLLOW != 0;
     let mut text = request.target.path_or_empty(address)?;
     if text.bytes().is_empty() {
         return match flags & libc::AT_EMPTY_PATH {
-            0 => Err(Errno::ENOENT),
-            _ if dirfd == libc::AT_FDCWD => Err(Errno::EPERM),
+            0 => Err(Errno::ENOENT.into()),
+            _ if dirfd == libc::AT_FDCWD => Err(Errno::EPERM.into()),
             _ => request.target.descriptor(dirfd).map(Source::Held).map_err(|errno| match errno {
-                Errno::ENOENT => Errno::EBADF,
-                other => other,
+                Errno::ENOENT => Errno::EBADF.into(),
+                other => other.into(),
             }),
         };
     }
     let mut place = request.place(From::Caller(dirfd), &text)?;
     for _ in 0..=MAX_LINKS {
         if place.is_in_proc()? {
-            return if follow { own_descriptor(request, &place) } else { Err(Errno::EXDEV) };
+            return if follow { own_descriptor(request, &place) } else { Err(Errno::EXDEV.into()) };
         }
         if place.wants_folder() {
             let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
             openat2(place.parent.as_fd(), place.name.c(), flags, 0, RESOLVE_NO_MAGICLINKS)?;
-            return Err(Errno::EPERM);
+            return Err(Errno::EPERM.into());
         }
         if !follow {
             return Ok(Source::Named(Box::new(place)));
         }
         let found = openat(place.parent.as_fd(), place.name.c(), libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+        request.check_quick(found.as_fd())?;
         if kind_and_identity(found.as_fd())?.mode & libc::S_IFMT != libc::S_IFLNK {
             return Ok(Source::Held(found));
         }
         text = PathText::read(|room| name::read_link(found.as_fd(), c"", room).map(|end| end + 1))?;
         place = request.place(From::Folder(place.parent.as_fd()), &text)?;
     }
-    Err(Errno::ELOOP)
+    Err(Errno::ELOOP.into())
 }
 
-fn own_descriptor(request: &Request<'_>, place: &Place) -> Sys<Source> {
+fn own_descriptor(request: &Request<'_>, place: &Place) -> Result<Source, Refusal> {
     match own::find(&request.target, place)? {
         Own::Descriptor(found) => Ok(Source::Held(found)),
-        Own::Setting(_) => Err(Errno::EXDEV),
+        Own::Setting(_) => Err(Errno::EXDEV.into()),
     }
 }
 
 /// A place outside /proc, where nothing can be made.
-fn writable_place(request: &Request<'_>, At(dirfd, address): At) -> Sys<Place> {
+fn writable_place(request: &Request<'_>, At(dirfd, address): At) -> Result<Place, Refusal> {
     let text = request.target.path(address)?;
     let place = request.place(From::Caller(dirfd), &text)?;
-    if place.is_in_proc()? { Err(Errno::EACCES) } else { Ok(place) }
+    if place.is_in_proc()? { Err(Errno::EACCES.into()) } else { Ok(place) }
 }
 
 /// Asks the table, and then whether the caller still waits: the next step acts.
 pub(super) fn judge(request: &Request<'_>, place: &Place, making: Making) -> Result<Verdict, Refusal> {
+    request.check_side(place.parent.as_fd())?;
     match request.table.judge(place.parent.as_fd(), place.bare(), making)? {
         Verdict::Denied(pattern) => Err(Refusal::Denied(pattern)),
         verdict => {

@@ -5,6 +5,7 @@
 //! here. It never lets the kernel go on with such a call: what it judged and what happens are one act on one open
 //! folder. It never follows a magic link, opens no file of /proc by an agent's path, and never waits for an agent.
 
+mod asks;
 mod call;
 mod entry;
 mod fold;
@@ -20,14 +21,18 @@ mod worker;
 
 pub use plan::{GuardPlan, GuardedFolder, GuardedName, Missing, NameKind};
 
-use crate::sys::process::{Ended, Pid};
-use crate::sys::{Errno, Sys, notify};
-use resolve::{From, Place};
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::{Errno, Sys, file, notify};
+use asks::{Asks, Side};
+use resolve::{From, Patience, Place};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use table::Table;
 use target::{Callers, Target};
 use text::PathText;
-use worker::Workers;
+use worker::{AGAIN, Reaped, Turn, Workers};
+
+/// How often a call goes to a worker and back before init takes the time a walk takes.
+const MOST_TURNS: u32 = 3;
 
 /// A name that was not made, for the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,7 @@ pub struct Guard {
     table: Table,
     callers: Callers,
     workers: Workers,
+    asks: Asks,
 }
 
 impl Guard {
@@ -59,7 +65,8 @@ impl Guard {
             Ok(()) | Err(Errno::EINVAL | Errno::ENOTTY) => {}
             Err(errno) => return Err(errno),
         }
-        Ok(Self { listener, table, callers: Callers::new(proc), workers: Workers::default() })
+        let asks = Asks::find(&plan.asks)?;
+        Ok(Self { listener, table, callers: Callers::new(proc), workers: Workers::default(), asks })
     }
 
     /// Readable when a call waits; hung up when no process is left under the filter.
@@ -71,8 +78,46 @@ impl Guard {
     /// # Errors
     /// Only what makes the guard useless: then the sandbox must end.
     pub fn serve_one(&mut self) -> Sys<Option<Denied>> {
-        let Some(call) = notify::receive(self.listener.as_fd())? else { return Ok(None) };
-        let outcome = self.perform(&call);
+        match notify::receive(self.listener.as_fd())? {
+            Some(call) => self.serve(Turn { call, times: 0 }),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells the guard that a child of init changed state, which may be one of its own.
+    /// # Errors
+    /// As [`Self::serve_one`].
+    pub fn reap(&mut self, pid: Pid, ended: Ended) -> Sys<Option<Denied>> {
+        match self.workers.reap(self.listener.as_fd(), pid, ended)? {
+            Reaped::Again(turn) => self.serve(turn),
+            Reaped::Done => Ok(None),
+        }
+    }
+
+    fn serve(&mut self, turn: Turn) -> Sys<Option<Denied>> {
+        let side = if turn.times < MOST_TURNS { Side::Init } else { Side::InitAtLast };
+        let mut outcome = self.perform(&turn.call, side);
+        if matches!(outcome, Err(Refusal::Elsewhere)) && turn.times <= MOST_TURNS {
+            match self.workers.hand_over(turn) {
+                Ok(process::Side::Child) => self.work(&turn.call),
+                Ok(process::Side::Parent(())) => return Ok(None),
+                Err(errno) => outcome = Err(Refusal::Errno(errno)),
+            }
+        }
+        self.answer(&turn.call, outcome)
+    }
+
+    /// A worker's whole life: one call that may wait. What belongs to init after all goes back to it: a way in the plan
+    /// that was made here would be known to nobody, and after ESTALE the real thing stands where the place asked.
+    fn work(&mut self, call: &notify::Call) -> ! {
+        let outcome = worker::begin().map_err(Refusal::Errno).and_then(|()| self.perform(call, Side::Worker));
+        process::exit_now(match outcome {
+            Err(Refusal::Elsewhere | Refusal::Errno(Errno::ESTALE) | Refusal::Denied(_)) => AGAIN,
+            outcome => i32::from(self.answer(call, outcome).is_err()),
+        })
+    }
+
+    fn answer(&self, call: &notify::Call, outcome: Outcome) -> Sys<Option<Denied>> {
         let listener = self.listener.as_fd();
         let denied = match &outcome {
             Err(Refusal::Denied(pattern)) => Some(Denied { pattern: *pattern, call: call.number }),
@@ -85,6 +130,7 @@ impl Guard {
                 .or_else(|errno| notify::answer(listener, call.id, Err(errno))),
             Err(Refusal::Errno(errno)) => notify::answer(listener, call.id, Err(errno)),
             Err(Refusal::Denied(_)) => notify::answer(listener, call.id, Err(Errno::EACCES)),
+            Err(Refusal::Elsewhere) => notify::answer(listener, call.id, Err(Errno::EAGAIN)),
         };
         match answered {
             Ok(()) | Err(Errno::ENOENT | Errno::EINPROGRESS) => {}
@@ -93,18 +139,11 @@ impl Guard {
         Ok(denied)
     }
 
-    /// Tells the guard that a child of init changed state; says whether it was one of its own.
-    /// # Errors
-    /// As [`Self::serve_one`].
-    pub fn reap(&mut self, pid: Pid, ended: Ended) -> Sys<bool> {
-        self.workers.reap(self.listener.as_fd(), pid, ended)
-    }
-
-    fn perform(&mut self, call: &notify::Call) -> Outcome {
+    fn perform(&mut self, call: &notify::Call, side: Side) -> Outcome {
         let target = self.callers.meet(call.tid)?;
         let listener = self.listener.as_fd();
-        let (table, workers) = (&mut self.table, &mut self.workers);
-        call::perform(&mut Request { listener, id: call.id, target, table, workers }, call)
+        let (table, workers, asks) = (&mut self.table, &mut self.workers, &self.asks);
+        call::perform(&mut Request { listener, id: call.id, target, table, workers, asks, side }, call)
     }
 }
 
@@ -121,12 +160,37 @@ struct Request<'a> {
     target: Target<'a>,
     table: &'a mut Table,
     workers: &'a mut Workers,
+    asks: &'a Asks,
+    side: Side,
 }
 
 impl Request<'_> {
     /// Finds the place a path names.
-    fn place(&self, from: From<'_>, path: &PathText) -> Sys<Place> {
-        Place::find(&self.target, from, path)
+    fn place(&self, from: From<'_>, path: &PathText) -> Result<Place, Refusal> {
+        let patience = self.asks.patience(self.side);
+        let place = match Place::find(&self.target, from, path, patience) {
+            Err(Errno::EAGAIN) if patience == Patience::Hurries => return Err(Refusal::Elsewhere),
+            place => place?,
+        };
+        self.check_quick(place.parent.as_fd())?;
+        Ok(place)
+    }
+
+    /// Asked before anything that this leads to is looked at.
+    fn check_quick(&self, found: BorrowedFd<'_>) -> Result<(), Refusal> {
+        self.asks.check_quick(self.side, found)
+    }
+
+    /// Asked before anything is done with two places. A worker says at once what the kernel would: a place that asks has
+    /// a device of its own. Otherwise each of the two would be for another side.
+    fn check_both(&self, one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Sys<()> {
+        let apart = self.side == Side::Worker && file::device_unasked(one)? != file::device_unasked(other)?;
+        if apart { Err(Errno::EXDEV) } else { Ok(()) }
+    }
+
+    /// Asked before anything is done here.
+    fn check_side(&self, found: BorrowedFd<'_>) -> Result<(), Refusal> {
+        self.asks.check_side(self.side, found)
     }
 
     /// Everything read of the caller until now was its own if it still waits. Asked before every act.
@@ -159,6 +223,8 @@ enum Refusal {
     Errno(Errno),
     /// The name is protected by this pattern.
     Denied(u16),
+    /// It is for the other side: a worker instead of init, or init instead of a worker.
+    Elsewhere,
 }
 
 impl std::convert::From<Errno> for Refusal {

@@ -4,6 +4,7 @@
 //! descriptor: between the two nobody can put another file. What is not there is made with O_EXCL or not at all.
 
 use super::Request;
+use super::asks::Side;
 use super::own::{self, Own};
 use super::resolve::{From, MAX_LINKS, Place};
 use super::table::{Making, Verdict};
@@ -49,7 +50,11 @@ pub(super) fn perform(request: &mut Request<'_>, wish: Wish) -> Outcome {
         if place.wants_folder() {
             return Err(Errno::EISDIR.into());
         }
-        match openat(place.parent.as_fd(), place.name.c(), libc::O_PATH | libc::O_NOFOLLOW, 0) {
+        let found = openat(place.parent.as_fd(), place.name.c(), libc::O_PATH | libc::O_NOFOLLOW, 0);
+        if let Ok(found) = &found {
+            request.check_quick(found.as_fd())?;
+        }
+        match found {
             Ok(_) if wants_new(wish) => return Err(Errno::EEXIST.into()),
             Ok(found) if is_link(&found)? => {
                 links += 1;
@@ -80,6 +85,7 @@ fn is_link(found: &OwnedFd) -> Sys<bool> {
 
 /// Makes a regular file. O_EXCL also keeps the kernel from following a link put there meanwhile.
 fn create(request: &mut Request<'_>, place: &Place, wish: Wish) -> Outcome {
+    request.check_side(place.parent.as_fd())?;
     if let Verdict::Denied(pattern) =
         request.table.judge(place.parent.as_fd(), place.bare(), Making::Other)?
     {
@@ -108,6 +114,7 @@ fn open_in_proc(request: &mut Request<'_>, place: &Place, wish: Wish) -> Outcome
 /// Opens what is there. A descriptor of the caller may name a file of init in /proc that the caller itself could
 /// hold but not open: init could, so nothing in /proc is opened here.
 fn open_found(request: &mut Request<'_>, found: OwnedFd, wish: Wish) -> Outcome {
+    request.check_side(found.as_fd())?;
     if name::is_in_proc(found.as_fd())? {
         return Err(Errno::EACCES.into());
     }
@@ -163,6 +170,10 @@ fn open_now(request: &mut Request<'_>, found: &OwnedFd, wish: Wish) -> Outcome {
 
 fn open_later(request: &mut Request<'_>, found: &OwnedFd, wish: Wish) -> Outcome {
     let path = link_to(found)?;
+    if request.side == Side::Worker {
+        let opened = openat(request.target.proc, path.c(), existing_flags(wish.flags), 0)?;
+        return Ok(Done::opened(opened, wish.flags));
+    }
     let opening = Opening {
         listener: request.listener,
         id: request.id,

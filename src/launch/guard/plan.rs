@@ -24,6 +24,8 @@ pub struct Missing {
 pub struct GuardPlan {
     /// All folders; a folder that is reached through another comes after it.
     pub folders: Vec<GuardedFolder>,
+    /// Places that ask, by their paths inside the sandbox: a look into one of them may wait for a person.
+    pub asks: Vec<CString>,
 }
 
 /// A folder with names to watch.

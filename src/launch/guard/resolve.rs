@@ -3,7 +3,7 @@
 
 use super::target::Target;
 use super::text::{PathText, number};
-use crate::sys::file::{RESOLVE_NO_MAGICLINKS, openat2};
+use crate::sys::file::{RESOLVE_CACHED, RESOLVE_NO_MAGICLINKS, openat2};
 use crate::sys::{Errno, Sys, name};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -19,6 +19,21 @@ pub(super) enum From<'a> {
     Folder(BorrowedFd<'a>),
 }
 
+/// Whether a walk may wait for what a filesystem says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It takes as long as it takes.
+    Waits,
+    /// What is not known to the kernel already is EAGAIN.
+    Hurries,
+}
+
+impl Patience {
+    fn resolve(self) -> u64 {
+        RESOLVE_NO_MAGICLINKS | if self == Self::Hurries { RESOLVE_CACHED } else { 0 }
+    }
+}
+
 /// A name in a folder. The name is the last component with the slashes behind it; `.` stands for the root itself.
 pub(super) struct Place {
     pub(super) parent: OwnedFd,
@@ -28,19 +43,25 @@ pub(super) struct Place {
 impl Place {
     /// Finds the place a path names.
     /// # Errors
-    /// As the kernel gives them for the walk; `ELOOP` for a magic link that is not the caller's own.
-    pub(super) fn find(target: &Target<'_>, from: From<'_>, path: &PathText) -> Sys<Self> {
+    /// As the kernel gives them for the walk; `ELOOP` for a magic link that is not the caller's own; `EAGAIN` where it
+    /// would have to wait and may not.
+    pub(super) fn find(
+        target: &Target<'_>,
+        from: From<'_>,
+        path: &PathText,
+        patience: Patience,
+    ) -> Sys<Self> {
         let bytes = path.bytes();
         if bytes.is_empty() {
             return Err(Errno::ENOENT);
         }
         let Some(last) = bytes.iter().rposition(|byte| *byte != b'/') else {
-            let parent = open_folder(target.proc, c"/")?;
+            let parent = open_folder(target.proc, c"/", patience)?;
             return Ok(Self { parent, name: PathText::of_bytes(b".")? });
         };
         let start = bytes.iter().take(last).rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
         let (prefix, name) = bytes.split_at_checked(start).ok_or(Errno::EINVAL)?;
-        Ok(Self { parent: folder_of(target, from, prefix)?, name: PathText::of_bytes(name)? })
+        Ok(Self { parent: folder_of(target, from, prefix, patience)?, name: PathText::of_bytes(name)? })
     }
 
     /// The name without the slashes behind it.
@@ -66,44 +87,44 @@ impl Place {
     }
 }
 
-fn folder_of(target: &Target<'_>, from: From<'_>, prefix: &[u8]) -> Sys<OwnedFd> {
+fn folder_of(target: &Target<'_>, from: From<'_>, prefix: &[u8], patience: Patience) -> Sys<OwnedFd> {
     let path = PathText::of_bytes(prefix)?;
     if prefix.first() == Some(&b'/') {
-        return match open_folder(target.proc, path.c()) {
-            Err(Errno::ELOOP) => through_own_link(target, prefix),
+        return match open_folder(target.proc, path.c(), patience) {
+            Err(Errno::ELOOP) => through_own_link(target, prefix, patience),
             other => other,
         };
     }
     match (from, prefix.is_empty()) {
         (From::Caller(dirfd), true) => target.folder(dirfd),
-        (From::Caller(dirfd), false) => open_folder(target.folder(dirfd)?.as_fd(), path.c()),
-        (From::Folder(folder), true) => open_folder(folder, c"."),
-        (From::Folder(folder), false) => open_folder(folder, path.c()),
+        (From::Caller(dirfd), false) => open_folder(target.folder(dirfd)?.as_fd(), path.c(), patience),
+        (From::Folder(folder), true) => open_folder(folder, c".", patience),
+        (From::Folder(folder), false) => open_folder(folder, path.c(), patience),
     }
 }
 
-fn open_folder(base: BorrowedFd<'_>, path: &std::ffi::CStr) -> Sys<OwnedFd> {
+fn open_folder(base: BorrowedFd<'_>, path: &std::ffi::CStr, patience: Patience) -> Sys<OwnedFd> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    openat2(base, path, flags, 0, RESOLVE_NO_MAGICLINKS)
+    openat2(base, path, flags, 0, patience.resolve())
 }
 
 /// A path that begins with a magic link of the caller's own, such as `/proc/self/fd/3/` or `/proc/self/cwd/`, goes
 /// on from the folder that link leads the caller to. Only the plain spellings are known.
-fn through_own_link(target: &Target<'_>, prefix: &[u8]) -> Sys<OwnedFd> {
+fn through_own_link(target: &Target<'_>, prefix: &[u8], patience: Patience) -> Sys<OwnedFd> {
     let mut walk = Walk(prefix);
     let base = match (walk.next(), walk.next()) {
         (b"dev", b"fd") => descriptor_folder(target, walk.next())?,
         (b"proc", who) if is_caller(target, who) => match walk.next() {
             b"fd" => descriptor_folder(target, walk.next())?,
             b"cwd" => target.folder(libc::AT_FDCWD)?,
-            b"root" => open_folder(target.proc, c"/")?,
+            b"root" => open_folder(target.proc, c"/", patience)?,
             _ => return Err(Errno::ELOOP),
         },
         _ => return Err(Errno::ELOOP),
     };
     let rest = PathText::of_bytes(walk.rest())?;
     let rest = if rest.bytes().is_empty() { c"." } else { rest.c() };
-    open_folder(base.as_fd(), rest)
+    open_folder(base.as_fd(), rest, patience)
 }
 
 fn descriptor_folder(target: &Target<'_>, name: &[u8]) -> Sys<OwnedFd> {

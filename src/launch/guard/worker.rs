@@ -1,6 +1,8 @@
-//! Workers: forks of init for opens that may block, such as a FIFO without a peer. Init itself never waits.
+//! Workers: forks of init for what may block: an open, such as of a FIFO without a peer, and a call that leads into a
+//! place that asks. Init itself never waits.
 //!
-//! A worker opens one file, answers the one call and ends. It ends too when its caller does.
+//! A worker answers one call, or gives it back, and ends. One that opens a file ends too when its caller does; one that
+//! waits in a place that asks does when that is answered.
 
 use crate::sys::process::{Ended, Pid, Side, die_with_parent, exit_now, fork_bare};
 use crate::sys::signal::SignalSet;
@@ -24,10 +26,35 @@ pub(super) struct Opening<'a> {
     pub(super) close_on_exec: bool,
 }
 
+/// A call, and how often it came back from a worker.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) call: notify::Call,
+    pub(super) times: u32,
+}
+
+/// The exit code of a worker that gives its call back.
+pub(super) const AGAIN: i32 = 3;
+
+/// What became of a child.
+#[derive(Debug)]
+pub(super) enum Reaped {
+    /// Nothing is left to do, or it was no worker.
+    Done,
+    /// The call is init's to do now.
+    Again(Turn),
+}
+
+struct Running {
+    pid: Pid,
+    id: u64,
+    turn: Option<Turn>,
+}
+
 /// The workers that wait now, each with the call it will answer.
 #[derive(Default)]
 pub(super) struct Workers {
-    running: Vec<(Pid, u64)>,
+    running: Vec<Running>,
 }
 
 impl Workers {
@@ -40,31 +67,54 @@ impl Workers {
         }
         match fork_bare()? {
             Side::Child => work(opening),
-            Side::Parent(pid) => self.running.push((pid, opening.id)),
+            Side::Parent(pid) => self.running.push(Running { pid, id: opening.id, turn: None }),
         }
         Ok(())
     }
 
-    /// Takes note that a child of init ended; says whether it was a worker. A caller whose worker died without an
-    /// answer gets `EINTR`.
+    /// Forks a worker for a whole call. The child is told that it is one.
     /// # Errors
-    /// As [`notify::answer`], but a caller that is gone is none.
-    pub(super) fn reap(&mut self, listener: BorrowedFd<'_>, pid: Pid, ended: Ended) -> Sys<bool> {
-        let Some(place) = self.running.iter().position(|(running, _)| *running == pid) else {
-            return Ok(false);
-        };
-        if matches!(ended, Ended::Stopped(_)) {
-            return Ok(true);
+    /// As [`Self::start`].
+    pub(super) fn hand_over(&mut self, turn: Turn) -> Sys<Side<()>> {
+        if self.running.len() >= MOST {
+            return Err(Errno::EAGAIN);
         }
-        let (_, id) = self.running.swap_remove(place);
-        if notify::is_waiting(listener, id) {
-            match notify::answer(listener, id, Err(Errno::EINTR)) {
-                Ok(()) | Err(Errno::ENOENT | Errno::EINPROGRESS) => {}
-                Err(errno) => return Err(errno),
+        match fork_bare()? {
+            Side::Child => Ok(Side::Child),
+            Side::Parent(pid) => {
+                self.running.push(Running { pid, id: turn.call.id, turn: Some(turn) });
+                Ok(Side::Parent(()))
             }
         }
-        Ok(true)
     }
+
+    /// Takes note that a child of init ended. A caller whose worker died without an answer gets `EINTR`.
+    /// # Errors
+    /// As [`notify::answer`], but a caller that is gone is none.
+    pub(super) fn reap(&mut self, listener: BorrowedFd<'_>, pid: Pid, ended: Ended) -> Sys<Reaped> {
+        let Some(place) = self.running.iter().position(|running| running.pid == pid) else {
+            return Ok(Reaped::Done);
+        };
+        if matches!(ended, Ended::Stopped(_)) {
+            return Ok(Reaped::Done);
+        }
+        let Running { id, turn, .. } = self.running.swap_remove(place);
+        if !notify::is_waiting(listener, id) {
+            return Ok(Reaped::Done);
+        }
+        if let (Ended::Exited(AGAIN), Some(Turn { call, times })) = (ended, turn) {
+            return Ok(Reaped::Again(Turn { call, times: times + 1 }));
+        }
+        match notify::answer(listener, id, Err(Errno::EINTR)) {
+            Ok(()) | Err(Errno::ENOENT | Errno::EINPROGRESS) => Ok(Reaped::Done),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// The first step of a worker that does a whole call: it ends with init.
+pub(super) fn begin() -> Sys<()> {
+    die_with_parent(libc::SIGKILL)
 }
 
 fn work(opening: &Opening<'_>) -> ! {

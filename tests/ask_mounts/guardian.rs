@@ -1,0 +1,211 @@
+//! A Guardian of a test: launches a sandbox through the library, starts role `mounts`, and answers touches by a closure.
+
+use crate::fuse::{self, Answer, Touch};
+use crate::support::binary;
+use aisandbox::base::{HostPath, InnerPath, to_hex};
+use aisandbox::host::HostTree;
+use aisandbox::host::facts::Facts;
+use aisandbox::launch::prepare::{Inputs, prepare};
+use aisandbox::launch::{Outcome, Running, start};
+use aisandbox::plan::layers::Abilities;
+use aisandbox::plan::{Plan, Wish, build, filter_program, trap_filter};
+use aisandbox::profile::{Arch, Context, Layer, find_filter, load_str};
+use aisandbox::sys::socket;
+use aisandbox::wire::codec;
+use aisandbox::wire::mounts::{FromMounts, ToMounts};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Role `mounts`, and its socket.
+pub(crate) struct Mounts {
+    role: Child,
+    socket: OwnedFd,
+}
+
+impl Mounts {
+    fn start() -> Self {
+        let (ours, theirs) = socket::message_pair().unwrap();
+        let mut command = Command::new(binary());
+        command.args(["__role", "mounts"]).stdin(Stdio::null()).stdout(Stdio::null());
+        let number = theirs.as_raw_fd();
+        let hand_over = move || {
+            // SAFETY: two integers; the child is about to exec, so what 3 was before has no owner left.
+            nix::errno::Errno::result(unsafe { libc::dup2(number, 3) })?;
+            Ok(())
+        };
+        // SAFETY: the closure makes one system call; it takes no lock and does not allocate.
+        unsafe { command.pre_exec(hand_over) };
+        let role = command.spawn().unwrap();
+        Self { role, socket: ours }
+    }
+
+    /// Says one thing, and gives the answer.
+    pub(crate) fn say(&self, message: &ToMounts, descriptor: Option<&OwnedFd>) -> FromMounts {
+        let bytes = codec::encode(message).unwrap();
+        socket::send(self.socket.as_fd(), &bytes, descriptor.map(AsFd::as_fd), true).unwrap();
+        let mut buffer = [0; 4096];
+        let (length, _) = socket::receive(self.socket.as_fd(), &mut buffer, true).unwrap();
+        codec::decode(&buffer[..length]).unwrap()
+    }
+
+    pub(crate) fn attach(&self, entry: u16, read_only: bool) -> FromMounts {
+        self.say(&ToMounts::Attach { entry, read_only }, None)
+    }
+
+    pub(crate) fn detach(&self, entry: u16) -> FromMounts {
+        self.say(&ToMounts::Detach { entry }, None)
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        drop(self.role.kill());
+        drop(self.role.wait());
+    }
+}
+
+/// What it was done.
+pub(crate) const DONE: FromMounts = FromMounts::Done {};
+
+/// A sandbox that is confined, and whose agent waits to be let go.
+pub(crate) struct Guarded {
+    pub(crate) mounts: Arc<Mutex<Mounts>>,
+    pub(crate) plan: Plan,
+    running: Running,
+    devices: Vec<(u16, OwnedFd)>,
+    output: OwnedFd,
+}
+
+impl Guarded {
+    /// Builds the sandbox of a profile around a script.
+    pub(crate) fn new(folder: &Path, profile: &str, script: &str) -> Self {
+        let facts = Facts::for_launch();
+        let plan = plan(folder, profile, script, &facts);
+        let (output, write) = nix::unistd::pipe().unwrap();
+        // SAFETY: two integers; nothing of this process owns number 1 but the standard library's stdout.
+        assert_eq!(unsafe { libc::dup2(write.as_raw_fd(), 1) }, 1);
+        drop(write);
+        let (ready, ends) = prepare(&plan, inputs(&plan, &facts)).unwrap();
+        let mut running = start(ready, ends, None).unwrap();
+        // SAFETY: two integers, as above: our own copy of the pipe's end goes.
+        assert_eq!(unsafe { libc::dup2(2, 1) }, 1);
+        running.confined().unwrap();
+        let devices = running.take_asks();
+        let mounts = Mounts::start();
+        let (user, inside) = running.take_namespaces().unwrap();
+        assert_eq!(mounts.say(&ToMounts::UserNamespace {}, Some(&user)), DONE);
+        assert_eq!(mounts.say(&ToMounts::MountNamespace {}, Some(&inside)), DONE);
+        for ask in &plan.view.asks {
+            let message = ToMounts::Entry {
+                entry: ask.number,
+                inner_hex: to_hex(ask.inner.as_path().as_os_str().as_bytes()),
+                host_hex: to_hex(ask.object.canonical.as_path().as_os_str().as_bytes()),
+                dev: ask.object.dev,
+                ino: ask.object.ino,
+                noexec: ask.noexec,
+            };
+            assert_eq!(mounts.say(&message, None), DONE);
+        }
+        Self { mounts: Arc::new(Mutex::new(mounts)), plan, running, devices, output }
+    }
+
+    /// Lets the agent go; `decide` answers touches. Gives how it ended and what it said.
+    pub(crate) fn run(
+        mut self,
+        decide: impl FnMut(Touch, &Mounts) -> Answer + Send + 'static,
+    ) -> (Outcome, String) {
+        let decide = Arc::new(Mutex::new(decide));
+        for (entry, device) in self.devices.drain(..) {
+            let folder = self.plan.view.asks[usize::from(entry)].is_folder();
+            let (decide, mounts) = (Arc::clone(&decide), Arc::clone(&self.mounts));
+            std::thread::spawn(move || {
+                fuse::serve(entry, device, folder, &mut |touch| {
+                    (decide.lock().unwrap())(touch, &mounts.lock().unwrap())
+                });
+            });
+        }
+        self.finish()
+    }
+
+    /// Gives what keeps the run's mounts alive: the devices, and what closes when the agent has ended.
+    pub(crate) fn take_devices(&mut self) -> (Vec<(u16, OwnedFd)>, OwnedFd) {
+        let (ours, theirs) = socket::message_pair().unwrap();
+        self.running.close_at_end(theirs);
+        (std::mem::take(&mut self.devices), ours)
+    }
+
+    /// Lets the agent go and waits for its end.
+    pub(crate) fn finish(mut self) -> (Outcome, String) {
+        let output = std::mem::replace(&mut self.output, std::fs::File::open("/dev/null").unwrap().into());
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            drop(std::fs::File::from(output).read_to_string(&mut text));
+            text
+        });
+        self.running.go(self.plan.profile.terminal, None).unwrap();
+        let outcome = self.running.wait(&mut |_, _, _| ());
+        (outcome, reader.join().unwrap())
+    }
+}
+
+fn plan(folder: &Path, profile: &str, script: &str, facts: &Facts) -> Plan {
+    let context = Context {
+        home: PathBuf::from("/home/nobody-here"),
+        pwd: folder.to_path_buf(),
+        user: "tester".into(),
+        uid: facts.ids.uid,
+        env: Default::default(),
+        search: Vec::new(),
+    };
+    let text = format!("version: 1\nextends: [cowork]\n{profile}");
+    let profile = load_str("ask_mounts", &text, &context).unwrap();
+    let inner = |path: &Path| InnerPath::new(path).unwrap();
+    let wish = Wish {
+        argv: ["sh", "-c", script].map(Into::into).to_vec(),
+        environment: std::env::vars_os().collect(),
+        chdir: None,
+        here: inner(folder),
+        home: inner(&context.home),
+    };
+    let abilities = Abilities {
+        landlock_abi: facts.landlock.abi,
+        seccomp: true,
+        listener: facts.seccomp.user_notif,
+        cgroup: false,
+        ask_mounts: true,
+        namespaces: true,
+    };
+    build(profile, &wish, abilities, &HostTree).unwrap()
+}
+
+fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
+    let filter = find_filter(&plan.profile.seccomp).unwrap();
+    assert!(plan.has(Layer::AskMounts) && plan.has(Layer::ProtectNew));
+    Inputs {
+        landlock_abi: facts.landlock.abi,
+        mount_api: true,
+        mounts: Vec::<(HostPath, u64)>::new(),
+        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
+        trap: trap_filter(Arch::host()).instructions.to_vec(),
+        reach: Vec::new(),
+        planted: None,
+        foreign_abi: false,
+        cgroup: false,
+        pass: Vec::new(),
+        pseudo_terminal: false,
+        tell_namespaces: false,
+    }
+}
+
+/// Milliseconds that something took.
+pub(crate) fn timed<T>(what: impl FnOnce() -> T) -> (T, f64) {
+    let begun = Instant::now();
+    let done = what();
+    (done, begun.elapsed().as_secs_f64() * 1e3)
+}

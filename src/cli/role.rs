@@ -5,6 +5,7 @@
 
 use super::confine;
 use super::output::complain;
+use crate::files;
 use crate::launch::mounts;
 use crate::role::Role;
 use crate::sys::{fd, spawn};
@@ -22,6 +23,7 @@ pub(super) fn run(name: &str) -> u8 {
     }
     match role {
         Role::Mounts => mounts::serve(socket),
-        Role::Files | Role::Policy | Role::Notify | Role::Reputation => 125,
+        Role::Files => files::serve(socket),
+        Role::Policy | Role::Notify | Role::Reputation => 125,
     }
 }

@@ -9,6 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 /// Fail on any symlink.
 pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+/// Never leave the folder, neither by `..` nor by an absolute link.
+pub const RESOLVE_BENEATH: u64 = 0x08;
 /// Treat the folder as the root of the walk: `..` and absolute links stay inside.
 pub const RESOLVE_IN_ROOT: u64 = 0x10;
 

@@ -10,6 +10,7 @@ pub mod foreign;
 pub mod landlock;
 pub mod lease;
 pub mod limits;
+pub mod listing;
 pub mod local;
 pub mod memory;
 pub mod mount;

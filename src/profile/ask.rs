@@ -84,7 +84,8 @@ pub(super) fn read(keys: EntryKeys, asked: &Source) -> Result<AskWish, Vec<Profi
 }
 
 impl ActionWord {
-    fn action(self) -> Option<Action> {
+    /// The action of this word.
+    pub(super) fn action(self) -> Option<Action> {
         let word = Self::WORDS.iter().find(|(_, other)| *other == self)?.0;
         Action::ALL.iter().find(|(_, other)| *other == word).map(|(action, _)| *action)
     }

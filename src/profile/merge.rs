@@ -5,6 +5,7 @@
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
 //!   `programs.deny`, `programs.transitions`: lists add up;
+//! - `consent.templates`: lists add up, and one of a name that is there takes its place;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.
 //!
@@ -14,6 +15,7 @@ use super::Context;
 use super::decode::At;
 use super::entry::{expand, grow};
 use super::programs::{self, Programs};
+use super::template;
 use super::values::variable_name;
 use super::written::{
     ChannelWord, ConsentKeys, DesktopKeys, EnvironmentKeys, LandlockWord, LimitKeys, NetworkKeys,
@@ -132,7 +134,7 @@ pub(super) fn add(
     set(&mut profile.terminal.clipboard, terminal.clipboard.map(|say| say == Say::Allow));
     set(&mut profile.terminal.title, terminal.title.map(|say| say == Say::Allow));
     desktop(&mut profile.later, file.desktop.unwrap_or_default());
-    consent(&mut profile.consent, file.consent.unwrap_or_default());
+    consent(&mut profile.consent, file.consent.unwrap_or_default(), context, errors);
     set(&mut profile.guardian, file.guardian);
     set(&mut profile.audit, file.audit.and_then(|audit| audit.mode));
     let agents = file.agents.and_then(|keys| Some((keys.value.most?.0, keys.value.depth?.0)));
@@ -253,7 +255,8 @@ fn desktop(later: &mut Vec<Named>, keys: DesktopKeys) {
     }
 }
 
-fn consent(consent: &mut Consent, keys: ConsentKeys) {
+fn consent(consent: &mut Consent, keys: ConsentKeys, context: &Context, errors: &mut Vec<ProfileError>) {
+    template::add(&mut consent.templates, keys.templates.unwrap_or_default(), context, errors);
     let word = |channel: ChannelWord| {
         ChannelWord::WORDS.iter().find(|(_, other)| *other == channel).map(|(word, _)| *word)
     };

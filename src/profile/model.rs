@@ -2,6 +2,7 @@
 
 use super::ask::AskWish;
 use super::programs::Programs;
+use super::template::Template;
 use crate::base::{HostPath, InnerPath, Source};
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,6 +311,8 @@ pub struct Consent {
     pub channels: Vec<&'static str>,
     /// No answer after this long means no.
     pub timeout: Option<Duration>,
+    /// Flows approved in advance.
+    pub templates: Vec<Template>,
 }
 
 /// `agents:`.

@@ -5,6 +5,7 @@
 use super::parse::resolve;
 use super::programs::{self, Programs};
 use super::protect;
+use super::template;
 use crate::profile::{Access, FsEntry, Layer, Limits, Profile, Protect};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -238,6 +239,10 @@ fn consent(profile: &Profile) -> Value {
         keys.insert("channels".into(), json!(profile.consent.channels));
     }
     keys.extend(profile.consent.timeout.map(|timeout| ("timeout".to_owned(), time(timeout).into())));
+    if !profile.consent.templates.is_empty() {
+        let templates: Value = profile.consent.templates.iter().map(template::to_json).collect();
+        keys.insert("templates".into(), templates);
+    }
     keys.into()
 }
 

@@ -4,6 +4,7 @@
 
 use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer, NetworkMode};
+use super::template::TemplateKeys;
 use super::units::{Bytes, Cores, Count, Lasting, Memory};
 use super::values::{Host, Settings, Sha256, Version};
 use super::written_entry::EntryKeys;
@@ -222,6 +223,8 @@ mapping! {
         channels: Vec<ChannelWord>,
         /// No answer after this long means no.
         timeout: Lasting,
+        /// Flows approved in advance. Lists of several profiles add up; one of the same name takes the place.
+        templates: Vec<At<TemplateKeys>>,
     }
 }
 

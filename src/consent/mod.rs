@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod plain;
+pub mod prompt;
 pub mod text;
 mod words;
 

@@ -17,7 +17,7 @@ const FOREGROUND_CHECK_MS: i32 = 250;
 impl Running {
     pub(super) fn patience(&self) -> i32 {
         let most = self.until_deadline();
-        let lacks_keys = self.relay.as_ref().is_some_and(Relay::lacks_keys);
+        let lacks_keys = self.asks() || self.relay.as_ref().is_some_and(Relay::lacks_keys);
         if lacks_keys && !(0..FOREGROUND_CHECK_MS).contains(&most) { FOREGROUND_CHECK_MS } else { most }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Never parses what a person wrote. After the clone the child works on memory laid out before.
 
+mod ask;
 mod brood;
 mod build;
 mod child;
@@ -18,9 +19,11 @@ mod output;
 mod parent;
 pub mod prepare;
 mod probe;
+mod questions;
 mod ready;
 mod relay;
 pub mod ruleset;
+mod shown;
 mod stage;
 
 pub use outcome::Outcome;

@@ -2,6 +2,7 @@
 //!
 //! Acts on its own messages only. When it ends, however it ends, the kernel ends the sandbox (PDEATHSIG of pid 1).
 
+use super::ask::Ask;
 use super::child;
 use super::message::{LENGTH, Message, NAMESPACES};
 use super::outcome::Outcome;
@@ -51,6 +52,9 @@ pub struct Running {
     mount_namespace: Option<OwnedFd>,
     /// Closed as soon as the agent has ended or is about to be.
     pub(super) lives: Option<OwnedFd>,
+    /// Questions on the person's terminal.
+    pub(super) ask: Option<Ask>,
+    pub(super) stopped_meanwhile: Option<i32>,
 }
 
 /// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
@@ -87,6 +91,8 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             user_namespace: None,
             mount_namespace: None,
             lives: None,
+            ask: None,
+            stopped_meanwhile: None,
         }),
     }
 }
@@ -175,11 +181,12 @@ impl Running {
             ];
             let [a, b, c, d] = fixed;
             let [e, f, g] = relay;
-            let mut waits = [a, b, c, d, e, f, g];
+            let [h, i] = self.ask.as_ref().map_or([signal::wants_reading(None); 2], Ask::waits);
+            let mut waits = [a, b, c, d, e, f, g, h, i];
             if signal::poll(&mut waits, self.patience()).is_err() {
                 self.kill();
             }
-            let [control, failure, ended, signals, master, keyboard, screen] = waits;
+            let [control, failure, ended, signals, master, keyboard, screen, asked, tty] = waits;
             if failure.revents != 0 {
                 self.read_failure();
             }
@@ -194,7 +201,7 @@ impl Running {
             if self.relay.as_mut().is_some_and(|relay| !relay.serve(&[master, keyboard, screen])) {
                 self.relay = None;
             }
-            self.relay.iter_mut().filter(|relay| relay.lacks_keys()).for_each(Relay::resume);
+            self.serve_questions([asked, tty]);
             self.watch_the_clock();
             if ended.revents != 0 {
                 return self.end(denied);
@@ -210,6 +217,7 @@ impl Running {
         }
         self.read_failure();
         self.reap();
+        self.give_up_questions();
         if let Some(relay) = self.relay.take() {
             relay.finish();
         }
@@ -304,7 +312,11 @@ impl Running {
 
     /// The agent was stopped. For wanting keys, it gets them. Otherwise (its terminal's stop key) so are we, until
     /// someone continues us.
-    fn stop_with_agent(&mut self, signal: i32) {
+    pub(super) fn stop_with_agent(&mut self, signal: i32) {
+        if self.asks() {
+            self.stopped_meanwhile = Some(signal);
+            return;
+        }
         let Some(relay) = &mut self.relay else { return };
         let wants_keys = matches!(signal, libc::SIGTTIN | libc::SIGTTOU) && relay.may_give_keys();
         if !wants_keys || !relay.give_keys() {
@@ -317,6 +329,7 @@ impl Running {
     }
 
     fn stop_ourselves(&mut self) {
+        self.give_up_questions();
         self.relay.iter_mut().for_each(Relay::pause);
         if signal::stop_self().is_err() {
             tracing::debug!("could not stop");

@@ -8,6 +8,7 @@
 
 use super::output::OutputFilter;
 use super::ready::ReadyTerminal;
+use super::shown::Shown;
 use crate::profile;
 use crate::sys::terminal::WindowSize;
 use crate::sys::{Errno, fd, signal, terminal};
@@ -46,6 +47,8 @@ pub(super) struct Relay {
     filter: OutputFilter,
     to_screen: Vec<u8>,
     to_agent: Vec<u8>,
+    shown: Shown,
+    held: bool,
 }
 
 impl Relay {
@@ -67,6 +70,8 @@ impl Relay {
             filter: OutputFilter::new(policy),
             to_screen: Vec::new(),
             to_agent: Vec::new(),
+            shown: Shown::default(),
+            held: false,
         };
         if !keys_at_once {
             relay.process_output(false); // the person's terminal does it, while it is not raw
@@ -128,17 +133,46 @@ impl Relay {
         }
     }
 
-    /// Passes the window size on.
+    /// The person's keys go to the agent now.
+    pub(super) fn has_keys(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// Keeps the agent's output and the keys back for a question; gives what clears the screen for it.
+    pub(super) fn hold(&mut self) -> String {
+        self.held = true;
+        self.resize();
+        self.shown.cover()
+    }
+
+    /// What puts the screen back to where the output was held.
+    pub(super) fn uncover(&self) -> Vec<u8> {
+        self.shown.uncover()
+    }
+
+    /// Output and keys go on where they were held.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.resize();
+    }
+
+    /// Passes the window size on. A full-screen program has a line less while a question covers it: it draws itself
+    /// anew when the size changes, and so it does again afterwards.
     pub(super) fn resize(&self) {
-        if let Ok(size) = terminal::window_size(self.screen.as_fd())
-            && terminal::set_window_size(self.master.as_fd(), &size).is_err()
-        {
+        let Ok(mut size) = terminal::window_size(self.screen.as_fd()) else { return };
+        if self.held && self.shown.is_full_screen() {
+            size.ws_row = size.ws_row.saturating_sub(1).max(1);
+        }
+        if terminal::set_window_size(self.master.as_fd(), &size).is_err() {
             tracing::debug!("the window size could not be passed on");
         }
     }
 
     /// What to wait for: master, keyboard, screen.
     pub(super) fn waits(&self) -> [libc::pollfd; 3] {
+        if self.held {
+            return [signal::wants_reading(None); 3];
+        }
         let mut master = signal::wants_reading(Some(self.master.as_fd()));
         if !self.to_screen.is_empty() {
             master.events = 0;
@@ -193,7 +227,10 @@ impl Relay {
     fn draw(&mut self) {
         let most = self.to_screen.len().min(4096);
         match fd::write(self.screen.as_fd(), self.to_screen.get(..most).unwrap_or_default()) {
-            Ok(count) => drop(self.to_screen.drain(..count)),
+            Ok(count) => {
+                self.shown.note(self.to_screen.get(..count).unwrap_or_default());
+                self.to_screen.drain(..count);
+            }
             Err(Errno::EAGAIN) => {}
             Err(_) => self.to_screen.clear(),
         }

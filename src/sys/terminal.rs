@@ -88,6 +88,21 @@ pub fn set_settings(fd: BorrowedFd<'_>, settings: &Termios) -> Sys<()> {
     }
 }
 
+/// Puts settings into force at once what was written has been sent, and drops what was typed and not yet read.
+/// # Errors
+/// `ENOTTY`, `EINTR`.
+pub fn set_settings_dropping_input(fd: BorrowedFd<'_>, settings: &Termios) -> Sys<()> {
+    match termios::tcsetattr(fd, SetArg::TCSAFLUSH, settings) {
+        Err(Errno::EINTR) => termios::tcsetattr(fd, SetArg::TCSAFLUSH, settings),
+        other => other,
+    }
+}
+
+/// Says whether the terminal itself gathers and edits lines, as it does when no program has taken the keys.
+pub fn edits_lines(settings: &Termios) -> bool {
+    settings.local_flags.contains(termios::LocalFlags::ICANON)
+}
+
 /// Turns the processing of output (a carriage return before each line feed) on or off.
 /// # Errors
 /// `ENOTTY`.

@@ -172,6 +172,7 @@ fn plan(folder: &Path, profile: &str, script: &str, facts: &Facts) -> Plan {
         chdir: None,
         here: inner(folder),
         home: inner(&context.home),
+        hidden: Vec::new(),
     };
     let abilities = Abilities {
         landlock_abi: facts.landlock.abi,

@@ -46,7 +46,7 @@ fn yes() {
 }
 
 fn output_waits() {
-    let script = "echo ready; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done";
+    let script = "echo ready; i=0; while [ $i -lt 30000 ]; do i=$((i+1)); echo $i; done";
     let (_home, mut screen, guardian) = scene(script);
     guardian.ask("8F3K-1");
     screen.wait_for("aisandbox asks");
@@ -60,7 +60,7 @@ fn output_waits() {
     let (before, rest) = shown.split_once(COVER).unwrap();
     let (question, after) = rest.split_once(UNCOVER).unwrap();
     assert!(question.contains(" agent > \\u{1b}[2Jto be\\n Answer"), "{question:?}");
-    let numbers: String = (1..=3000).map(|number| format!("{number}\r\n")).collect();
+    let numbers: String = (1..=30000).map(|number| format!("{number}\r\n")).collect();
     let (whole, expected) = (format!("{before}{after}"), format!("ready\r\n{numbers}"));
     let differs = whole.bytes().zip(expected.bytes()).position(|(left, right)| left != right);
     let near = whole.get(differs.unwrap_or(expected.len()).saturating_sub(40)..).unwrap_or_default();

@@ -63,6 +63,7 @@ fn start(argv: &[&str]) -> Event {
         gid: 1000,
         cwd: "/home/u".into(),
         layers: vec![layer],
+        chain: Vec::new(),
     }))
 }
 

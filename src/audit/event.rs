@@ -102,6 +102,9 @@ pub struct RunStart {
     pub cwd: String,
     /// Each layer of confinement: what was asked, what is.
     pub layers: Vec<LayerState>,
+    /// Runs above, nearest first, when an agent started this one; the last is the one a person started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<String>,
 }
 
 /// A file by name and content.

@@ -1,5 +1,6 @@
 //! `exec`: from the command line to the exit code. The order is the promise: plan, prepare, clone, record, go, wait.
 
+use super::agent::Job;
 use super::args::Exec;
 use super::filter::compiled;
 use super::output::complain;
@@ -21,28 +22,40 @@ use std::os::fd::RawFd;
 /// Runs the command; gives the exit code.
 pub(super) fn run(exec: &Exec) -> u8 {
     trace::begin(exec.verbose, exec.quiet);
-    match launch(exec) {
+    match launch(exec, None) {
         Ok(code) | Err(code) => code,
     }
 }
 
-fn launch(exec: &Exec) -> Result<u8, u8> {
+/// The same for an agent that an agent started; gives the exit code.
+pub(super) fn run_job(exec: &Exec, job: &Job) -> u8 {
+    match launch(exec, Some(job)) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let mut status = take_descriptors(exec)?;
     if exec.explain {
         return explain::print_plan(&exec.shape, &exec.command);
     }
     // A record that cannot grow (ulimit -f) must be an error that is told, not our end. The agent gets the default.
     signal::ignore(libc::SIGXFSZ).map_err(|errno| refuse(&format!("ignore SIGXFSZ: {errno}")))?;
-    let run = audit::new_run_id().map_err(|error| refuse(&error.to_string()))?;
+    let run =
+        job.map_or_else(audit::new_run_id, |job| Ok(job.run)).map_err(|error| refuse(&error.to_string()))?;
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
     audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
     let session = session::make(run)?;
-    let profile = shape::profile(&exec.shape, &context)?;
+    let profile = match job {
+        Some(job) => job.profile(&context)?,
+        None => shape::profile(&exec.shape, &context)?,
+    };
     let facts = Facts::for_launch();
     let cgroup = make_cgroup(run, &profile);
     let wish = shape::wish(&exec.shape, &exec.command, &context)?;
     let mut plan = shape::plan(profile, &wish, &facts, cgroup.is_some())?;
     plan.environment.insert("AISANDBOX_RUN".into(), run.to_string().into());
+    job.map_or(Ok(()), |job| job.hold_to(&mut plan))?;
     announce(exec, &plan);
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
@@ -77,6 +90,7 @@ fn launch(exec: &Exec) -> Result<u8, u8> {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
     }
+    job.map_or(Ok(()), Job::started)?;
     session::show(&session, &plan, run, running.pid());
     let outcome = running.wait(&mut |pattern, call, times| record.denied(&plan, pattern, call, times));
     if let Outcome::Failed(_) = outcome {

@@ -3,6 +3,7 @@
 //! Never makes a system call of its own: it puts profile, plan, launch and audit together.
 #![forbid(unsafe_code)]
 
+mod agent;
 pub mod args;
 pub mod audit;
 pub mod broker;
@@ -13,6 +14,7 @@ mod explain;
 mod filter;
 mod keep;
 mod mcp;
+mod nested;
 mod output;
 mod people;
 mod private;
@@ -40,7 +42,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> u8 {
     match command {
+        Command::Exec(exec) if nested::applies() => nested::run(&exec),
         Command::Exec(exec) => exec::run(&exec),
+        Command::Agent => agent::run(),
         Command::Explain(wish) => explain::run(&wish),
         Command::Why(question) => why::run(&question),
         Command::Doctor { json } => examine(json),

@@ -129,6 +129,7 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
         gid: facts.ids.gid,
         cwd: text(plan.chdir.as_path().as_os_str().as_bytes()),
         layers: plan.layers.iter().map(layer_state).collect(),
+        chain: plan.chain.clone(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn first_state(plan: &Plan, run: RunId, init: i32) -> RunState {
     RunState {
         version: 1,
         run: run.to_string(),
-        parent: None,
+        parent: plan.chain.first().cloned(),
         launcher: i32::try_from(std::process::id()).unwrap_or(0),
         init,
         profile: plan.profile.name.clone(),

@@ -67,7 +67,30 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
         profile.degraded.retain(|(known, _)| known != layer);
         profile.required.push(*layer);
     }
+    take_away(profile, shape, context, &mut errors);
     errors
+}
+
+/// Flags that only narrow come last: nothing that another flag shows escapes them.
+fn take_away(profile: &mut Profile, shape: &Shape, context: &Context, errors: &mut Vec<ProfileError>) {
+    let mut places = |flag: &str, paths: &[PathBuf]| -> Vec<InnerPath> {
+        let wrong = |why| errors.push(ProfileError::new(Source::flag(flag), why));
+        let (right, mistakes): (Vec<_>, Vec<_>) =
+            paths.iter().map(|path| inner(path, context)).partition(Result::is_ok);
+        mistakes.into_iter().filter_map(Result::err).for_each(wrong);
+        right.into_iter().flatten().collect()
+    };
+    let flags = &shape.less;
+    let less = profile::Less {
+        read_only: places("--read-only", &flags.read_only),
+        hidden: places("--hide", &flags.hide),
+        no_network: flags.no_network,
+        no_requests: flags.no_requests,
+        wall_time: None,
+    };
+    if !less.is_nothing() {
+        profile::attenuate(profile, &less, &Source::flag("--hide, --read-only, --no-network, --no-requests"));
+    }
 }
 
 /// A profile without network writes an empty resolv.conf; with the host's network the host's own is meant.

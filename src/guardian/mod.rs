@@ -3,5 +3,6 @@
 //! Never runs a command, and never reads what the agent prints.
 #![forbid(unsafe_code)]
 
+pub mod agents;
 pub mod session;
 pub mod token;

@@ -79,6 +79,8 @@ pub struct Plan {
     pub layers: Vec<LayerPlan>,
     /// What is lost, when namespaces are missing and that is accepted.
     pub bare: Option<Bare>,
+    /// Runs above, nearest first, when an agent started this one.
+    pub chain: Vec<String>,
 }
 
 /// Why there is no plan.
@@ -131,7 +133,7 @@ pub fn build(
     if !refused.is_empty() {
         return Err(PlanError::Layers(refused));
     }
-    Ok(Plan { profile, view, command, environment, chdir, layers, bare })
+    Ok(Plan { profile, view, command, environment, chdir, layers, bare, chain: Vec::new() })
 }
 
 impl Plan {

@@ -79,8 +79,6 @@ pub fn start(role: Role) -> Result<Started, Errno> {
 /// # Errors
 /// As [`start`].
 pub fn start_within(role: Role, ruleset: Option<BorrowedFd<'_>>) -> Result<Started, Errno> {
-    let (ours, theirs) = socket::message_pair()?;
-    let text = |text: String| CString::new(text).map_err(|_| Errno::EINVAL);
     let name = role.name();
     let argv = vec![text(format!("aisandbox-{name}"))?, c"__role".to_owned(), text(name.to_owned())?];
     let mut environment = Vec::new();
@@ -89,10 +87,38 @@ pub fn start_within(role: Role, ruleset: Option<BorrowedFd<'_>>) -> Result<Start
             environment.push(text(format!("{variable}={value}"))?);
         }
     }
+    let (pid, pidfd, socket) = again(argv, environment, ruleset)?;
+    Ok(Started { role, pid, pidfd, socket })
+}
+
+/// Starts the launcher of an agent that an agent asked for: this program with the hidden command `__agent`, and the
+/// environment that we have. What it shall do comes by its socket.
+/// # Errors
+/// The errno of what failed; nothing is left behind.
+pub fn start_launcher() -> Result<(Pid, OwnedFd, OwnedFd), Errno> {
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let bytes = [name.as_encoded_bytes(), b"=", value.as_encoded_bytes()].concat();
+        environment.push(CString::new(bytes).map_err(|_| Errno::EINVAL)?);
+    }
+    again(vec![c"aisandbox".to_owned(), c"__agent".to_owned()], environment, None)
+}
+
+fn text(text: String) -> Result<CString, Errno> {
+    CString::new(text).map_err(|_| Errno::EINVAL)
+}
+
+/// This program again: its pid, its descriptor, our end of its socket.
+fn again(
+    argv: Vec<CString>,
+    environment: Vec<CString>,
+    ruleset: Option<BorrowedFd<'_>>,
+) -> Result<(Pid, OwnedFd, OwnedFd), Errno> {
+    let (ours, theirs) = socket::message_pair()?;
     let program = spawn::own_program()?;
     let (argv, envp) = (ExecStrings::new(argv), ExecStrings::new(environment));
     let (pid, pidfd) = spawn::start(program.as_fd(), &argv, &envp, theirs.as_fd(), ruleset)?;
-    Ok(Started { role, pid, pidfd, socket: ours })
+    Ok((pid, pidfd, ours))
 }
 
 #[cfg(test)]

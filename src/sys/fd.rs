@@ -145,6 +145,19 @@ pub fn copy_of(raw: RawFd) -> Sys<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// A pipe, close-on-exec: the end to read and the end to write.
+/// # Errors
+/// `EMFILE`.
+pub fn pipe() -> Sys<(OwnedFd, OwnedFd)> {
+    let mut pair: [RawFd; 2] = [-1; 2];
+    // SAFETY: room for the two descriptors the call writes.
+    checked_int(unsafe { libc::pipe2(pair.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    // SAFETY: the kernel just made it for us.
+    let reading = unsafe { OwnedFd::from_raw_fd(pair[0]) };
+    // SAFETY: the same for the other end.
+    Ok((reading, unsafe { OwnedFd::from_raw_fd(pair[1]) }))
+}
+
 /// Reads once; 0 is the end.
 /// # Errors
 /// As read(2); `EINTR` is retried.

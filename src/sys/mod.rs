@@ -21,6 +21,7 @@ pub mod peer;
 pub mod probe;
 pub mod process;
 pub mod random;
+pub mod sealed;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;

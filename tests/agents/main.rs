@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod launcher;
 mod mcp;
 mod request;
 mod stand_in;

@@ -1,6 +1,7 @@
-//! Commands for use inside a sandbox.
+//! Commands for use inside a sandbox, and flags that only take away.
 
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// `request …`
 #[derive(Debug, Subcommand)]
@@ -62,4 +63,21 @@ pub struct ReadWish {
     /// When it is granted, print what the file holds
     #[arg(long, conflicts_with = "json")]
     pub print: bool,
+}
+
+/// What is taken away; the flags that `exec` knows inside a sandbox too.
+#[derive(Debug, Default, Args)]
+pub struct Less {
+    /// Let nothing at or below a path be changed
+    #[arg(long, value_name = "PATH")]
+    pub read_only: Vec<PathBuf>,
+    /// Let a path, with all below it, not be there
+    #[arg(long, value_name = "PATH")]
+    pub hide: Vec<PathBuf>,
+    /// No network, not even a loopback
+    #[arg(long)]
+    pub no_network: bool,
+    /// Let nobody be asked for more
+    #[arg(long)]
+    pub no_requests: bool,
 }

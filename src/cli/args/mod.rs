@@ -9,10 +9,10 @@ mod read;
 mod sandbox;
 
 pub use broker::{Broker, Token};
-pub use inside::{ReadWish, Request, Wish};
+pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use read::{Audit, Profile};
-pub use sandbox::{Exec, Explain, Net, Shape, Why};
+pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -87,6 +87,9 @@ pub enum Command {
         /// Its name
         role: String,
     },
+    /// The launcher of an agent that an agent started; started by the Guardian alone
+    #[command(name = "__agent", hide = true)]
+    Agent,
 }
 
 /// Reads the command line. On a mistake, or for `--help` and `--version`, gives the exit code after printing.

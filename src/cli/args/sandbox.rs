@@ -1,7 +1,7 @@
 //! Arguments that shape a sandbox: `exec`, `explain`, `why`.
 
 use crate::profile::{Layer, NetworkMode};
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -77,6 +77,9 @@ pub struct Shape {
     /// Go on without this layer where the machine lacks it (recorded)
     #[arg(long, value_name = "LAYER")]
     pub allow_degraded: Vec<Layer>,
+    /// What is taken away.
+    #[command(flatten)]
+    pub less: super::Less,
 }
 
 /// `exec`.
@@ -183,4 +186,53 @@ impl ValueEnum for Layer {
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
         Some(clap::builder::PossibleValue::new(self.name()))
     }
+}
+
+/// The arguments of `exec` for a command that does not come from a command line.
+pub fn exec_of(command: Vec<OsString>, chdir: Option<PathBuf>) -> Option<Exec> {
+    let words = ["exec", "--quiet", "--no-pty", "--"].map(OsString::from);
+    let parsed = Alone::try_parse_from(words.into_iter().chain(command)).ok()?;
+    let mut exec = parsed.exec;
+    exec.shape.chdir = chdir;
+    Some(exec)
+}
+
+/// `exec` by itself.
+#[derive(Debug, Parser)]
+struct Alone {
+    #[command(flatten)]
+    exec: Exec,
+}
+
+/// The first flag that does more than take away; inside a sandbox there is none of those.
+pub fn beyond_less(exec: &Exec) -> Option<&'static str> {
+    let shape = &exec.shape;
+    let given = [
+        ("--profile", shape.profile != "cowork"),
+        ("--ro", !shape.ro.is_empty()),
+        ("--rw", !shape.rw.is_empty()),
+        ("--ro-bind", !shape.ro_bind.is_empty()),
+        ("--bind", !shape.bind.is_empty()),
+        ("--mask", !shape.mask.is_empty()),
+        ("--tmpfs", !shape.tmpfs.is_empty()),
+        ("--net", shape.net.is_some()),
+        ("--env", !shape.env.is_empty()),
+        ("--setenv", !shape.setenv.is_empty()),
+        ("--unset-env", !shape.unset_env.is_empty()),
+        ("--clear-env", shape.clear_env),
+        ("--memory", shape.memory.is_some()),
+        ("--pids", shape.pids.is_some()),
+        ("--cpu", shape.cpu.is_some()),
+        ("--open-files", shape.open_files.is_some()),
+        ("--file-size", shape.file_size.is_some()),
+        ("--hostname", shape.hostname.is_some()),
+        ("--seccomp", shape.seccomp.is_some()),
+        ("--require", !shape.require.is_empty()),
+        ("--allow-degraded", !shape.allow_degraded.is_empty()),
+        ("--explain", exec.explain),
+        ("--json-status-fd", exec.json_status_fd.is_some()),
+        ("--info-fd", exec.info_fd.is_some()),
+        ("--pass-fd", !exec.pass_fd.is_empty()),
+    ];
+    given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
 }

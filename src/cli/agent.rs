@@ -1,0 +1,114 @@
+//! `__agent`: becomes the launcher of an agent that an agent started: beside the run that asked, from its profile with less.
+//!
+//! Only a Guardian starts it, with a socket as descriptor 3 (`role::start_launcher`). It has the person's rights, as every
+//! launcher; no byte of an agent decides anything here but the command, its folder, and what is taken away. Never lets a
+//! run start whose plan is more than the one above, and ends when the Guardian's thread does.
+
+use super::args::{Exec, exec_of};
+use super::exec;
+use super::output::complain;
+use super::shape;
+use crate::base::RunId;
+use crate::plan::Plan;
+use crate::plan::outline::{exceeds, outline};
+use crate::profile::{self, Context, Layer, Profile};
+use crate::sys::{Errno, fd, process, sealed, socket, spawn};
+use crate::wire::agents::{FromLauncher, Handed, ToLauncher};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The most bytes that are handed over: a profile of thousands of entries, and the outline of its plan.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What a launcher was told, and its way to say that the agent goes.
+pub(super) struct Job {
+    /// The new run's id.
+    pub(super) run: RunId,
+    handed: Handed,
+    socket: OwnedFd,
+}
+
+/// Receives the job and runs it; gives the exit code.
+pub(super) fn run() -> u8 {
+    match receive().and_then(|job| Ok((job.as_arguments().ok_or(Errno::EINVAL)?, job))) {
+        Ok((exec, job)) => exec::run_job(&exec, &job),
+        Err(errno) => {
+            complain(
+                &format!("start an agent for an agent: {}", errno.desc()),
+                Some("this command is the Guardian's own; see aisandbox --help"),
+            );
+            125
+        }
+    }
+}
+
+fn receive() -> Result<Job, Errno> {
+    process::set_dumpable(false)?;
+    let socket = fd::adopt(spawn::SOCKET)?;
+    process::die_with_parent(libc::SIGKILL)?;
+    // No terminal of anybody: a question to a person goes by the other ways.
+    process::new_session()?;
+    let mut buffer = vec![0; 4096];
+    for number in 0..3 {
+        let (ToLauncher::Stream {}, Some(stream)) = next(&socket, &mut buffer)? else {
+            return Err(Errno::EPROTO);
+        };
+        fd::duplicate_onto(stream.as_fd(), number)?;
+    }
+    let (ToLauncher::Start {}, Some(file)) = next(&socket, &mut buffer)? else { return Err(Errno::EPROTO) };
+    let bytes = sealed::read(file.as_fd(), MOST_BYTES)?;
+    let handed: Handed = serde_json::from_slice(&bytes).map_err(|_| Errno::EPROTO)?;
+    let run = handed.run.parse().map_err(|_| Errno::EPROTO)?;
+    Ok(Job { run, handed, socket })
+}
+
+/// A Guardian that ended before we asked to end with it has closed its socket.
+fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<OwnedFd>), Errno> {
+    let (length, descriptor) = socket::receive(socket.as_fd(), buffer, true)?;
+    let message = crate::wire::codec::decode(buffer.get(..length).unwrap_or_default());
+    Ok((message.map_err(|_| Errno::EPROTO)?, descriptor))
+}
+
+impl Job {
+    /// The command line that says the same.
+    fn as_arguments(&self) -> Option<Exec> {
+        let command = self.handed.argv.iter().map(Into::into).collect();
+        exec_of(command, self.handed.chdir.as_ref().map(Into::into))
+    }
+
+    /// The profile that was handed over.
+    pub(super) fn profile(&self, context: &Context) -> Result<Profile, u8> {
+        let name =
+            format!("{} of run {}", self.handed.name, self.handed.chain.first().map_or("?", String::as_str));
+        let loaded = profile::load_str(&name, &self.handed.profile, context);
+        let mut profile = loaded.map_err(|errors| shape::report(&errors))?;
+        profile.name.clone_from(&self.handed.name);
+        let layer =
+            |name: &String| Layer::ALL.iter().find(|(_, known)| known == name).map(|(layer, _)| *layer);
+        profile.required = self.handed.require.iter().filter_map(layer).collect();
+        Ok(profile)
+    }
+
+    /// Refuses a plan that is more than the one above.
+    pub(super) fn hold_to(&self, plan: &mut Plan) -> Result<(), u8> {
+        let mut more = exceeds(&self.handed.parent, &outline(plan));
+        if plan.bare.is_some() {
+            more.push("there are no namespaces".into());
+        }
+        if let Some(first) = more.first() {
+            let message = format!("the agent would have more than the one that starts it: {first}");
+            complain(
+                &message,
+                Some("something changed on the host since that one was started; start it anew"),
+            );
+            return Err(125);
+        }
+        plan.chain.clone_from(&self.handed.chain);
+        Ok(())
+    }
+
+    /// Tells the Guardian that the agent goes. One that is gone takes us with it.
+    pub(super) fn started(&self) -> Result<(), u8> {
+        let message = crate::wire::codec::encode(&FromLauncher::Started {}).map_err(|_| 125u8)?;
+        socket::send(self.socket.as_fd(), &message, None, true).map_err(|_| 125u8)
+    }
+}

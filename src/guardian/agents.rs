@@ -1,0 +1,261 @@
+//! Agents that this run's agent started: each is a run of its own beside it, with a launcher that is our child.
+//!
+//! The profile that is handed over is the one of this run, narrowed here; its launcher compares the two plans once more.
+//! Never hands down what was granted while the run went on, and never lets an agent outlive this run, its channel or the
+//! Guardian's thread.
+
+use crate::base::{InnerPath, RunId, Source};
+use crate::profile::{Less, Profile, attenuate, descend, to_text};
+use crate::role;
+use crate::sys::process::{self, Ended, Pid};
+use crate::sys::{Errno, fd, sealed, socket};
+use crate::wire::agents::{FromLauncher, Handed, Outline, ToLauncher};
+use crate::wire::broker;
+use crate::wire::denial::Reason;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// How long a launcher has to say that the agent goes; it reads a profile, mounts and records.
+const MOST_START: Duration = Duration::from_secs(30);
+/// How long an agent that must end may take before its launcher is killed.
+const GRACE: Duration = Duration::from_secs(2);
+/// The most bytes of a launcher's words that a refusal repeats.
+const MOST_WORDS: usize = 1000;
+
+/// What this run can hand down.
+#[derive(Debug)]
+pub struct Above {
+    /// This run.
+    pub run: String,
+    /// Runs above it, nearest first.
+    pub chain: Vec<String>,
+    /// Its profile as it was planned, flags included.
+    pub profile: Profile,
+    /// What its plan gives.
+    pub outline: Outline,
+}
+
+/// Who waits for an agent: a call of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// The channel.
+    pub channel: u64,
+    /// The call.
+    pub call: u32,
+}
+
+/// Something happened to an agent.
+#[derive(Debug)]
+pub enum News {
+    /// It goes. The streams are its stdin (to write), stdout and stderr.
+    Started(Caller, RunId, Vec<OwnedFd>),
+    /// It did not start; why, for its caller.
+    Failed(Caller, String),
+    /// It ended, with the exit code of its launcher.
+    Ended(Caller, RunId, u8),
+}
+
+#[derive(Debug)]
+struct Agent {
+    run: RunId,
+    caller: Caller,
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// Until it has started.
+    starting: Option<Starting>,
+    /// When its launcher is killed (CLOCK_BOOTTIME).
+    kill_at: Option<Duration>,
+    /// It was told to end.
+    ending: bool,
+}
+
+#[derive(Debug)]
+struct Starting {
+    socket: OwnedFd,
+    streams: Vec<OwnedFd>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Agents {
+    above: Option<Above>,
+    running: Vec<Agent>,
+}
+
+impl Agents {
+    /// Those of a run; `None` where the run can hand nothing down.
+    pub fn new(above: Option<Above>) -> Self {
+        Self { above, running: Vec::new() }
+    }
+
+    /// Starts one. What becomes of it comes as [`News`]; gives its run's id, which is in no record yet.
+    /// # Errors
+    /// Why not.
+    pub fn start(
+        &mut self,
+        run: RunId,
+        caller: Caller,
+        (argv, chdir): (Vec<String>, Option<String>),
+        less: &broker::Less,
+        now: Duration,
+    ) -> Result<(), (Reason, String)> {
+        let not_here = || (Reason::Unavailable, "the profile lets no agent be started (`agents`)".to_owned());
+        let above = self.above.as_ref().ok_or_else(not_here)?;
+        let most = above.profile.agents.ok_or_else(not_here)?.most;
+        if u64::try_from(self.running.len()).unwrap_or(u64::MAX) >= most {
+            return Err((Reason::RateLimit, format!("{most} agents run already, and that is the most")));
+        }
+        let handed = above.hand_down(run, argv, chdir, less)?;
+        let failed = |errno: Errno| (Reason::Kernel, format!("start a launcher: {}", errno.desc()));
+        let (pid, pidfd, socket) = role::start_launcher().map_err(failed)?;
+        let mut agent =
+            Agent { run, caller, pid, pidfd, starting: None, kill_at: Some(now + MOST_START), ending: false };
+        match tell(&socket, &handed) {
+            Ok(streams) => agent.starting = Some(Starting { socket, streams }),
+            Err(errno) => {
+                agent.end(libc::SIGKILL);
+                process::wait_for(pid).map_err(failed)?;
+                return Err(failed(errno));
+            }
+        }
+        self.running.push(agent);
+        Ok(())
+    }
+
+    /// What to wait for: the number of each agent, and a descriptor that becomes readable.
+    pub fn descriptors(&self) -> impl Iterator<Item = (RunId, BorrowedFd<'_>)> {
+        self.running.iter().flat_map(|agent| {
+            let starting = agent.starting.as_ref().map(|starting| (agent.run, starting.socket.as_fd()));
+            starting.into_iter().chain([(agent.run, agent.pidfd.as_fd())])
+        })
+    }
+
+    /// When something is due without anything to read.
+    pub fn due(&self) -> Option<Duration> {
+        self.running.iter().filter_map(|agent| agent.kill_at).min()
+    }
+
+    /// Hears of an agent after its descriptor became readable, or when something is due.
+    pub fn hear(&mut self, now: Duration) -> Vec<News> {
+        let mut news = Vec::new();
+        let mut left = Vec::new();
+        for mut agent in std::mem::take(&mut self.running) {
+            if agent.kill_at.is_some_and(|at| at <= now) {
+                agent.end(libc::SIGKILL);
+                agent.kill_at = None;
+            }
+            news.extend(agent.started());
+            match agent.ended() {
+                Some(ended) => news.push(ended),
+                None => left.push(agent),
+            }
+        }
+        self.running = left;
+        news
+    }
+
+    /// Ends every agent of a channel that is gone, or all.
+    pub fn end_of(&mut self, channel: Option<u64>, now: Duration) {
+        let concerned = |agent: &&mut Agent| channel.is_none_or(|channel| agent.caller.channel == channel);
+        for agent in self.running.iter_mut().filter(concerned) {
+            agent.end(libc::SIGTERM);
+            agent.ending = true;
+            let at = now + GRACE;
+            agent.kill_at = Some(agent.kill_at.map_or(at, |due| due.min(at)));
+        }
+    }
+}
+
+impl Above {
+    /// What an agent's launcher is told.
+    fn hand_down(
+        &self,
+        run: RunId,
+        argv: Vec<String>,
+        chdir: Option<String>,
+        less: &broker::Less,
+    ) -> Result<Handed, (Reason, String)> {
+        let places = |paths: &[String]| paths.iter().map(InnerPath::new).collect::<Result<Vec<_>, _>>();
+        let wrong = |why: crate::base::PathError| (Reason::Protocol, format!("a place {why}"));
+        let less = Less {
+            read_only: places(&less.read_only).map_err(wrong)?,
+            hidden: places(&less.hidden).map_err(wrong)?,
+            no_network: less.no_network,
+            no_requests: less.no_requests,
+            wall_time: less.seconds.map(Duration::from_secs),
+        };
+        let mut profile = self.profile.clone();
+        descend(&mut profile);
+        attenuate(&mut profile, &less, &Source::built_in("taken away for an agent that was started"));
+        Ok(Handed {
+            run: run.to_string(),
+            chain: [self.run.clone()].into_iter().chain(self.chain.iter().cloned()).collect(),
+            name: profile.name.clone(),
+            profile: to_text(&profile),
+            require: profile.required.iter().map(|layer| layer.name().to_owned()).collect(),
+            argv,
+            chdir,
+            parent: self.outline.clone(),
+        })
+    }
+}
+
+/// Gives a launcher its streams and its job; what is left are our ends.
+fn tell(socket: &OwnedFd, handed: &Handed) -> Result<Vec<OwnedFd>, Errno> {
+    let (its_input, input) = fd::pipe()?;
+    let (output, its_output) = fd::pipe()?;
+    let (error, its_error) = fd::pipe()?;
+    let message = |message: &ToLauncher| serde_json::to_vec(message).map_err(|_| Errno::EINVAL);
+    for stream in [&its_input, &its_output, &its_error] {
+        socket::send(socket.as_fd(), &message(&ToLauncher::Stream {})?, Some(stream.as_fd()), false)?;
+    }
+    let bytes = serde_json::to_vec(handed).map_err(|_| Errno::EINVAL)?;
+    let file = sealed::make(c"aisandbox-agent", &bytes)?;
+    socket::send(socket.as_fd(), &message(&ToLauncher::Start {})?, Some(file.as_fd()), false)?;
+    Ok(vec![input, output, error])
+}
+
+impl Agent {
+    /// Asks its launcher to end, or ends it. The kernel ends the sandbox with it.
+    fn end(&self, signal: i32) {
+        if let Err(errno) = process::signal_pidfd(self.pidfd.as_fd(), signal) {
+            tracing::debug!("end agent {}: {errno}", self.run);
+        }
+    }
+
+    fn started(&mut self) -> Option<News> {
+        let starting = self.starting.as_ref()?;
+        let mut buffer = [0; 256];
+        let (length, _) = socket::receive(starting.socket.as_fd(), &mut buffer, false).ok()?;
+        let said = crate::wire::codec::decode(buffer.get(..length)?);
+        let Ok(FromLauncher::Started {}) = said else { return None };
+        self.kill_at = self.kill_at.filter(|_| self.ending);
+        let streams = self.starting.take()?.streams;
+        Some(News::Started(self.caller, self.run, streams))
+    }
+
+    /// Whether it has ended; it is reaped then.
+    fn ended(&mut self) -> Option<News> {
+        let mut waits = [crate::sys::signal::wants_reading(Some(self.pidfd.as_fd()))];
+        crate::sys::signal::poll(&mut waits, 0).ok().filter(|ready| *ready > 0)?;
+        let code = match process::wait_for(self.pid) {
+            Ok(Ended::Exited(code)) => u8::try_from(code).unwrap_or(125),
+            Ok(Ended::Signaled(signal)) => u8::try_from(128 + signal).unwrap_or(255),
+            Ok(Ended::Stopped(_)) | Err(_) => 125,
+        };
+        Some(match self.starting.take() {
+            Some(starting) => News::Failed(self.caller, words(&starting)),
+            None => News::Ended(self.caller, self.run, code),
+        })
+    }
+}
+
+/// What a launcher that started nothing has said. No agent had its stderr yet, so the words are ours.
+fn words(starting: &Starting) -> String {
+    let mut buffer = [0; MOST_WORDS];
+    let stderr = starting.streams.get(2).filter(|stream| fd::set_nonblocking(stream.as_fd()).is_ok());
+    let length = stderr.and_then(|stream| fd::read(stream.as_fd(), &mut buffer).ok()).unwrap_or(0);
+    let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).replace('\n', "; ");
+    let text = text.trim_end_matches("; ").to_owned();
+    if text.is_empty() { "its launcher ended without a word".into() } else { text }
+}

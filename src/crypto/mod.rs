@@ -4,11 +4,15 @@
 //! [`Secret`] lies in locked memory and shows nothing of itself.
 #![forbid(unsafe_code)]
 
+mod base64;
 mod digest;
 mod provider;
+mod public;
 mod secret;
 
+pub use base64::base64url;
 pub use digest::{Digest, NotADigest, sha256, sha256_file};
 pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};
 pub use provider::{check_mac, check_signature, mac, public_key, sign};
+pub use public::PublicKey;
 pub use secret::{SECRET_BYTES, Secret};

@@ -1,4 +1,4 @@
-//! The one file that names `ring`: SHA-256, HMAC-SHA256, HKDF-SHA256, Ed25519.
+//! The one file that names `ring`: SHA-256, HMAC-SHA256, HKDF-SHA256, Ed25519; ECDSA and RSA to check others' signatures.
 //!
 //! Never keeps a key: each call makes what it needs from a [`Secret`] and lets go of it.
 
@@ -6,7 +6,9 @@ use super::secret::Secret;
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac::{self, HMAC_SHA256};
-use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+};
 use std::fmt;
 
 /// Bytes of a code by HMAC-SHA256.
@@ -97,6 +99,16 @@ fn pair(seed: &Secret) -> Result<Ed25519KeyPair, Forged> {
 /// [`Forged`].
 pub fn check_signature(public: &[u8; PUBLIC_BYTES], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
     UnparsedPublicKey::new(&ED25519, public).verify(message, signature).map_err(|_| Forged)
+}
+
+/// Checks a signature by P-256 with SHA-256 in the form of RFC 7518: two numbers of 32 bytes.
+pub(super) fn check_ecdsa(point: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).map_err(|_| Forged)
+}
+
+/// Checks an RSA signature (PKCS #1 v1.5, SHA-256, 2048 to 8192 bits) by an RSAPublicKey.
+pub(super) fn check_rsa(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), Forged> {
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(message, signature).map_err(|_| Forged)
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {

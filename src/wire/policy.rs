@@ -83,12 +83,17 @@ pub struct Decision {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ToPolicy {
-    /// A bundle as one file, administrator first, then user, then project. The message carries its descriptor.
+    /// A bundle as one file, which the message's descriptor names. One of the same level and name replaces the earlier;
+    /// when it cannot be used, the earlier stays.
     Load {
         /// `administrator`, `user` or `project`.
         level: String,
         /// Its path, for messages.
         name: String,
+        /// A bundle without a signature is refused.
+        signed: bool,
+        /// Keys a signature may be by.
+        keys: Vec<VerifyKey>,
     },
     /// Decide. Answers come in any order.
     Decide {
@@ -97,6 +102,16 @@ pub enum ToPolicy {
         /// The question.
         input: Box<Input>,
     },
+}
+
+/// A key that signatures of bundles are checked by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyKey {
+    /// How a signature names it.
+    pub id: String,
+    /// A public key in PEM. Its kind says the algorithm.
+    pub pem: String,
 }
 
 /// Role to Guardian.

@@ -12,6 +12,7 @@ pub mod guardian;
 pub mod host;
 pub mod launch;
 pub mod plan;
+pub mod policy;
 pub mod profile;
 pub mod role;
 pub mod sys;

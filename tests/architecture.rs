@@ -17,6 +17,9 @@ const HEAVY: &[(&str, &str)] = &[
     ("landlock", "src/launch/ruleset.rs"),
     ("procfs", "src/host/mounts.rs"),
     ("tracing_subscriber", "src/cli/trace.rs"),
+    ("regorus", "src/policy/engine.rs"),
+    ("flate2", "src/policy/archive.rs"),
+    ("tar", "src/policy/archive.rs"),
 ];
 
 /// Names that say nothing about what is inside.

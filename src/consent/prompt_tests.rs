@@ -1,7 +1,7 @@
 //! The prompt, key by key and size by size.
 
-use super::super::text::tests::question;
 use super::*;
+use crate::consent::text::tests::question;
 use proptest::prelude::*;
 
 const START: Duration = Duration::from_secs(100);

@@ -33,12 +33,14 @@ pub(crate) fn run(socket: i32, script: &str) -> u8 {
         chdir: None,
         here: inner(&here),
         home: inner(&context.home),
+        hidden: Vec::new(),
     };
     let abilities = Abilities {
         landlock_abi: facts.landlock.abi,
         seccomp: true,
         listener: facts.seccomp.user_notif,
         cgroup: false,
+        ask_mounts: false,
         namespaces: true,
     };
     let plan = build(profile, &wish, abilities, &HostTree).unwrap();

@@ -166,3 +166,45 @@ fn an_option_may_be_missing_and_what_is_in_it_is_strict() {
     assert_eq!(decode::<Outer>(b"{}"), Ok(Outer { inner: None }));
     assert!(decode::<Outer>(br#"{"inner":["read",{"device":{"name":"x"}}]}"#).is_err());
 }
+
+#[test]
+fn ten_thousand_mutations_of_messages_do_no_harm_and_what_is_taken_comes_back() {
+    let calls = [
+        call(
+            r#"{"request":{"actions":["read"],"resource":{"host":{"host":"a","port":443}},"why":"\\u00e9"}}"#,
+        ),
+        call(
+            r#"{"spawn":{"argv":["a"],"chdir":null,"less":{"read_only":[],"hidden":["/a"],"no_network":true,"no_requests":false,"seconds":60}}}"#,
+        ),
+        call(
+            r#"{"attenuate":{"allowed":[{"action":"read","resource":{"file":{"path":"/x"}}}],"seconds":60}}"#,
+        ),
+    ];
+    let pieces: [&[u8]; 12] =
+        [b"{", b"}", b"[", b"]", b",", b":", b"\"", b"null", b"0", b"\\ud800", b"\xff", b"{\"read\":null}"];
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    let mut taken = 0;
+    for turn in 0..10_000 {
+        let mut bytes = calls[turn % calls.len()].clone().into_bytes();
+        for _ in 0..=random(3) {
+            let (at, other) = (random(bytes.len()), random(bytes.len()));
+            match random(4) {
+                0 => bytes[at] = u8::try_from(random(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                2 => drop(bytes.splice(at..at, pieces[random(pieces.len())].iter().copied())),
+                _ => bytes.swap(at, other),
+            }
+        }
+        if let Ok(message) = decode::<Call>(&bytes) {
+            taken += 1;
+            assert_eq!(decode(&encode(&message).unwrap()), Ok(message), "{}", bytes.escape_ascii());
+        }
+    }
+    assert!((100..9_000).contains(&taken), "{taken} were taken: some changes are harmless, most are not");
+}

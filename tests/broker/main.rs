@@ -8,11 +8,12 @@ use aisandbox::cli::broker::{Broker, BrokerError, Heard};
 use aisandbox::sys::socket;
 use aisandbox::wire::broker::{Event, Op, Outcome};
 use aisandbox::wire::denial::Reason;
+use aisandbox::wire::frame::MOST_FRAME;
 use aisandbox::wire::limit::{MOST_CALLS, MOST_CHANNELS};
 use aisandbox::wire::subject::{Action, Resource};
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 fn door() -> (OwnedFd, std::thread::JoinHandle<stand_in::Seen>) {
     let (guardian, agent) = socket::message_pair().unwrap();
@@ -145,4 +146,47 @@ fn an_event_is_heard_and_followed() {
     broker.send(request("/granted/b")).unwrap();
     let heard: Vec<Heard> = (0..3).map(|_| broker.hear().unwrap()).collect();
     assert!(matches!(&heard[1], Heard::Event(Event::Rotated { epoch: 1, .. })), "{heard:?}");
+}
+
+#[test]
+fn a_datagram_that_does_not_fit_ends_its_channel() {
+    let (agent, guardian) = door();
+    let mut broker = Broker::by_door(agent.as_fd()).unwrap();
+    assert_eq!(call(&mut broker, Op::Ping {}), Outcome::Done {});
+    let (_, mut frame) = broker.end().call(Op::Ping {}).unwrap();
+    frame.resize(MOST_FRAME + 2, 0);
+    // The kernel cuts it to what fits, and says so apart: what is left must not be looked at.
+    socket::send(broker.descriptor(), &frame, None, true).unwrap();
+    assert!(matches!(broker.hear(), Err(BrokerError::Ended)));
+    drop((broker, agent));
+    let seen = guardian.join().unwrap();
+    assert_eq!((seen.calls, seen.malformed), (1, 1));
+}
+
+#[test]
+fn a_pushed_descriptor_ends_its_channel_and_stays_with_nobody() {
+    let (agent, guardian) = door();
+    let mut broker = Broker::by_door(agent.as_fd()).unwrap();
+    let (mut read, write) = std::io::pipe().unwrap();
+    let (_, frame) = broker.end().call(Op::Ping {}).unwrap();
+    socket::send(broker.descriptor(), &frame, Some(write.as_fd()), true).unwrap();
+    drop(write);
+    assert!(matches!(broker.hear(), Err(BrokerError::Ended)));
+    assert_eq!(read.read(&mut [0; 1]).unwrap(), 0, "no writer is left");
+    drop((broker, agent));
+    assert_eq!(guardian.join().unwrap().malformed, 1);
+}
+
+/// Trap: who made a pair of sockets is who SO_PEERCRED names, whoever writes. It proves nothing about an agent.
+#[test]
+fn the_credentials_of_a_socket_pair_are_those_of_its_maker() {
+    let (ours, theirs) = socket::message_pair().unwrap();
+    aisandbox::sys::fd::mark_close_on_exec(theirs.as_raw_fd(), false).unwrap();
+    let script = format!("printf x >&{}", theirs.as_raw_fd());
+    let mut child = std::process::Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    assert!(child.wait().unwrap().success());
+    let (length, _) = socket::receive(ours.as_fd(), &mut [0; 8], true).unwrap();
+    let named = aisandbox::sys::local::credentials(ours.as_fd()).unwrap().pid;
+    assert_eq!((length, named), (1, std::process::id() as i32));
+    assert_ne!(named, child.id() as i32);
 }

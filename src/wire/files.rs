@@ -14,7 +14,8 @@ pub enum ToFiles {
         entry: u16,
         /// The place is a folder (otherwise a file).
         folder: bool,
-        /// The owner of what is shown, as the sandbox numbers it.
+        /// The owner of what is shown, as the mount's user namespace numbers it. That is the outer one, which has one
+        /// user and one group, both 0; any other number is EOVERFLOW for every look at it.
         uid: u32,
         /// The group.
         gid: u32,

@@ -31,18 +31,7 @@ pub(crate) struct Mounts {
 impl Mounts {
     fn start() -> Self {
         let (ours, theirs) = socket::message_pair().unwrap();
-        let mut command = Command::new(binary());
-        command.args(["__role", "mounts"]).stdin(Stdio::null()).stdout(Stdio::null());
-        let number = theirs.as_raw_fd();
-        let hand_over = move || {
-            // SAFETY: two integers; the child is about to exec, so what 3 was before has no owner left.
-            nix::errno::Errno::result(unsafe { libc::dup2(number, 3) })?;
-            Ok(())
-        };
-        // SAFETY: the closure makes one system call; it takes no lock and does not allocate.
-        unsafe { command.pre_exec(hand_over) };
-        let role = command.spawn().unwrap();
-        Self { role, socket: ours }
+        Self { role: role("mounts", &theirs, None), socket: ours }
     }
 
     /// Says one thing, and gives the answer.
@@ -68,6 +57,26 @@ impl Drop for Mounts {
         drop(self.role.kill());
         drop(self.role.wait());
     }
+}
+
+/// Starts a role of the binary under test, with its socket and perhaps a ruleset.
+pub(crate) fn role(name: &str, socket: &OwnedFd, ruleset: Option<&OwnedFd>) -> Child {
+    let mut command = Command::new(binary());
+    command.args(["__role", name]).stdin(Stdio::null()).stdout(Stdio::null());
+    // Above the numbers that are about to be filled.
+    let above = |fd: &OwnedFd| aisandbox::sys::fd::duplicate_above(fd.as_fd(), 8).unwrap();
+    let given = [(3, Some(socket)), (4, ruleset)].map(|(number, fd)| (number, fd.map(above)));
+    let hand_over = move || {
+        for (number, fd) in &given {
+            let Some(fd) = fd else { continue };
+            // SAFETY: two integers; the child is about to exec, so what `number` was before has no owner left.
+            nix::errno::Errno::result(unsafe { libc::dup2(fd.as_raw_fd(), *number) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.
+    unsafe { command.pre_exec(hand_over) };
+    command.spawn().unwrap()
 }
 
 /// What it was done.

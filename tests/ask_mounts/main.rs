@@ -5,6 +5,7 @@
 
 mod fuse;
 mod guardian;
+mod real;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -40,6 +41,10 @@ const CASES: &[Case] = &[
     ("while a creating call waits for an answer, others are done and init reaps", init_never_waits),
     ("a creating call that was refused is EACCES", a_creating_call_is_refused),
     ("an open that may create asks on a file too", a_file_is_refused_to_a_creating_open),
+    ("many askers wait for one answer of role files", real::many_askers_wait_for_one_answer),
+    ("a served file can only grow, under Landlock and a filter", real::a_served_file_can_only_grow),
+    ("names are made in a served folder, through a worker of init", real::names_are_made_in_a_served_folder),
+    ("role files killed is an error and no hang", real::a_killed_role_is_an_error),
     ("a protected name stays protected for calls that a worker has walked", a_worker_loses_no_protection),
 ];
 

@@ -5,6 +5,7 @@
 //! a real-time priority (`chrt -f 1`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod mounts;
 mod request;
 mod timing;
 mod token;
@@ -12,10 +13,16 @@ mod token;
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 2] = [("token", token::run), ("request", request::run)];
+const PARTS: &[Part] = &[("token", token::run), ("request", request::run), ("mounts", mounts::run)];
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [inside, plain, asked] = words.as_slice()
+        && inside == "--inside"
+    {
+        return mounts::inside(plain, asked);
+    }
+    let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for word in &words {
         assert!(PARTS.iter().any(|(name, _)| name == word), "no part {word}");
     }

@@ -15,7 +15,7 @@ pub enum ToFiles {
         /// The place is a folder (otherwise a file).
         folder: bool,
         /// The owner of what is shown, as the mount's user namespace numbers it. That is the outer one, which has one
-        /// user and one group, both 0; any other number is EOVERFLOW for every look at it.
+        /// user and one group, both 0; a file of any other number cannot be changed (EACCES, EOVERFLOW).
         uid: u32,
         /// The group.
         gid: u32,

@@ -159,18 +159,21 @@ fn runs_to_its_end(folder: &Folder, how: How) {
 /// A view with one of everything, so that each act of the child is done.
 const PROFILE: &str = "version: 1
 extends: [cowork]
-allow_degraded: [namespaces]
+allow_degraded: [namespaces, ask-mounts]
 filesystem:
   - { path: /data, access: file, content: some }
   - { path: $PWD/secret, access: mask }
   - { path: $PWD/secrets, access: mask }
+  - { path: $PWD/asked, access: ask, actions: [read] }
+  - { path: $PWD/asked.txt, access: ask, actions: [append] }
   - { path: /link, access: symlink, target: /data }
   - { path: /made, access: dir }
 ";
 
 fn launched(folder: &Folder, argv: &[&str], how: How) -> Outcome {
     let facts = Facts::for_launch();
-    let plan = plan(folder, argv, &facts, how.namespaces);
+    let plan = plan(folder, argv, &facts, how);
+    assert_eq!(plan.view.asks.len(), 2);
     assert!(!plan.view.missing.is_empty(), "the guard has something to guard");
     let filter = find_filter(&plan.profile.seccomp).unwrap();
     let planted = folder.0.parent().unwrap().join(format!("planted-{}", std::process::id()));
@@ -204,9 +207,11 @@ fn launched(folder: &Folder, argv: &[&str], how: How) -> Outcome {
     outcome
 }
 
-fn plan(folder: &Folder, argv: &[&str], facts: &Facts, namespaces: bool) -> Plan {
+fn plan(folder: &Folder, argv: &[&str], facts: &Facts, how: How) -> Plan {
     std::fs::write(folder.0.join("secret"), "").unwrap();
     std::fs::create_dir(folder.0.join("secrets")).unwrap();
+    std::fs::create_dir(folder.0.join("asked")).unwrap();
+    std::fs::write(folder.0.join("asked.txt"), "").unwrap();
     let context = Context {
         home: PathBuf::from("/home/nobody-here"),
         pwd: folder.0.clone(),
@@ -230,8 +235,8 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, namespaces: bool) -> Plan
         seccomp: true,
         listener: facts.seccomp.user_notif,
         cgroup: false,
-        ask_mounts: false,
-        namespaces,
+        ask_mounts: how.mount_api,
+        namespaces: how.namespaces,
     };
     build(profile, &wish, abilities, &HostTree).unwrap()
 }

@@ -174,11 +174,16 @@ pub fn probe_user_namespace() -> Result<(), UsernsRefusal> {
 }
 
 /// Maps one user and one group to themselves (user_namespaces(7)). For a child in a namespace of its own.
-pub(super) fn map_ids((uid, gid): (u32, u32)) -> Sys<()> {
+pub(super) fn map_ids(ids: (u32, u32)) -> Sys<()> {
+    map_ids_to(ids, ids)
+}
+
+/// Maps one user and one group to these numbers inside.
+pub(super) fn map_ids_to((uid, gid): (u32, u32), (inner_uid, inner_gid): (u32, u32)) -> Sys<()> {
     let write = |path: &str, text: String| std::fs::write(path, text).map_err(|error| errno_of(&error));
     write("/proc/self/setgroups", "deny".to_owned())?;
-    write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
-    write("/proc/self/gid_map", format!("{gid} {gid} 1"))
+    write("/proc/self/uid_map", format!("{inner_uid} {uid} 1"))?;
+    write("/proc/self/gid_map", format!("{inner_gid} {gid} 1"))
 }
 
 pub(super) fn errno_of(error: &std::io::Error) -> Errno {

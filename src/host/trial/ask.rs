@@ -3,7 +3,7 @@
 //! Never mounts anything outside its child's own mount namespace. Nobody serves the mount: it goes with the child.
 
 use super::{State, Verdict, told};
-use crate::host::userns::map_ids;
+use crate::host::userns::map_ids_to;
 use crate::sys::probe::{self, StepFailure, Trial};
 use crate::sys::{Errno, Sys, file, mount};
 use std::os::fd::AsFd;
@@ -46,7 +46,7 @@ fn tried() -> Sys<Trial> {
 
 fn mount_and_ask(ids: (u32, u32)) -> Result<(), StepFailure> {
     let at = |step: u8| move |errno: Errno| (step, errno);
-    map_ids(ids).map_err(at(1))?;
+    map_ids_to(ids, (0, 0)).map_err(at(1))?; // as a launch does, and FUSE wants the mount's owner mapped
     let root = file::open(c"/", libc::O_PATH | libc::O_DIRECTORY).map_err(at(2))?;
     mount::make_private(root.as_fd()).map_err(at(2))?;
     let tmpfs = || mount::new_filesystem(c"tmpfs", &[], 0);

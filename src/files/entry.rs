@@ -65,7 +65,7 @@ enum Stage {
     Untouched,
     Asking { touch: u64, since: BootInstant, waiting: Vec<Waiting>, granted: Option<Arc<Served>> },
     Refused { since: BootInstant, life: Duration },
-    Served(Arc<Served>),
+    Served { served: Arc<Served>, beside: bool },
 }
 
 struct Waiting {
@@ -87,12 +87,16 @@ impl Entry {
     pub(super) fn call(&self, caller: Caller, call: Call, reply: Reply) {
         let mut state = self.state();
         let served = match &state.stage {
-            Stage::Served(served) => Some(Arc::clone(served)),
+            Stage::Served { served, beside } => Some((Arc::clone(served), *beside)),
             _ => None,
         };
-        if let Some(served) = served {
+        if let Some((served, beside)) = served {
             drop(state);
-            return reply(served.call(caller, &call));
+            return reply(if beside {
+                served.call_beside(caller, &call)
+            } else {
+                served.call(caller, &call)
+            });
         }
         if let Some(answer) = self.unasked(&mut state, caller, &call) {
             drop(state);
@@ -152,13 +156,16 @@ impl Entry {
             (Verdict::Deny { for_ms }, _) => {
                 Stage::Refused { since: BootInstant::now(), life: Duration::from_millis(for_ms) }
             }
-            (_, Some(served)) => Stage::Served(Arc::clone(served)),
+            (verdict, Some(served)) => {
+                Stage::Served { served: Arc::clone(served), beside: matches!(verdict, Verdict::Retry {}) }
+            }
             (_, None) => Stage::Untouched,
         };
         drop(state);
         match (verdict, granted) {
-            (Verdict::Serve {}, Some(served)) => answer_from(served, waiting),
-            (Verdict::Retry {}, _) => answer_all(waiting, Errno::ESTALE),
+            (Verdict::Serve {}, Some(served)) => answer_from(served, waiting, Served::call),
+            (Verdict::Retry {}, Some(served)) => answer_from(served, waiting, Served::call_beside),
+            (Verdict::Retry {}, None) => answer_all(waiting, Errno::ESTALE),
             _ if refused => answer_all(waiting, Errno::EACCES),
             _ => answer_all(waiting, Errno::EIO),
         }
@@ -171,7 +178,8 @@ impl Entry {
         let mut state = self.state();
         match &mut state.stage {
             Stage::Asking { granted, .. } => *granted = Some(served),
-            stage => *stage = Stage::Served(served),
+            // Not asked for by a touch: where the real thing is mounted, only older handles come here.
+            stage => *stage = Stage::Served { served, beside: self.place.serve.is_none() },
         }
     }
 
@@ -179,7 +187,7 @@ impl Entry {
     pub(super) fn withdraw(&self) -> Vec<u64> {
         let mut state = self.state();
         match &mut state.stage {
-            Stage::Served(served) => {
+            Stage::Served { served, .. } => {
                 let served = Arc::clone(served);
                 state.stage = Stage::Untouched;
                 drop(state);
@@ -204,7 +212,7 @@ impl Entry {
         drop(state);
         match stage {
             Stage::Asking { waiting, .. } => answer_all(waiting, Errno::EIO),
-            Stage::Served(served) => drop(served.end()),
+            Stage::Served { served, .. } => drop(served.end()),
             Stage::Untouched | Stage::Refused { .. } => {}
         }
     }
@@ -244,7 +252,7 @@ impl Entry {
     /// What serves it now, for calls on what is open.
     pub(super) fn served(&self) -> Option<Arc<Served>> {
         match &self.state().stage {
-            Stage::Served(served) => Some(Arc::clone(served)),
+            Stage::Served { served, .. } => Some(Arc::clone(served)),
             _ => None,
         }
     }
@@ -284,10 +292,10 @@ fn answer_all(waiting: Vec<Waiting>, errno: Errno) {
 }
 
 /// On a thread of its own: the one that hears the Guardian never waits for a disk.
-fn answer_from(served: Arc<Served>, waiting: Vec<Waiting>) {
+fn answer_from(served: Arc<Served>, waiting: Vec<Waiting>, by: fn(&Served, Caller, &Call) -> Answer) {
     std::thread::spawn(move || {
         for one in waiting {
-            (one.reply)(served.call(one.caller, &one.call));
+            (one.reply)(by(&served, one.caller, &one.call));
         }
     });
 }

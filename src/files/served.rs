@@ -26,6 +26,8 @@ const MOST_LISTED: usize = 1 << 18;
 const MOST_OPEN: usize = 4096;
 /// The most files whose shown length is remembered.
 const MOST_LENGTHS: usize = 1 << 16;
+/// The most callers that are remembered as sent to walk again.
+const MOST_SENT: usize = 4096;
 /// Who owns what is not the person's own (the kernel's overflow id).
 const OTHER: u32 = 65534;
 
@@ -50,6 +52,8 @@ pub(super) struct Served {
     numbers: Arc<AtomicU64>,
     held: Mutex<HashMap<u64, Weak<Held>>>,
     lengths: Mutex<HashMap<Identity, u64>>,
+    /// Callers that were sent to walk again, with the node they came by.
+    sent: Mutex<BTreeSet<(u32, u64)>>,
     ended: AtomicBool,
 }
 
@@ -73,8 +77,26 @@ impl Served {
             numbers,
             held: Mutex::default(),
             lengths: Mutex::default(),
+            sent: Mutex::default(),
             ended: AtomicBool::new(false),
         }
+    }
+
+    /// A call where the real thing stands in this place by now. A lookup gets the truth: mkdir(2) and its relatives do
+    /// not walk again when it fails, but they do when making the name fails. Everything else is ESTALE, and the kernel
+    /// walks again to the real thing. Who comes back holds a handle from before, and is served here.
+    pub(super) fn call_beside(&self, caller: Caller, call: &Call) -> Answer {
+        let mut sent = self.lock(&self.sent);
+        let key = (caller.pid, call.node());
+        if !matches!(call, Call::Lookup { .. }) && !sent.remove(&key) {
+            if sent.len() >= MOST_SENT {
+                sent.clear();
+            }
+            sent.insert(key);
+            return Answer::Fail(Errno::ESTALE);
+        }
+        drop(sent);
+        self.call(caller, call)
     }
 
     /// A call on a name or node.

@@ -14,8 +14,7 @@ pub enum ToFiles {
         entry: u16,
         /// The place is a folder (otherwise a file).
         folder: bool,
-        /// The owner of what is shown, as the mount's user namespace numbers it. That is the outer one, which has one
-        /// user and one group, both 0; a file of any other number cannot be changed (EACCES, EOVERFLOW).
+        /// The owner of what is shown, as the user namespace of the mount numbers it: the person is 0 there.
         uid: u32,
         /// The group.
         gid: u32,
@@ -29,7 +28,9 @@ pub enum ToFiles {
         /// What becomes of it.
         verdict: Verdict,
     },
-    /// From here on serve the object behind this entry. The message carries the object's descriptor (O_PATH).
+    /// From here on serve the object behind this entry. The message carries the object's descriptor (O_PATH). Comes
+    /// before its `Decided`, and before `Retry` too: then it serves who cannot walk again, such as mkdir(2) and handles
+    /// from before.
     Grant {
         /// Which entry.
         entry: u16,

@@ -5,5 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cost;
 mod place;
+mod served;
 mod touch;

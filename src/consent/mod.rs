@@ -9,5 +9,5 @@ pub mod prompt;
 pub mod text;
 mod words;
 
-pub use plain::plain;
+pub use plain::{columns, plain};
 pub use words::{actions, lasting};

@@ -35,7 +35,7 @@ pub fn plain(text: &str) -> String {
 }
 
 /// Columns a character takes; the greater number where terminals differ.
-pub(super) fn columns(letter: char) -> usize {
+pub fn columns(letter: char) -> usize {
     letter.width_cjk().unwrap_or(1).max(letter.width().unwrap_or(1))
 }
 

@@ -1,8 +1,10 @@
 //! `approve` and `deny`: the person's answer to one request.
 
-use super::words::{actions, left, now, plain, resource};
+use super::words::{actions, left, now};
 use super::{Failure, carry_out, find};
 use crate::cli::args::Approve;
+use crate::consent::plain;
+use crate::consent::text::resource;
 use crate::guardian::session::Listed;
 use crate::wire::consent::{Answer, Question};
 use crate::wire::session::{Command, Reply};

@@ -3,7 +3,7 @@
 //! Never guesses: more than one that fits is an error that lists them.
 
 use super::Failure;
-use super::words::plain;
+use crate::consent::plain;
 use crate::guardian::session::{Listed, Run};
 use crate::wire::consent::Question;
 use crate::wire::session::GrantState;
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn nothing_and_what_is_not_there_name_none() {
         assert!(found("", &["A-1"]).is_err());
-        assert_eq!(found("\x1b[2J", &["A-1"]).unwrap_err(), "there is no grant \\x1b[2J");
+        assert_eq!(found("\x1b[2J", &["A-1"]).unwrap_err(), "there is no grant \\u{1b}[2J");
     }
 }

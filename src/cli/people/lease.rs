@@ -1,9 +1,11 @@
 //! `grant`, `revoke`, `extend`: what a person does without being asked.
 
-use super::words::{actions, left, now, plain, resource};
+use super::words::{actions, left, now};
 use super::{Failure, carry_out, find};
 use crate::cli::args::Grant;
 use crate::cli::shape;
+use crate::consent::plain;
+use crate::consent::text::resource;
 use crate::guardian::session::Listed;
 use crate::profile::Context;
 use crate::wire::session::{Command, GrantState, Reply};

@@ -15,6 +15,7 @@ mod words;
 use super::args::People;
 use super::output::{self, complain};
 use crate::audit;
+use crate::consent::plain;
 use crate::guardian::session::{self, AskError, Listed, Run};
 use crate::wire::session::{Command, Reply};
 use serde::Serialize;
@@ -109,8 +110,7 @@ fn carry_out<T: Serialize>(
     match &reply {
         Reply::Done { .. } => Ok((reply, line)),
         Reply::Refused { reason, detail } => {
-            let detail =
-                if detail.is_empty() { String::new() } else { format!(": {}", words::plain(detail)) };
+            let detail = if detail.is_empty() { String::new() } else { format!(": {}", plain(detail)) };
             let message = format!("not done: {}{detail} ({})", reason.text(), reason.id());
             Err(Failure { json: json.then_some(line), ..Failure::not_done(message, None) })
         }

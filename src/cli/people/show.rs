@@ -1,13 +1,18 @@
 //! `ps`, `requests`, `grants`: what runs show of themselves.
 
-use super::table::table;
-use super::words::{self, actions, duration, given, left, plain, resource};
+use super::table::{screen, table};
+use super::words::{self, actions, duration, given, left};
 use super::{Failure, find, json_line};
+use crate::consent::text::resource;
+use crate::consent::{self, plain};
 use crate::guardian::session::{Listed, Run};
 use crate::wire::consent::Question;
 use crate::wire::session::{GrantState, RunState};
 use serde::Serialize;
 use std::fmt::Write as _;
+
+/// Columns of a question where nothing says how wide the screen is.
+const WIDE: usize = 100;
 
 /// `ps`.
 pub(super) fn runs(listed: &Listed, json: bool) -> Result<String, Failure> {
@@ -52,41 +57,12 @@ pub(super) fn questions(all: &[&Question], json: bool) -> Result<String, Failure
 }
 
 fn question_text(question: &Question, now: u64) -> String {
-    let mut text =
-        format!("{}  {} {}\n", plain(&question.id), actions(&question.actions), resource(&question.resource));
-    for (head, said) in question_lines(question, now) {
-        writeln!(text, "    {head:<8}{said}").unwrap_or_default();
+    let width = screen().unwrap_or(WIDE);
+    let mut text = String::new();
+    for line in consent::text::lines(question, width, now) {
+        writeln!(text, "{}", line.text).unwrap_or_default();
     }
     text
-}
-
-fn question_lines(question: &Question, now: u64) -> Vec<(&'static str, String)> {
-    let asker = &question.asker;
-    let above: Vec<String> = asker.parents.iter().map(words::process).collect();
-    let below = if above.is_empty() { String::new() } else { format!(", below {}", above.join(", ")) };
-    let mut lines = vec![("who", format!("{}{below}", words::process(&asker.process)))];
-    if let Some(object) = &question.object {
-        let size = object.size.map_or_else(String::new, |size| format!(", {size} bytes"));
-        lines.push(("what", format!("{} {}{size}", plain(&object.kind), plain(&object.path))));
-        if !object.label.is_empty() {
-            lines.push(("careful", format!("this place holds {}", plain(&object.label))));
-        }
-    }
-    if let Some(why) = &question.why {
-        lines.push(("why", format!("the agent says: \u{201c}{}\u{201d}", plain(why))));
-    }
-    if let Some(policy) = &question.policy {
-        lines.push(("policy", plain(policy)));
-    }
-    let lasts = question
-        .lease_s
-        .map_or_else(|| "until the run ends".to_owned(), |lease| format!("for {}", duration(lease)));
-    lines.push(("yes", format!("{lasts}, unless you say otherwise")));
-    let waits = duration(now.saturating_sub(question.asked_at));
-    let ends = duration(question.until.saturating_sub(now));
-    lines.push(("waits", format!("for {waits}; without an answer it is no in {ends}")));
-    lines.push(("run", format!("{} ({})", plain(&question.run), plain(&question.profile))));
-    lines
 }
 
 /// A lease with its run, as `grants --json` prints it.

@@ -1,10 +1,10 @@
 //! Tables for people: columns that line up, in the width of the terminal, without colour.
 //!
-//! Never prints a cell unescaped: cells are made by `words`. A cell that does not fit loses its middle, and says so.
+//! Never prints a cell unescaped: cells are made with `consent::plain`. A cell that does not fit loses its middle, and says so.
 
+use crate::consent::columns;
 use crate::sys::terminal;
 use std::os::fd::AsFd;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns between two cells.
 const GAP: usize = 2;
@@ -15,20 +15,24 @@ const UNBOUNDED: usize = usize::MAX / 2;
 
 /// The table: a line for the heads, one for each row. `cut`: the column that is shortened when a line is too long.
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>], cut: usize) -> String {
-    lay_out(heads, rows, cut, screen())
+    lay_out(heads, rows, cut, screen().unwrap_or(UNBOUNDED))
 }
 
-/// Columns of the terminal that stdout is.
-fn screen() -> usize {
+/// Columns of the terminal that stdout is; `None` when it is none.
+pub(super) fn screen() -> Option<usize> {
     let size = terminal::window_size(std::io::stdout().as_fd()).ok();
-    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(UNBOUNDED)
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+fn width(text: &str) -> usize {
+    text.chars().map(columns).sum()
 }
 
 fn lay_out(heads: &[&str], rows: &[Vec<String>], cut: usize, screen: usize) -> String {
-    let mut widths: Vec<usize> = heads.iter().map(|head| head.width()).collect();
+    let mut widths: Vec<usize> = heads.iter().map(|head| width(head)).collect();
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
+        for (most, cell) in widths.iter_mut().zip(row) {
+            *most = (*most).max(width(cell));
         }
     }
     let whole: usize = widths.iter().map(|width| width + GAP).sum::<usize>().saturating_sub(GAP);
@@ -45,23 +49,23 @@ fn lay_out(heads: &[&str], rows: &[Vec<String>], cut: usize, screen: usize) -> S
 
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut text = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        let shown = shortened(cell, *width);
-        let pad = (width + GAP).saturating_sub(shown.width());
+    for (cell, most) in cells.iter().zip(widths) {
+        let shown = shortened(cell, *most);
+        let pad = (most + GAP).saturating_sub(width(&shown));
         text.push_str(&shown);
-        text.push_str(&" ".repeat(pad.min(width + GAP)));
+        text.push_str(&" ".repeat(pad));
     }
     format!("{}\n", text.trim_end())
 }
 
 /// At most so many columns: the beginning, `…`, the end.
 fn shortened(text: &str, most: usize) -> String {
-    if text.width() <= most {
+    if width(text) <= most {
         return text.to_owned();
     }
     let room = most.saturating_sub(1);
     let head = taken(text.chars(), room.div_ceil(2));
-    let tail = taken(text.chars().rev(), room - head.width());
+    let tail = taken(text.chars().rev(), room - width(&head));
     format!("{head}…{}", tail.chars().rev().collect::<String>())
 }
 
@@ -69,7 +73,7 @@ fn taken(letters: impl Iterator<Item = char>, most: usize) -> String {
     let mut used = 0;
     letters
         .take_while(|letter| {
-            used += letter.width().unwrap_or(0);
+            used += columns(*letter);
             used <= most
         })
         .collect()
@@ -98,7 +102,7 @@ mod tests {
     fn what_does_not_fit_the_screen_loses_its_middle() {
         let path = "/home/u/Documents/2026/november/report.pdf";
         let text = lay_out(&["ID", "PATH", "BY"], &rows(&[["1", path, "me"]]), 1, 30);
-        assert!(text.lines().all(|line| line.width() <= 30), "{text}");
+        assert!(text.lines().all(|line| width(line) <= 30), "{text}");
         assert!(text.contains('…') && text.contains("/home/u/Do") && text.contains("report.pdf"), "{text}");
         let whole = lay_out(&["ID", "PATH", "BY"], &rows(&[["1", path, "me"]]), 1, UNBOUNDED);
         assert!(whole.contains(path));
@@ -107,6 +111,6 @@ mod tests {
     #[test]
     fn a_very_narrow_screen_still_shows_something_of_each_cell() {
         let text = lay_out(&["ID", "PATH", "BY"], &rows(&[["1", "/a/long/path/to/a/file", "me"]]), 1, 3);
-        assert!(text.lines().nth(1).unwrap().width() >= LEAST, "{text}");
+        assert!(width(text.lines().nth(1).unwrap()) >= LEAST, "{text}");
     }
 }

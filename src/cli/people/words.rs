@@ -1,13 +1,10 @@
-//! Words for what runs show: actions, resources, durations. Every text of a run is escaped here.
+//! Short words for tables: actions as flags name them, durations, how a lease was given.
+//!
+//! Never shows anything an agent supplied; that goes through `consent::plain`.
 
-use crate::base::{WallTime, escape};
+use crate::base::WallTime;
 use crate::wire::session::{Given, GrantState};
-use crate::wire::subject::{Action, Process, Resource};
-
-/// Text of others, on one line and harmless.
-pub(super) fn plain(text: &str) -> String {
-    escape(text.as_bytes())
-}
+use crate::wire::subject::Action;
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
@@ -18,25 +15,6 @@ pub(super) fn now() -> u64 {
 pub(super) fn actions(actions: &[Action]) -> String {
     let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
-}
-
-/// What it is on, as the agent sees it.
-pub(super) fn resource(resource: &Resource) -> String {
-    match resource {
-        Resource::File { path } | Resource::Program { path } => plain(path),
-        Resource::Host { host, port } => format!("{}:{port}", plain(host)),
-        Resource::Device { name } => plain(name),
-    }
-}
-
-/// `curl (pid 812)`.
-pub(super) fn process(process: &Process) -> String {
-    let program = if process.program.is_empty() {
-        "a program that has ended".to_owned()
-    } else {
-        plain(&process.program)
-    };
-    if process.pid > 0 { format!("{program} (pid {})", process.pid) } else { program }
 }
 
 /// The two greatest units: `2 d 3 h`, `5 m`, `40 s`.

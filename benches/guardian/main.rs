@@ -7,20 +7,28 @@
 
 mod mounts;
 mod request;
+mod scale;
 mod timing;
 mod token;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] = &[("token", token::run), ("request", request::run), ("mounts", mounts::run)];
+const PARTS: &[Part] =
+    &[("token", token::run), ("request", request::run), ("mounts", mounts::run), ("scale", scale::run)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == "--hold") {
+        return scale::hold();
+    }
     if let [inside, plain, asked] = words.as_slice()
         && inside == "--inside"
     {
         return mounts::inside(plain, asked);
+    }
+    if words.first().is_some_and(|word| word == "--hold") {
+        return scale::hold();
     }
     let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for word in &words {

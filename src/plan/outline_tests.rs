@@ -79,7 +79,6 @@ fn plan(profile: Profile) -> Option<Plan> {
         hidden: Vec::new(),
         here: InnerPath::new("/home/u/work").unwrap(),
         home: InnerPath::new("/home/u").unwrap(),
-        hidden: Vec::new(),
     };
     let abilities = Abilities {
         landlock_abi: 6,

@@ -7,6 +7,7 @@ use super::confine;
 use super::output::complain;
 use crate::files;
 use crate::launch::mounts;
+use crate::policy;
 use crate::role::Role;
 use crate::sys::{fd, spawn};
 
@@ -17,6 +18,9 @@ pub(super) fn run(name: &str) -> u8 {
         return 125;
     };
     let Ok(socket) = fd::adopt(spawn::SOCKET) else { return 125 };
+    if role == Role::Policy && policy::limit_memory().is_err() {
+        return 125;
+    }
     if let Err(why) = confine::enter_role(role, fd::adopt(spawn::BESIDE).ok()) {
         complain(&format!("role {name}: {why}"), None);
         return 125;
@@ -24,6 +28,7 @@ pub(super) fn run(name: &str) -> u8 {
     match role {
         Role::Mounts => mounts::serve(socket),
         Role::Files => files::serve(socket),
-        Role::Policy | Role::Notify | Role::Reputation => 125,
+        Role::Policy => policy::serve(socket),
+        Role::Notify | Role::Reputation => 125,
     }
 }

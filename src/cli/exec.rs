@@ -7,7 +7,7 @@ use super::output::complain;
 use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, session, shape, trace};
+use super::{explain, programs, session, shape, trace};
 use crate::audit;
 use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
@@ -60,6 +60,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
     enter_secrecy()?;
+    programs::check(&plan).map_err(|message| refuse(&message))?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
     let filter = filter(&plan)?;
     let proved = proved();
@@ -187,7 +188,10 @@ fn announce(exec: &Exec, plan: &Plan) {
 }
 
 fn filter(plan: &Plan) -> Result<Program, u8> {
-    let (_, filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
+    let (found, mut filter) = compiled(&plan.profile.seccomp).map_err(|message| refuse(&message))?;
+    if plan.profile.programs.allow.is_some() {
+        filter = super::filter::narrowed(&found).map_err(|message| refuse(&message))?;
+    }
     let lacking = if plan.has(Layer::ProtectNew) { unserved(&filter) } else { Vec::new() };
     if lacking.is_empty() {
         return Ok(filter);

@@ -14,6 +14,17 @@ pub(super) fn compiled(named: &Named) -> Result<(FoundFilter, Program), String> 
     Ok((found, program))
 }
 
+/// The same filter where only listed programs can be executed. It is compiled anew: such a profile is rare.
+/// # Errors
+/// When the program would be too long.
+pub(super) fn narrowed(found: &FoundFilter) -> Result<Program, String> {
+    let words = |errors: Vec<crate::profile::ProfileError>| {
+        errors.iter().map(ToString::to_string).collect::<String>()
+    };
+    let file = super::programs::without_programs_in_memory(&*found.file().map_err(words)?);
+    plan::compile(&file, Arch::host()).map_err(|error| error.to_string())
+}
+
 /// The filter that agents get when nothing else is said.
 pub(super) fn agent() -> Named {
     Named { value: "agent".into(), asked: Source::built_in("the agents' filter") }

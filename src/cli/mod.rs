@@ -19,6 +19,7 @@ mod output;
 mod people;
 mod private;
 mod profile;
+mod programs;
 mod record;
 mod request;
 mod role;

@@ -143,7 +143,7 @@ fn argv(plan: &Plan) -> Vec<&std::ffi::OsStr> {
 }
 
 /// The very object the plan found, opened for reading; by its name it could be another one by now.
-fn reopened(object: &Object) -> Option<File> {
+pub(super) fn reopened(object: &Object) -> Option<File> {
     File::open(format!("/proc/self/fd/{}", object.fd.as_ref()?.as_raw_fd())).ok()
 }
 

@@ -21,6 +21,7 @@ pub mod outline;
 #[cfg(test)]
 mod outline_tests;
 mod place;
+pub mod programs;
 pub mod protect;
 mod reach;
 pub mod rights;
@@ -79,6 +80,8 @@ pub struct Plan {
     pub layers: Vec<LayerPlan>,
     /// What is lost, when namespaces are missing and that is accepted.
     pub bare: Option<Bare>,
+    /// Programs whose content must be checked before anything runs.
+    pub pinned: Vec<programs::Pinned>,
     /// Runs above, nearest first, when an agent started this one.
     pub chain: Vec<String>,
 }
@@ -121,6 +124,8 @@ pub fn build(
     let chdir = working_folder(wish, &view)?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
     let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
+    let pinned = programs::restrict(&mut view, &profile.programs, &command, bare.is_some(), tree)
+        .map_err(PlanError::View)?;
     let needs = layers::Needs { guard: !view.missing.is_empty(), asks: !view.asks.is_empty() };
     let mut layers = layers::judge(&profile, abilities, needs);
     if let Some(bare) = &bare {
@@ -133,7 +138,7 @@ pub fn build(
     if !refused.is_empty() {
         return Err(PlanError::Layers(refused));
     }
-    Ok(Plan { profile, view, command, environment, chdir, layers, bare, chain: Vec::new() })
+    Ok(Plan { profile, view, command, environment, chdir, layers, bare, pinned, chain: Vec::new() })
 }
 
 impl Plan {

@@ -9,7 +9,7 @@ use super::entry::{expand, host_path, inner_path};
 use super::show::time;
 use super::written::{AllowedProgram, LessKeys, ProgramKeys, ReputationKeys, TransitionKeys, UnknownWord};
 use crate::base::{HostPath, InnerPath, Source};
-use crate::profile::ProfileError;
+use crate::profile::{Named, ProfileError};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Programs {
     pub allow: Option<Vec<ProgramRule>>,
     /// These cannot be executed by their path.
     pub deny: Vec<(InnerPath, Source)>,
-    /// What becomes of one that `allow` does not name.
+    /// What becomes of a command that `allow` does not name.
     pub unknown: Unknown,
     /// Who is asked about one that is not named by its digest.
     pub reputation: Option<Reputation>,
@@ -82,6 +82,25 @@ pub struct Transition {
     pub less: Less,
     /// Where it was written.
     pub asked: Source,
+}
+
+/// Wishes that this build knows and cannot fulfil.
+pub(super) fn later(programs: &Programs) -> Vec<Named> {
+    let mut later = Vec::new();
+    let reputation = programs.reputation.iter().map(|asked| ("programs.reputation".to_owned(), &asked.asked));
+    let transitions = programs
+        .transitions
+        .iter()
+        .map(|known| (format!("programs.transitions: {}", known.program), &known.asked));
+    for (value, asked) in reputation.chain(transitions) {
+        later.push(Named { value, asked: asked.clone() });
+    }
+    if programs.unknown == Unknown::Ask {
+        let asked = programs.allow.iter().flatten().next().map(|rule| rule.asked.clone());
+        let asked = asked.unwrap_or_else(|| Source::built_in("programs"));
+        later.push(Named { value: "programs.unknown: ask".into(), asked });
+    }
+    later
 }
 
 /// Puts the keys of a file on top of what came before.

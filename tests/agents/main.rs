@@ -6,6 +6,7 @@ mod support;
 
 mod launcher;
 mod mcp;
+mod programs;
 mod request;
 mod stand_in;
 

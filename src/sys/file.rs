@@ -133,6 +133,20 @@ pub fn device_unasked(fd: BorrowedFd<'_>) -> Sys<u64> {
     Ok(libc::makedev(found.stx_dev_major, found.stx_dev_minor))
 }
 
+/// The number of the mount that a path of /proc leads to (statx(2), STATX_MNT_ID, Linux 5.8). The filesystem behind it
+/// is asked for nothing.
+/// # Errors
+/// `ENOENT` or `EACCES` for what is gone or may not be seen.
+pub fn mount_of(path: &str) -> Sys<u64> {
+    let path = std::ffi::CString::new(path).map_err(|_| Errno::EINVAL)?;
+    let mut found = MaybeUninit::<libc::statx>::zeroed();
+    let (flags, mask) = (libc::AT_STATX_DONT_SYNC, libc::STATX_MNT_ID);
+    // SAFETY: a NUL-terminated path, and a buffer of the type the call fills.
+    checked_int(unsafe { libc::statx(libc::AT_FDCWD, path.as_ptr(), flags, mask, found.as_mut_ptr()) })?;
+    // SAFETY: it is made of integers, zeroed before and filled by the call.
+    Ok(unsafe { found.assume_init() }.stx_mnt_id)
+}
+
 /// Makes a folder beneath `dir`.
 /// # Errors
 /// `EEXIST` and the rest of mkdirat(2).

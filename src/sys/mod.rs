@@ -3,6 +3,7 @@
 //! Never decides anything: no policy, no words for people. What may be called between clone and exec neither
 //! allocates nor locks; `tests/no_alloc.rs` holds that. Errors are the kernel's [`Errno`].
 
+pub mod asker;
 pub mod caps;
 pub mod fd;
 pub mod file;

@@ -1,8 +1,120 @@
-//! Guardian: what decides while an agent runs, and the folder a person's commands reach it by.
+//! Guardian: decides while an agent runs: what may be asked, by whom it is answered, what is given and taken back.
 //!
-//! Never runs a command, and never reads what the agent prints.
+//! One thread and one loop ([`serve`]). It never waits for anybody: a peer that does not read is given up, a person who
+//! does not answer has said no, a role that is gone answers no. No record, no grant. It parses no YAML, evaluates no
+//! policy, draws nothing and mounts nothing: roles do, and it believes of them only what is within the ceiling.
 #![forbid(unsafe_code)]
 
+mod act;
+mod agent;
 pub mod agents;
+pub mod ceiling;
+mod command;
+pub mod consent;
+#[cfg(test)]
+mod consent_tests;
+mod decide;
+pub mod desk;
+mod door;
+mod give;
+pub mod grant;
+mod hear;
+pub mod label;
+mod link;
+pub mod process;
+mod record;
+mod request;
+mod roles;
+mod serve;
 pub mod session;
+pub mod setup;
+mod standing;
+mod state;
 pub mod token;
+
+pub use serve::serve;
+pub use setup::{About, RoleEnd, Setup, Standing, Summary, Template};
+
+use ceiling::Ceiling;
+use command::Sessions;
+use consent::{Consent, WayId};
+use desk::Desk;
+use door::Doors;
+use give::Ending;
+use grant::Leases;
+use link::Link;
+use process::Processes;
+use record::Recorder;
+use request::Request;
+use roles::Roles;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+use token::{Claims, Tokens};
+
+use crate::base::{BootInstant, WallTime};
+use crate::wire::broker::Allowed;
+use crate::wire::denial::Denial;
+
+/// The Guardian of one run, between two turns of its loop.
+struct Guardian {
+    about: About,
+    /// What begins the ids that people type: the end of the run's id.
+    short: String,
+    ceiling: Ceiling,
+    desk: Desk,
+    consent: Consent,
+    leases: Leases,
+    processes: Processes,
+    recorder: Recorder,
+    templates: Vec<Template>,
+    standing: Vec<Standing>,
+    answers: Option<PathBuf>,
+    timeout: Duration,
+    roles: Roles,
+    tokens: Tokens,
+    /// What the first token of a channel lists.
+    allowed: Vec<Allowed>,
+    /// Tokens that were checked, by channel and text.
+    claims: BTreeMap<(u64, String), Claims>,
+    doors: Doors,
+    sessions: Sessions,
+    ways: BTreeMap<WayId, Link>,
+    requests: BTreeMap<u64, Request>,
+    ending: BTreeMap<u64, Ending>,
+    /// The last refusals, newest last.
+    denials: VecDeque<Denial>,
+    /// Wishes that were cut without a record since the last one that had one.
+    cut: u64,
+    summary: Summary,
+    /// This turn, on CLOCK_BOOTTIME.
+    now: Duration,
+    /// People are to be told of the state.
+    changed: bool,
+    /// Why the run ends.
+    end: Option<String>,
+    /// Numbers for sessions, channels and ways.
+    last_number: u64,
+}
+
+impl Guardian {
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The run cannot go on safely.
+    fn end_run(&mut self, why: &str) {
+        self.end.get_or_insert_with(|| why.to_owned());
+    }
+}
+
+/// Seconds since 1970.
+fn wall_seconds() -> u64 {
+    WallTime::now().unix_millis() / 1000
+}
+
+/// CLOCK_BOOTTIME.
+fn boot_now() -> Duration {
+    BootInstant::now().since_boot()
+}

@@ -1,0 +1,240 @@
+//! Opening: a file of a lease becomes a descriptor for the agent, beneath the object that was pinned at the request.
+//!
+//! Never follows a link, never leaves the pinned object, and hands out regular files only: a folder leads to all around
+//! it, and a device or pipe would be more than a file. A path that was swapped since gives the pinned object or nothing.
+
+use crate::base::InnerPath;
+use crate::guardian::Guardian;
+use crate::guardian::ceiling::{Actions, Entry};
+use crate::guardian::grant::Lease;
+use crate::guardian::token::Claims;
+use crate::sys::file::{self, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
+use crate::sys::{Errno, Sys, fd};
+use crate::wire::broker::Outcome;
+use crate::wire::consent::Object;
+use crate::wire::denial::{Denial, Reason};
+use crate::wire::session::Given;
+use crate::wire::subject::{Action, Resource};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+/// How every walk below a pinned object goes.
+const RESOLVE: u64 = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+/// Flags of every open: nothing waits, nothing becomes our terminal.
+const FLAGS: i32 = libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Whether a lease for these actions may give descriptors. Who holds one can open it anew by /proc/self/fd, with all
+/// that Landlock's rule for the place allows, which is the entry's whole ceiling; without Landlock, everything.
+pub(in crate::guardian) fn may_hand_out(
+    ceiling: Actions,
+    wanted: Actions,
+    landlock: bool,
+) -> Result<(), &'static str> {
+    let content = Actions::of(&[Action::Read, Action::Append, Action::Overwrite]);
+    let reachable = if landlock { ceiling.both(content) } else { content };
+    if wanted.has_all(reachable) {
+        return Ok(());
+    }
+    Err("a descriptor can be opened anew with all the entry may be asked for; ask for all of it together")
+}
+
+/// Finds the object of a path of an entry, once: what is asked about is what will be opened. Where `create` is asked
+/// for and nothing is there yet, its folder is pinned.
+pub(in crate::guardian) fn pin(
+    entry: &Entry,
+    path: &InnerPath,
+    actions: Actions,
+) -> Result<(OwnedFd, Object), Reason> {
+    let tail = tail(&entry.inner, path).ok_or(Reason::NotFound)?;
+    let flags = libc::O_PATH | libc::O_CLOEXEC | libc::O_NOFOLLOW;
+    let found = match tail.as_bytes() {
+        b"" => fd::duplicate_above(entry.object.as_fd(), 3),
+        _ => file::openat2(entry.object.as_fd(), &tail, flags, 0, RESOLVE),
+    };
+    let shown = entry.host.join(path.as_path().strip_prefix(entry.inner.as_path()).unwrap_or(path.as_path()));
+    let shown = shown.map_or_else(|_| entry.host.to_string(), |host| host.to_string());
+    let object = |kind: &str, size| Object {
+        path: shown.clone(),
+        kind: kind.to_owned(),
+        size,
+        label: String::new(),
+        sha256: None,
+    };
+    match found {
+        Ok(found) => {
+            let (kind, size) = kind_and_size(found.as_fd()).map_err(reason)?;
+            Ok((found, object(kind, size)))
+        }
+        Err(Errno::ENOENT) if actions.has_all(Actions::of(&[Action::Create])) => {
+            let folder =
+                path.parent().and_then(|above| self::tail(&entry.inner, &above)).ok_or(Reason::NotFound)?;
+            let folder = match folder.as_bytes() {
+                b"" => fd::duplicate_above(entry.object.as_fd(), 3),
+                _ => file::openat2(entry.object.as_fd(), &folder, flags | libc::O_DIRECTORY, 0, RESOLVE),
+            };
+            Ok((folder.map_err(reason)?, object("new file", None)))
+        }
+        Err(errno) => Err(reason(errno)),
+    }
+}
+
+/// What lies between two paths, for a call; empty when they are the same.
+fn tail(above: &InnerPath, path: &InnerPath) -> Option<CString> {
+    let tail = path.as_path().strip_prefix(above.as_path()).ok()?;
+    CString::new(tail.as_os_str().as_bytes()).ok()
+}
+
+fn kind_and_size(object: BorrowedFd<'_>) -> Sys<(&'static str, Option<u64>)> {
+    let stat = nix::sys::stat::fstat(object)?;
+    Ok(match stat.st_mode & libc::S_IFMT {
+        libc::S_IFREG => ("file", u64::try_from(stat.st_size).ok()),
+        libc::S_IFDIR => ("folder", None),
+        libc::S_IFLNK => ("link", None),
+        libc::S_IFSOCK => ("socket", None),
+        libc::S_IFIFO => ("pipe", None),
+        _ => ("device", None),
+    })
+}
+
+/// What an errno means to who asked.
+pub(super) fn reason(errno: Errno) -> Reason {
+    match errno {
+        Errno::ENOENT | Errno::ENOTDIR => Reason::NotFound,
+        Errno::ELOOP | Errno::EXDEV | Errno::EEXIST | Errno::ESTALE => Reason::Changed,
+        _ => Reason::Kernel,
+    }
+}
+
+/// Opens a path of a lease.
+pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<OwnedFd, Reason> {
+    let tail = tail(&lease.path, path).ok_or(Reason::NotFound)?;
+    let mode = match action {
+        Action::Read => libc::O_RDONLY,
+        Action::Append => libc::O_WRONLY | libc::O_APPEND,
+        Action::Overwrite => libc::O_RDWR,
+        Action::Create => libc::O_RDWR | libc::O_CREAT | libc::O_EXCL,
+        _ => return Err(Reason::Protocol),
+    };
+    let is_folder = kind_and_size(lease.object.as_fd()).map_err(reason)?.0 == "folder";
+    let opened = match (tail.as_bytes(), is_folder) {
+        (b"", false) => reopen(lease.object.as_fd(), mode),
+        // The object was not there when it was asked for: its folder is pinned, and the name is made below it.
+        (b"", true) => {
+            let name = path
+                .file_name()
+                .and_then(|name| CString::new(name.as_bytes()).ok())
+                .ok_or(Reason::NotFound)?;
+            file::openat2(
+                lease.object.as_fd(),
+                &name,
+                mode | FLAGS,
+                if action == Action::Create { 0o600 } else { 0 },
+                RESOLVE,
+            )
+        }
+        _ => file::openat2(
+            lease.object.as_fd(),
+            &tail,
+            mode | FLAGS,
+            if action == Action::Create { 0o600 } else { 0 },
+            RESOLVE,
+        ),
+    };
+    let opened = opened.map_err(reason)?;
+    match kind_and_size(opened.as_fd()) {
+        Ok(("file", _)) => Ok(opened),
+        Ok(_) => Err(Reason::Changed),
+        Err(errno) => Err(reason(errno)),
+    }
+}
+
+/// The very object that is held, opened for use: by its own number, which no path can turn elsewhere.
+fn reopen(object: BorrowedFd<'_>, mode: i32) -> Sys<OwnedFd> {
+    let path = CString::new(format!("/proc/self/fd/{}", object.as_raw_fd())).map_err(|_| Errno::EINVAL)?;
+    file::open(&path, mode | libc::O_NONBLOCK | libc::O_NOCTTY)
+}
+
+impl Guardian {
+    /// `open`: every path by itself; the descriptors come with the one answer.
+    pub(in crate::guardian) fn open(
+        &mut self,
+        channel: u64,
+        call: u32,
+        paths: &[String],
+        action: Action,
+        claims: &Claims,
+    ) {
+        let (mut opened, mut denials, mut descriptors) = (Vec::new(), Vec::new(), Vec::new());
+        for path in paths {
+            match self.open_one(path, action, claims) {
+                Ok(descriptor) => {
+                    opened.push(true);
+                    descriptors.push(descriptor);
+                }
+                Err(denial) => {
+                    opened.push(false);
+                    denials.push(*denial);
+                }
+            }
+        }
+        self.doors.answer(channel, call, Outcome::Opened { opened, denials }, descriptors);
+    }
+
+    fn open_one(&mut self, path: &str, action: Action, claims: &Claims) -> Result<OwnedFd, Box<Denial>> {
+        let what = || format!("open {path} to {}", action.word());
+        let (number, inner) = self.lease_for(path, action, claims)?;
+        let Some(lease) = self.leases.get_mut(number) else {
+            return Err(Box::new(self.new_denial(Reason::Revoked, "", what())));
+        };
+        if lease.given == Given::Served {
+            let detail = "it is served call by call; open it at its path";
+            return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
+        }
+        let place = lease.place;
+        let ceiling = self.ceiling.get(place).map(|entry| entry.actions).unwrap_or_default();
+        let allowed = may_hand_out(ceiling, lease.actions, self.roles.landlock);
+        if let Err(detail) = allowed {
+            return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
+        }
+        let descriptor = match open(lease, &inner, action) {
+            Ok(descriptor) => descriptor,
+            Err(reason) => return Err(Box::new(self.new_denial(reason, reason.text(), what()))),
+        };
+        let (is_new, is_last) = (lease.opened(path), lease.spend_use());
+        let grant = lease.id.clone();
+        if is_new {
+            self.recorder.transfer(&grant, Some(path), action, (0, 0), 0);
+        }
+        if is_last {
+            self.end_lease(number, "used", None);
+        }
+        Ok(descriptor)
+    }
+
+    /// The lease that allows an action on a path under a token.
+    pub(super) fn lease_for(
+        &mut self,
+        path: &str,
+        action: Action,
+        claims: &Claims,
+    ) -> Result<(u64, InnerPath), Box<Denial>> {
+        let what = || format!("{} {path}", action.word());
+        let resource = Resource::File { path: path.to_owned() };
+        if !claims.allows(action, &resource) {
+            return Err(Box::new(self.new_denial(Reason::Token, "the token does not list it", what())));
+        }
+        let within = match self.ceiling.judge(&resource, Actions::of(&[action])) {
+            Ok(within) => within,
+            Err(why) => return Err(Box::new(self.new_denial(Reason::Ceiling, &why, what()))),
+        };
+        let lease = self.leases.covering(within.place, &within.path, within.actions, self.now);
+        match lease {
+            Some(number) => Ok((number, within.path)),
+            None => {
+                let detail = "no lease covers it; ask with `request` first";
+                Err(Box::new(self.new_denial(Reason::Revoked, detail, what())))
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Calls of agents: which token they are under, and what becomes of each.
+
+use super::act;
+use super::ceiling::Actions;
+use super::door::{Fresh, Wants};
+use super::request::{Waiter, Wish};
+use super::token::{Claims, LONGEST_S, TokenError};
+use super::{Guardian, record};
+use crate::audit::{Event, access};
+use crate::wire::broker::{Allowed, Askable, Call, Op, Outcome};
+use crate::wire::denial::{Denial, Reason};
+use crate::wire::limit;
+use crate::wire::subject::{Action, Resource};
+
+/// Calls of one channel that are served before others have their turn.
+const CALLS_A_TURN: usize = 32;
+
+impl Guardian {
+    /// Somebody is at the shared door.
+    pub(super) fn greet(&mut self) {
+        let number = self.next_number();
+        let fresh = Fresh {
+            run: &self.about.run,
+            tokens: &self.tokens,
+            allowed: &self.allowed,
+            now: self.now.as_secs(),
+        };
+        let closed = self.doors.greet(number, &fresh, &self.processes);
+        self.note_closed(closed);
+    }
+
+    /// Somebody connected to the path.
+    pub(super) fn admit(&mut self) {
+        let number = self.next_number();
+        self.doors.admit(number);
+    }
+
+    /// A channel has something to say, or room to be told.
+    pub(super) fn serve_channel(&mut self, channel: u64) {
+        let closed = self.doors.flush(channel);
+        self.note_closed(closed);
+        for _ in 0..CALLS_A_TURN {
+            let fresh = Fresh {
+                run: &self.about.run,
+                tokens: &self.tokens,
+                allowed: &self.allowed,
+                now: self.now.as_secs(),
+            };
+            match self.doors.next(channel, &fresh, &self.processes) {
+                Wants::Call(call, pid) => self.call(channel, *call, pid),
+                Wants::Nothing => return,
+                Wants::Closed(closed) => return self.note_closed(Some(closed)),
+            }
+        }
+    }
+
+    fn note_closed(&mut self, closed: Option<access::ChannelClosed>) {
+        let Some(closed) = closed else { return };
+        self.claims.retain(|(channel, _), _| self.doors.id(*channel).is_some());
+        self.recorder.note(&Event::ChannelClosed(Box::new(closed)));
+        if self.doors.too_much() {
+            self.end_run("too many malformed messages came from inside");
+        }
+    }
+
+    fn call(&mut self, channel: u64, call: Call, pid: Option<i32>) {
+        let waiter = Waiter::Call { channel, call: call.id };
+        let claims = match self.check_token(channel, &call.token) {
+            Ok(claims) => claims,
+            Err(error) => return self.deny(waiter, Reason::Token, &error.to_string(), ""),
+        };
+        if let Err(why) = limit::check(&call.op) {
+            return self.deny(waiter, Reason::Protocol, why, "");
+        }
+        match call.op {
+            Op::Ping {} => self.doors.answer(channel, call.id, Outcome::Done {}, Vec::new()),
+            Op::Request { actions, resource, why } => {
+                if !actions.iter().all(|action| claims.allows(*action, &resource)) {
+                    return self.deny(
+                        waiter,
+                        Reason::Token,
+                        "the token does not list it",
+                        &record::name(&resource),
+                    );
+                }
+                let actions = Actions::of(&actions);
+                self.wish(Wish { waiter, resource, actions, pid, why: Some(why), person: None });
+            }
+            Op::Open { paths, action } => self.open(channel, call.id, &paths, action, &claims),
+            Op::Append { path, text } => self.append(channel, call.id, &path, &text, &claims),
+            Op::Spawn { .. } => self.deny(waiter, Reason::Unavailable, act::spawn::UNAVAILABLE, "spawn"),
+            Op::List {} => self.list(channel, call.id),
+            Op::Explain { id } => self.explain(channel, call.id, &id),
+            Op::Attenuate { allowed, seconds } => self.attenuate(channel, call.id, &claims, allowed, seconds),
+            Op::Renew {} => self.renew(channel, call.id, &claims),
+            Op::Release { grant } => self.release(channel, call.id, &grant, &claims),
+        }
+    }
+
+    /// A token that was checked is known by its text; only what can have changed is looked at again.
+    fn check_token(&mut self, channel: u64, text: &str) -> Result<Claims, TokenError> {
+        let now = self.now.as_secs();
+        let key = (channel, text.to_owned());
+        if let Some(claims) = self.claims.get(&key) {
+            self.tokens.check_standing(claims, now)?;
+            return Ok(claims.clone());
+        }
+        let id = self.doors.id(channel).ok_or(TokenError::Forged)?;
+        let claims = self.tokens.check(id, text, now)?;
+        if self.claims.len() >= MOST_CLAIMS {
+            self.claims.clear();
+        }
+        self.claims.insert(key, claims.clone());
+        Ok(claims)
+    }
+
+    /// Refuses a call that never became a wish.
+    pub(super) fn deny(&mut self, waiter: Waiter, reason: Reason, detail: &str, what: &str) {
+        let Waiter::Call { channel, call } = waiter else { return };
+        let denial = self.new_denial(reason, detail, what.to_owned());
+        self.cut += 1;
+        if self.cut.is_power_of_two() {
+            let count = self.cut - self.cut / 2;
+            self.recorder.denial(&denial, record::Refused { count, ..record::Refused::default() });
+        }
+        self.doors.answer(channel, call, Outcome::Denied { denial }, Vec::new());
+    }
+
+    fn list(&mut self, channel: u64, call: u32) {
+        let granted =
+            self.leases.iter().filter(|lease| lease.holds).map(|lease| self.grant_state(lease)).collect();
+        let occupied = |place: usize| self.leases.iter().any(|lease| lease.holds && lease.place == place);
+        let entries = self.ceiling.entries().iter().enumerate().filter(|(place, _)| !occupied(*place));
+        let askable = entries.map(|(_, entry)| Askable {
+            actions: entry.actions.list(),
+            resource: super::state::resource_of(&entry.inner),
+        });
+        let listed = Outcome::Listed { grants: granted, askable: askable.collect() };
+        self.doors.answer(channel, call, listed, Vec::new());
+    }
+
+    fn explain(&mut self, channel: u64, call: u32, id: &str) {
+        let waiter = Waiter::Call { channel, call };
+        let Some(denial) = self.denials.iter().find(|denial| denial.id == id).cloned() else {
+            return self.deny(waiter, Reason::NotFound, "no refusal of this id is kept", id);
+        };
+        let hint = hint(&denial).to_owned();
+        self.doors.answer(channel, call, Outcome::Explained { denial, hint }, Vec::new());
+    }
+
+    fn attenuate(&mut self, channel: u64, call: u32, held: &Claims, allowed: Vec<Allowed>, seconds: u64) {
+        let Some(id) = self.doors.id(channel) else { return };
+        let minted = self.tokens.attenuate(held, id, allowed, seconds, self.now.as_secs());
+        self.hand_token(channel, call, held, minted, "attenuated");
+    }
+
+    fn renew(&mut self, channel: u64, call: u32, held: &Claims) {
+        let Some(id) = self.doors.id(channel) else { return };
+        let minted = self.tokens.renew(held, id, self.now.as_secs());
+        self.hand_token(channel, call, held, minted, "renewed");
+    }
+
+    fn hand_token(
+        &mut self,
+        channel: u64,
+        call: u32,
+        held: &Claims,
+        minted: Result<super::token::Minted, TokenError>,
+        what: &str,
+    ) {
+        let minted = match minted {
+            Ok(minted) => minted,
+            Err(error) => {
+                return self.deny(Waiter::Call { channel, call }, Reason::Token, &error.to_string(), what);
+            }
+        };
+        let seconds = minted.claims.expires.saturating_sub(self.now.as_secs()).min(LONGEST_S);
+        self.recorder.note(&Event::Token(access::Token {
+            what: what.to_owned(),
+            token: minted.claims.id.to_string(),
+            from: Some(held.id.to_string()),
+            seconds,
+        }));
+        self.doors.answer(channel, call, Outcome::Token { token: minted.text, seconds }, Vec::new());
+    }
+
+    fn release(&mut self, channel: u64, call: u32, grant: &str, claims: &Claims) {
+        let waiter = Waiter::Call { channel, call };
+        let lease = self.leases.by_id(grant).and_then(|number| self.leases.get(number));
+        let Some(lease) = lease.filter(|lease| lease.holds) else {
+            return self.deny(waiter, Reason::Revoked, "no lease of this id holds", grant);
+        };
+        let resource = super::state::resource_of(&lease.path);
+        if !lease.actions.list().iter().any(|action| claims.allows(*action, &resource)) {
+            return self.deny(waiter, Reason::Token, "the token does not list it", grant);
+        }
+        let number = lease.number;
+        self.end_lease(number, "released", None);
+        self.doors.answer(channel, call, Outcome::Done {}, Vec::new());
+    }
+
+    /// New keys and tokens, after a change of what the agent may do.
+    pub(super) fn rotate(&mut self, taken_away: bool) {
+        let now = self.now.as_secs();
+        let rotated = if taken_away { self.tokens.revoke_all(now) } else { self.tokens.rotate(now) };
+        if let Err(error) = rotated {
+            return self.end_run(&format!("no new keys: {error}"));
+        }
+        self.claims.clear();
+        let fresh = Fresh { run: &self.about.run, tokens: &self.tokens, allowed: &self.allowed, now };
+        self.doors.tell_rotated(&fresh);
+    }
+}
+
+/// The most tokens that are known by their text.
+const MOST_CLAIMS: usize = 256;
+
+/// Every pair a run may ever be granted: what a channel's first token lists.
+pub(super) fn allowed(ceiling: &super::ceiling::Ceiling) -> Vec<Allowed> {
+    let mut all = Vec::new();
+    for entry in ceiling.entries() {
+        let path = entry.inner.as_path().display().to_string();
+        for action in entry.actions.list() {
+            all.push(Allowed { action, resource: Resource::File { path: path.clone() } });
+            if action == Action::Execute {
+                all.push(Allowed { action, resource: Resource::Program { path: path.clone() } });
+            }
+        }
+    }
+    all.truncate(limit::MOST_ALLOWED);
+    all
+}
+
+/// What can be done about a refusal.
+fn hint(denial: &Denial) -> &'static str {
+    match denial.reason {
+        Reason::Ceiling => "the owner can add an `ask` entry to the profile; within this run nothing helps",
+        Reason::Policy => "a policy decides; the detail says which",
+        Reason::Refused | Reason::Never => "the person said no; go on without it",
+        Reason::Timeout => "nobody answered; ask again later, and say why",
+        Reason::NoChannel => "the owner can name a way in `consent.channels`, or start the run on a terminal",
+        Reason::RateLimit | Reason::Repeated => "wait before asking again",
+        Reason::Token => "use the latest token; it lists what may be asked",
+        Reason::Revoked => "ask for it anew with `request`",
+        Reason::Changed | Reason::NotFound => "look at what is there, then ask for it anew",
+        Reason::Kernel => "the person's own account may not do this either",
+        Reason::Unavailable => "this run cannot do it by this way; the detail says why",
+        Reason::NoRecord => "the disk of the records is full or failing; the owner must see to it",
+        Reason::Protocol => "the call breaks a rule of aisandbox-broker(7); the detail says which",
+        Reason::Ending => "the run is ending",
+    }
+}

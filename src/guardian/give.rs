@@ -1,0 +1,257 @@
+//! Giving and taking back: a yes becomes a recorded lease, the lease an act, and its end undoes what can be undone.
+//!
+//! Nothing takes effect before its record. A mount that cannot be taken back ends the run.
+
+use super::Guardian;
+use super::act::holders::{self, Watch};
+use super::decide::{Approval, Refusal, millis};
+use super::grant::Lease;
+use super::record::{self, Behind};
+use super::request::{Request, Stage, Waiter};
+use super::wall_seconds;
+use crate::audit::{Event, access};
+use crate::sys::fd;
+use crate::wire::broker::Outcome;
+use crate::wire::denial::{Denial, Reason};
+use crate::wire::files::{ToFiles, Verdict};
+use crate::wire::session::{Given, Reply};
+use crate::wire::subject::{ONCE_S, Scope};
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// A lease that is being taken back.
+#[derive(Debug)]
+pub(super) struct Ending {
+    why: &'static str,
+    sessions: Vec<u64>,
+    watch: Option<Watch>,
+}
+
+impl Guardian {
+    /// A yes: recorded, then given.
+    pub(super) fn approve(&mut self, number: u64, approval: Approval) {
+        self.close_question(number);
+        let Some(request) = self.requests.get(&number) else { return };
+        let Some((lease, lease_s)) = self.make_lease(request, &approval) else { return };
+        let behind = Behind {
+            request: request.person.is_none().then(|| request.id.clone()),
+            who: record::who(&request.asker),
+            what: request.what(),
+            scope: approval.scope,
+            shown_ms: approval.shown.map(millis),
+            lease_s,
+            decision_id: request.decision.as_ref().map(|decision| decision.decision_id.clone()),
+        };
+        if let Err(error) = self.recorder.grant(&lease, behind) {
+            return self.refuse(number, Refusal::of(Reason::NoRecord, error.to_string()));
+        }
+        let lease_number = self.leases.next_number();
+        if matches!(approval.scope, Scope::Always {}) {
+            self.keep_answer(number, true);
+        }
+        self.put_in_force(number, Lease { number: lease_number, ..lease });
+    }
+
+    fn make_lease(&self, request: &Request, approval: &Approval) -> Option<(Lease, Option<u64>)> {
+        let entry = self.ceiling.get(request.place)?;
+        let wished = match approval.scope {
+            Scope::Once {} => Some(ONCE_S),
+            Scope::For { seconds } => Some(seconds.max(1)),
+            Scope::Session {} | Scope::Always {} => None,
+        };
+        let most = request.decision.as_ref().and_then(|decision| decision.ttl_s);
+        let seconds = wished.into_iter().chain(most).min();
+        let once = matches!(approval.scope, Scope::Once {});
+        let alone = request.given == Given::Descriptor;
+        let asker = (once && !alone).then(|| self.processes.descriptor(request.asker.process.pid)).flatten();
+        let lease = Lease {
+            number: 0,
+            id: format!("{}-g{}", self.short, self.leases.count() + 1),
+            place: request.place,
+            actions: request.actions,
+            path: request.path.clone(),
+            given: request.given,
+            object: fd::duplicate_above(request.pinned.as_fd(), 3).ok()?,
+            host: request.object.path.clone(),
+            approved_by: approval.by.clone(),
+            since: wall_seconds(),
+            until: seconds.map(|seconds| self.now + Duration::from_secs(seconds)),
+            uses_left: if once && alone { Some(1) } else { entry.uses.filter(|_| alone) },
+            bytes_left: entry.bytes.filter(|_| request.given == Given::Served),
+            revocable: !alone,
+            asker,
+            opened: BTreeMap::new(),
+            holds: false,
+        };
+        Some((lease, seconds))
+    }
+
+    fn put_in_force(&mut self, number: u64, lease: Lease) {
+        self.summary.grants += 1;
+        let (lease_number, place, given) = (lease.number, lease.place, lease.given);
+        if matches!(given, Given::Mount | Given::Served)
+            && let Some(old) = self.leases.occupying(place)
+        {
+            self.end_lease(old, "replaced", None);
+        }
+        let Some(entry) = self.ceiling.get(place) else { return };
+        let (entry_number, read_only) = (entry.number, lease.actions.read_only());
+        let done = match given {
+            Given::Mount => self.roles.attach(entry_number, read_only, lease_number, self.now),
+            Given::Served => {
+                let grant = ToFiles::Grant {
+                    entry: entry_number,
+                    actions: lease.actions.list(),
+                    bytes: lease.bytes_left,
+                };
+                let object = fd::duplicate_above(lease.object.as_fd(), 3).ok();
+                object.is_some_and(|object| self.roles.tell_files(&grant, Some(object)))
+            }
+            Given::Descriptor | Given::Act => true,
+        };
+        self.leases.keep(lease);
+        match (done, given) {
+            (false, _) => self.not_given(number, lease_number, "the role that gives it is gone"),
+            (true, Given::Mount) => {
+                if let Some(request) = self.requests.get_mut(&number) {
+                    request.stage = Stage::Act(lease_number);
+                }
+            }
+            (true, _) => self.in_force(number, lease_number),
+        }
+    }
+
+    /// The act is done: all who wait are told.
+    fn in_force(&mut self, number: u64, lease: u64) {
+        if let Some(lease) = self.leases.get_mut(lease) {
+            lease.holds = true;
+        }
+        let Some(request) = self.requests.remove(&number) else { return };
+        self.desk.granted(&request.key);
+        for waiter in request.waiters {
+            self.tell_granted(waiter, lease);
+        }
+        self.changed = true;
+    }
+
+    fn not_given(&mut self, number: u64, lease: u64, why: &str) {
+        if let Some(lease) = self.leases.take(lease) {
+            self.record_end(&lease.id, "failed", Vec::new(), "leave");
+        }
+        self.refuse(number, Refusal::of(Reason::Unavailable, why));
+    }
+
+    /// Role `mounts` mounted it, or could not.
+    pub(super) fn attached(&mut self, lease: u64, done: Result<(), String>) {
+        let giving = |request: &Request| request.stage == Stage::Act(lease);
+        let number = self.requests.iter().find(|(_, request)| giving(request)).map(|(number, _)| *number);
+        match (number, done) {
+            (Some(number), Ok(())) => self.in_force(number, lease),
+            (Some(number), Err(why)) => self.not_given(number, lease, &why),
+            (None, _) => {}
+        }
+    }
+
+    /// Begins to take a lease back. A session that waits for it is told when it is done.
+    pub(super) fn end_lease(&mut self, number: u64, why: &'static str, session: Option<u64>) {
+        if let Some(ending) = self.ending.get_mut(&number) {
+            return ending.sessions.extend(session);
+        }
+        let Some(lease) = self.leases.get_mut(number) else { return };
+        lease.holds = false;
+        let (given, place) = (lease.given, lease.place);
+        let Some(entry) = self.ceiling.get(place) else { return };
+        let (entry_number, inner) = (entry.number, entry.inner.clone());
+        let watch = (given == Given::Mount).then(|| Watch::before(&self.processes, &inner));
+        self.ending.insert(number, Ending { why, sessions: session.into_iter().collect(), watch });
+        match given {
+            Given::Mount if !self.roles.detach(entry_number, number, self.now) => {
+                self.end_run("role mounts is gone, so a lease cannot be taken back");
+            }
+            Given::Mount => {}
+            Given::Served => {
+                // A role that is gone serves nothing any more, which is as good.
+                self.roles.tell_files(&ToFiles::Withdraw { entry: entry_number }, None);
+                self.lease_ended(number);
+            }
+            Given::Descriptor | Given::Act => self.lease_ended(number),
+        }
+    }
+
+    /// What was given is taken back: told, recorded, and whoever still holds it is dealt with.
+    pub(super) fn lease_ended(&mut self, number: u64) {
+        let (Some(lease), Some(ending)) = (self.leases.take(number), self.ending.remove(&number)) else {
+            return;
+        };
+        let on_revoke = self.ceiling.get(lease.place).map(|entry| entry.on_revoke);
+        let mut left: Vec<String> =
+            ending.watch.map(|watch| watch.after(&self.processes, on_revoke)).unwrap_or_default();
+        let handed = |(name, count): (&String, &u64)| format!("{count} descriptors of {name}");
+        if lease.given == Given::Descriptor {
+            left.extend(lease.opened.iter().map(handed));
+        }
+        let holders = on_revoke.map_or("leave", holders::word);
+        self.record_end(&lease.id, ending.why, left.clone(), holders);
+        self.desk.forget(lease.place);
+        self.doors.tell_revoked(&lease.id);
+        for session in ending.sessions {
+            self.sessions.reply(session, &Reply::Done { grant: None, left: left.clone() });
+        }
+        self.changed = true;
+    }
+
+    fn record_end(&mut self, grant: &str, why: &str, left: Vec<String>, holders: &str) {
+        self.recorder.note(&Event::Revoke(access::Revoke {
+            grant: grant.to_owned(),
+            why: why.to_owned(),
+            left,
+            holders: holders.to_owned(),
+        }));
+    }
+
+    /// Tells one who waits that there is a lease.
+    pub(super) fn tell_granted(&mut self, waiter: Waiter, number: u64) {
+        let Some(lease) = self.leases.get(number) else { return };
+        let state = self.grant_state(lease);
+        let seconds = lease.until.map(|until| until.saturating_sub(self.now).as_secs());
+        match waiter {
+            Waiter::Touch(touch) => {
+                let verdict =
+                    if lease.given == Given::Served { Verdict::Serve {} } else { Verdict::Retry {} };
+                self.roles.tell_files(&ToFiles::Decided { touch, verdict }, None);
+            }
+            Waiter::Call { channel, call } => {
+                let granted = Outcome::Granted { grant: state.id, seconds, how: state.by };
+                self.doors.answer(channel, call, granted, Vec::new());
+            }
+            Waiter::Session(session) => {
+                self.sessions.reply(session, &Reply::Done { grant: Some(Box::new(state)), left: Vec::new() });
+            }
+        }
+    }
+
+    /// Tells one who waits that it is refused, and how long that stands.
+    pub(super) fn tell_denied(&mut self, waiter: Waiter, denial: &Denial, stands: Duration) {
+        match waiter {
+            Waiter::Touch(touch) => {
+                let verdict = Verdict::Deny { for_ms: millis(stands) };
+                self.roles.tell_files(&ToFiles::Decided { touch, verdict }, None);
+            }
+            Waiter::Call { channel, call } => {
+                self.doors.answer(channel, call, Outcome::Denied { denial: denial.clone() }, Vec::new());
+            }
+            Waiter::Session(session) => {
+                let refused = Reply::Refused { reason: denial.reason, detail: denial.detail.clone() };
+                self.sessions.reply(session, &refused);
+            }
+        }
+    }
+
+    /// Tells one who waits that a person is asked.
+    pub(super) fn tell_pending(&mut self, waiter: Waiter, id: &str, until: Duration) {
+        let Waiter::Call { channel, call } = waiter else { return };
+        let seconds = until.saturating_sub(self.now).as_secs();
+        self.doors.answer(channel, call, Outcome::Pending { request: id.to_owned(), seconds }, Vec::new());
+    }
+}

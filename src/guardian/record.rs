@@ -1,0 +1,182 @@
+//! The Guardian's records: what was asked, decided, given, refused and taken back, as events of the run's log.
+//!
+//! Never lets a grant pass without its record: [`Recorder::grant`] gives an error, and nothing may then be done. Other
+//! records that fail are told once; the log is closed then, so no grant will pass either.
+
+use super::grant::Lease;
+use crate::audit::access::{self, Seen, What, Who};
+use crate::audit::{AuditError, Event, SharedLog};
+use crate::wire::denial::Denial;
+use crate::wire::policy::{Decision, Outcome};
+use crate::wire::session::Given;
+use crate::wire::subject::{Action, Asker, Process, Resource, Scope};
+
+/// Writes to the log of the run.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    log: SharedLog,
+    durable: bool,
+    failed: bool,
+}
+
+/// What a record says of the object.
+pub(super) fn what(actions: &[Action], resource: &Resource, path: Option<String>, label: &str) -> What {
+    let words = actions.iter().map(|action| action.word().to_owned()).collect();
+    What { actions: words, resource: name(resource), path, label: label.to_owned() }
+}
+
+/// A resource in words.
+pub(super) fn name(resource: &Resource) -> String {
+    match resource {
+        Resource::File { path } => format!("file {path}"),
+        Resource::Program { path } => format!("program {path}"),
+        Resource::Host { host, port } => format!("host {host}:{port}"),
+        Resource::Device { name } => format!("device {name}"),
+    }
+}
+
+/// What a record says of who asked.
+pub(super) fn who(asker: &Asker) -> Who {
+    let seen = |process: &Process| Seen {
+        pid: process.pid,
+        program: process.program.clone(),
+        sha256: process.sha256.clone(),
+    };
+    Who { process: seen(&asker.process), parents: asker.parents.iter().map(seen).collect() }
+}
+
+fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Once {} => "once",
+        Scope::Session {} => "session",
+        Scope::For { .. } => "for",
+        Scope::Always {} => "always",
+    }
+}
+
+/// How a lease was given, in one word.
+pub(super) fn given_word(given: Given) -> &'static str {
+    match given {
+        Given::Mount => "mount",
+        Given::Served => "served",
+        Given::Descriptor => "descriptor",
+        Given::Act => "act",
+    }
+}
+
+/// What stands behind a grant, for its record.
+#[derive(Debug)]
+pub(super) struct Behind {
+    pub(super) request: Option<String>,
+    pub(super) who: Who,
+    pub(super) what: What,
+    pub(super) scope: Scope,
+    pub(super) shown_ms: Option<u64>,
+    pub(super) lease_s: Option<u64>,
+    pub(super) decision_id: Option<String>,
+}
+
+impl Recorder {
+    pub(super) fn new(log: SharedLog, durable: bool) -> Self {
+        Self { log, durable, failed: false }
+    }
+
+    /// Writes an event that nothing waits for.
+    pub(super) fn note(&mut self, event: &Event) {
+        if let Err(error) = self.log.append(event)
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            tracing::warn!("no record any more, so nothing will be granted: {error}");
+        }
+    }
+
+    /// Writes a lease, on disk where the profile wants that. Only then may it take effect.
+    /// # Errors
+    /// As the log; then nothing may be granted.
+    pub(super) fn grant(&mut self, lease: &Lease, behind: Behind) -> Result<(), AuditError> {
+        let event = Event::Grant(Box::new(access::Grant {
+            grant: lease.id.clone(),
+            request: behind.request,
+            who: behind.who,
+            what: behind.what,
+            how: given_word(lease.given).to_owned(),
+            approved_by: lease.approved_by.clone(),
+            scope: scope_word(behind.scope).to_owned(),
+            shown_ms: behind.shown_ms,
+            lease_s: behind.lease_s,
+            uses: lease.uses_left,
+            bytes: lease.bytes_left,
+            decision_id: behind.decision_id,
+        }));
+        self.durably(&event)
+    }
+
+    /// The same for any event that must be kept before what it tells of.
+    /// # Errors
+    /// As the log.
+    pub(super) fn durably(&mut self, event: &Event) -> Result<(), AuditError> {
+        if self.durable { self.log.append_durable(event) } else { self.log.append(event) }
+    }
+
+    pub(super) fn decision(&mut self, request: &str, decision: &Decision) {
+        let outcome = match decision.outcome {
+            Outcome::Allow => "allow",
+            Outcome::Prompt => "prompt",
+            Outcome::Deny => "deny",
+        };
+        self.note(&Event::Decision(access::Decision {
+            request: request.to_owned(),
+            decision_id: decision.decision_id.clone(),
+            outcome: outcome.to_owned(),
+            policy: decision.policy.clone(),
+            reason: decision.reason.clone(),
+            ttl_s: decision.ttl_s,
+            bundles: decision.bundles.clone(),
+            took_ns: decision.took_ns,
+            error: decision.error.clone(),
+        }));
+    }
+
+    pub(super) fn transfer(
+        &mut self,
+        grant: &str,
+        path: Option<&str>,
+        action: Action,
+        (read, written): (u64, u64),
+        redacted: u64,
+    ) {
+        self.note(&Event::Transfer(access::Transfer {
+            grant: grant.to_owned(),
+            path: path.map(str::to_owned),
+            action: action.word().to_owned(),
+            read,
+            written,
+            redacted,
+        }));
+    }
+
+    pub(super) fn denial(&mut self, denial: &Denial, refused: Refused) {
+        self.note(&Event::Denial(Box::new(access::Denial {
+            denial: denial.id.clone(),
+            request: refused.request,
+            who: refused.who,
+            what: refused.what,
+            reason: denial.reason.id().to_owned(),
+            detail: denial.detail.clone(),
+            by: refused.by,
+            shown_ms: refused.shown_ms,
+            count: refused.count,
+        })));
+    }
+}
+
+/// What stands behind a refusal, for its record.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    pub(super) request: Option<String>,
+    pub(super) who: Who,
+    pub(super) what: What,
+    pub(super) by: Option<String>,
+    pub(super) shown_ms: Option<u64>,
+    pub(super) count: u64,
+}

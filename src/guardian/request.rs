@@ -1,0 +1,255 @@
+//! A wish on its way: judged by the ceiling, answered by a lease that holds or an answer that stands, or taken up as a
+//! request, which a policy and then a person decide.
+
+use super::Guardian;
+use super::act;
+use super::ceiling::{Actions, Entry, How, Within};
+use super::desk::{Key, Ruling};
+use super::record::{self, Refused};
+use super::{label, wall_seconds};
+use crate::audit::{Event, access};
+use crate::base::InnerPath;
+use crate::wire::consent::Object;
+use crate::wire::denial::{Denial, Reason};
+use crate::wire::limit;
+use crate::wire::policy::Decision;
+use crate::wire::session::Given;
+use crate::wire::subject::{Asker, Resource};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// Who waits for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// A touch of an ask mount.
+    Touch(u64),
+    /// A call of a channel.
+    Call {
+        /// The channel.
+        channel: u64,
+        /// The call.
+        call: u32,
+    },
+    /// A person's command.
+    Session(u64),
+}
+
+/// A wish as it comes in.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) waiter: Waiter,
+    pub(super) resource: Resource,
+    pub(super) actions: Actions,
+    /// Whose wish; its pid outside, where known.
+    pub(super) pid: Option<i32>,
+    pub(super) why: Option<String>,
+    /// A person's own: how long it lasts, seconds. It needs no consent.
+    pub(super) person: Option<Option<u64>>,
+}
+
+/// Where a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The policy is asked.
+    Policy,
+    /// A person is asked.
+    Consent,
+    /// It is being given, as this lease.
+    Act(u64),
+}
+
+/// A wish that was taken up.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: String,
+    pub(super) key: Key,
+    pub(super) place: usize,
+    pub(super) path: InnerPath,
+    pub(super) actions: Actions,
+    pub(super) given: Given,
+    pub(super) resource: Resource,
+    /// The object, pinned from now until the act.
+    pub(super) pinned: OwnedFd,
+    pub(super) object: Object,
+    pub(super) asker: Asker,
+    pub(super) why: Option<String>,
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) until: Duration,
+    pub(super) decision: Option<Decision>,
+    pub(super) person: Option<Option<u64>>,
+    pub(super) stage: Stage,
+}
+
+/// The most that wait for one answer.
+const MOST_WAITERS: usize = 256;
+
+impl Guardian {
+    /// Takes a wish in.
+    pub(super) fn wish(&mut self, wish: Wish) {
+        if let Some(why) = act::unavailable(&wish.resource) {
+            return self.turn_away(&wish, Reason::Unavailable, why);
+        }
+        let within = match self.ceiling.judge(&wish.resource, wish.actions) {
+            Ok(within) => within,
+            Err(why) => return self.turn_away(&wish, Reason::Ceiling, &why),
+        };
+        let Some(entry) = self.ceiling.get(within.place) else { return };
+        let (given, path) = match self.way_to_give(entry, &within) {
+            Ok(chosen) => chosen,
+            Err(why) => return self.turn_away(&wish, Reason::Unavailable, why),
+        };
+        if let Some(lease) = self.leases.covering(within.place, &within.path, within.actions, self.now) {
+            return self.tell_granted(wish.waiter, lease);
+        }
+        let alone = (given == Given::Descriptor).then(|| path.clone());
+        let key = Key { place: within.place, actions: within.actions, path: alone };
+        let ruling = if wish.person.is_some() {
+            Ruling::Go
+        } else {
+            self.desk.rule(&key, wish.pid.unwrap_or(0), self.now)
+        };
+        match ruling {
+            Ruling::Go => self.take_up(wish, key, given, path),
+            Ruling::Join(request) => self.join(request, &wish),
+            Ruling::Again(mut denial, left) => {
+                if denial.reason != Reason::Never {
+                    denial.reason = Reason::Repeated;
+                }
+                self.tell_denied(wish.waiter, &denial, left);
+            }
+            Ruling::Cut(limit) => self.turn_away(&wish, Reason::RateLimit, limit),
+        }
+    }
+
+    /// By which way an entry's actions are given, and for which path.
+    fn way_to_give(&self, entry: &Entry, within: &Within) -> Result<(Given, InnerPath), &'static str> {
+        match &entry.how {
+            How::Served(_) if self.roles.files.is_some() => Ok((Given::Served, entry.inner.clone())),
+            How::Mount if self.roles.mounts.is_some() && within.actions.mountable() => {
+                Ok((Given::Mount, entry.inner.clone()))
+            }
+            How::Served(_) => Err("the role that serves this entry is gone"),
+            _ => {
+                act::open::may_hand_out(entry.actions, within.actions, self.roles.landlock)?;
+                Ok((Given::Descriptor, within.path.clone()))
+            }
+        }
+    }
+
+    fn join(&mut self, number: u64, wish: &Wish) {
+        let Some(request) = self.requests.get_mut(&number) else { return };
+        if request.waiters.len() >= MOST_WAITERS {
+            return self.turn_away(wish, Reason::RateLimit, "too many wait for this answer already");
+        }
+        request.waiters.push(wish.waiter);
+        if request.stage == Stage::Consent {
+            let (id, until) = (request.id.clone(), request.until);
+            self.tell_pending(wish.waiter, &id, until);
+        }
+    }
+
+    fn take_up(&mut self, wish: Wish, key: Key, given: Given, path: InnerPath) {
+        let Some(entry) = self.ceiling.get(key.place) else { return };
+        let resource = match &wish.resource {
+            Resource::Program { .. } => Resource::Program { path: path.as_path().display().to_string() },
+            _ => Resource::File { path: path.as_path().display().to_string() },
+        };
+        let pinned = act::open::pin(entry, &path, wish.actions);
+        let (pinned, mut object) = match pinned {
+            Ok(pinned) => pinned,
+            Err(reason) => return self.turn_away(&wish, reason, "the object cannot be pinned"),
+        };
+        object.label = label::of(std::path::Path::new(&object.path)).to_owned();
+        let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
+        self.summary.requests += 1;
+        let number = self.summary.requests;
+        let request = Request {
+            id: format!("{}-{number}", self.short),
+            place: key.place,
+            path,
+            actions: wish.actions,
+            given,
+            resource,
+            pinned,
+            object,
+            asker,
+            why: wish.why.as_deref().map(|why| limit::kept(why).to_owned()).filter(|why| !why.is_empty()),
+            waiters: vec![wish.waiter],
+            until: self.now + self.timeout,
+            decision: None,
+            person: wish.person,
+            stage: Stage::Policy,
+            key: key.clone(),
+        };
+        self.desk.take_up(key, number, wish.pid.unwrap_or(0), self.now);
+        self.record_request(&request);
+        self.requests.insert(number, request);
+        self.ask_policy(number);
+    }
+
+    fn record_request(&mut self, request: &Request) {
+        let by = match request.waiters.first() {
+            Some(Waiter::Touch(_)) => "touch",
+            Some(Waiter::Call { .. }) => "broker",
+            _ => "person",
+        };
+        self.recorder.note(&Event::Request(Box::new(access::Request {
+            request: request.id.clone(),
+            who: record::who(&request.asker),
+            what: request.what(),
+            why: request.why.clone(),
+            by: by.to_owned(),
+        })));
+    }
+
+    /// Refuses a wish that never became a request. Many in a row are recorded together.
+    fn turn_away(&mut self, wish: &Wish, reason: Reason, detail: &str) {
+        let actions = wish.actions.list();
+        let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
+        let text = format!("{} {}", words.join(", "), record::name(&wish.resource));
+        let denial = self.new_denial(reason, detail, text);
+        let stands =
+            if reason == Reason::RateLimit { Duration::from_secs(1) } else { Duration::from_secs(5) };
+        self.tell_denied(wish.waiter, &denial, stands);
+        self.cut += 1;
+        if self.cut.is_power_of_two() {
+            let count = self.cut - self.cut / 2;
+            let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
+            let what = record::what(&actions, &wish.resource, None, "");
+            let who = record::who(&asker);
+            self.recorder.denial(&denial, Refused { who, what, count, ..Refused::default() });
+        }
+    }
+
+    /// Makes a refusal and keeps it for people and for `explain`.
+    pub(super) fn new_denial(&mut self, reason: Reason, detail: &str, what: String) -> Denial {
+        self.summary.denials += 1;
+        let denial = Denial {
+            id: format!("{}-d{}", self.short, self.summary.denials),
+            reason,
+            detail: detail.to_owned(),
+            what,
+            at: wall_seconds(),
+        };
+        if self.denials.len() >= super::state::MOST_DENIALS {
+            self.denials.pop_front();
+        }
+        self.denials.push_back(denial.clone());
+        self.changed = true;
+        denial
+    }
+}
+
+impl Request {
+    /// What a record says of its object.
+    pub(super) fn what(&self) -> access::What {
+        record::what(&self.actions.list(), &self.resource, Some(self.object.path.clone()), &self.object.label)
+    }
+
+    /// In words.
+    pub(super) fn text(&self) -> String {
+        let actions = self.actions.list();
+        let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
+        format!("{} {}", words.join(", "), record::name(&self.resource))
+    }
+}

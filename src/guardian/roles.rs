@@ -1,0 +1,217 @@
+//! The roles beside the Guardian: what is sent to them, what is still to be answered, and until when.
+//!
+//! A role that does not answer in time, or says what it may not say, is given up; its answers are no from then on.
+
+use super::link::{Link, Received};
+use super::setup::RoleEnd;
+use crate::role::Role;
+use crate::wire::files::{FromFiles, ToFiles};
+use crate::wire::mounts::{FromMounts, ToMounts};
+use crate::wire::policy::{Decision, FromPolicy, Input, ToPolicy};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// How long a role may take. `mounts` makes four system calls, a policy stops itself after 50 ms.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What role `mounts` was told and has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MountCall {
+    /// The lease's real thing goes up.
+    Attach(u64),
+    /// It comes down.
+    Detach(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Mounts {
+    pub(super) link: Link,
+    calls: VecDeque<(MountCall, Duration)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Policy {
+    pub(super) link: Link,
+    asked: BTreeMap<u64, Duration>,
+}
+
+/// Our ends.
+#[derive(Debug)]
+pub(super) struct Roles {
+    pub(super) files: Option<Link>,
+    pub(super) mounts: Option<Mounts>,
+    pub(super) policy: Option<Policy>,
+    /// There is a policy, so without its role nothing is allowed.
+    pub(super) wants_policy: bool,
+    /// Landlock holds for the agent.
+    pub(super) landlock: bool,
+}
+
+/// What a role said.
+#[derive(Debug)]
+pub(super) enum Said {
+    Files(FromFiles),
+    Mounts(MountCall, Result<(), String>),
+    Decided(u64, Box<Decision>),
+    /// It is gone, with the calls it left unanswered.
+    Gone(Role, Vec<MountCall>, Vec<u64>),
+}
+
+impl Roles {
+    /// Takes those that were started. The rest (ways to ask) is not for here.
+    pub(super) fn new(ends: Vec<RoleEnd>, landlock: bool) -> (Self, Vec<RoleEnd>) {
+        let mut roles = Self { files: None, mounts: None, policy: None, wants_policy: false, landlock };
+        let mut others = Vec::new();
+        for end in ends {
+            match end.role {
+                Role::Files => roles.files = Some(Link::new(end.socket)),
+                Role::Mounts => {
+                    roles.mounts = Some(Mounts { link: Link::new(end.socket), calls: VecDeque::new() });
+                }
+                Role::Policy => {
+                    roles.wants_policy = true;
+                    roles.policy = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
+                }
+                Role::Notify | Role::Reputation => others.push(end),
+            }
+        }
+        (roles, others)
+    }
+
+    /// Those that are there, to wait on.
+    pub(super) fn links(&self) -> impl Iterator<Item = (Role, &Link)> {
+        let files = self.files.as_ref().map(|link| (Role::Files, link));
+        let mounts = self.mounts.as_ref().map(|mounts| (Role::Mounts, &mounts.link));
+        let policy = self.policy.as_ref().map(|policy| (Role::Policy, &policy.link));
+        files.into_iter().chain(mounts).chain(policy)
+    }
+
+    /// Sends what waits.
+    pub(super) fn flush(&mut self, role: Role) {
+        match role {
+            Role::Files => self.files.iter_mut().for_each(Link::flush),
+            Role::Mounts => self.mounts.iter_mut().for_each(|mounts| mounts.link.flush()),
+            _ => self.policy.iter_mut().for_each(|policy| policy.link.flush()),
+        }
+    }
+
+    /// Tells role `files`; `false` when it is gone.
+    pub(super) fn tell_files(&mut self, message: &ToFiles, descriptor: Option<OwnedFd>) -> bool {
+        let Some(link) = &mut self.files else { return false };
+        link.send(message, descriptor);
+        !link.is_broken()
+    }
+
+    pub(super) fn attach(&mut self, entry: u16, read_only: bool, lease: u64, now: Duration) -> bool {
+        self.call_mounts(&ToMounts::Attach { entry, read_only }, MountCall::Attach(lease), now)
+    }
+
+    pub(super) fn detach(&mut self, entry: u16, lease: u64, now: Duration) -> bool {
+        self.call_mounts(&ToMounts::Detach { entry }, MountCall::Detach(lease), now)
+    }
+
+    fn call_mounts(&mut self, message: &ToMounts, call: MountCall, now: Duration) -> bool {
+        let Some(mounts) = &mut self.mounts else { return false };
+        mounts.link.send(message, None);
+        mounts.calls.push_back((call, now + PATIENCE));
+        !mounts.link.is_broken()
+    }
+
+    /// Asks the policy; `false` when its role is gone.
+    pub(super) fn decide(&mut self, id: u64, input: Input, now: Duration) -> bool {
+        let Some(policy) = &mut self.policy else { return false };
+        policy.link.send(&ToPolicy::Decide { id, input: Box::new(input) }, None);
+        policy.asked.insert(id, now + PATIENCE);
+        !policy.link.is_broken()
+    }
+
+    /// The next thing a role says.
+    pub(super) fn hear(&mut self, role: Role) -> Option<Said> {
+        match role {
+            Role::Files => match self.files.as_mut()?.receive() {
+                Received::Message(said) => Some(Said::Files(said)),
+                Received::Nothing => None,
+                Received::Gone(why) => Some(self.lose(Role::Files, &why)),
+            },
+            Role::Mounts => self.hear_mounts(),
+            _ => self.hear_policy(),
+        }
+    }
+
+    fn hear_mounts(&mut self) -> Option<Said> {
+        let mounts = self.mounts.as_mut()?;
+        let (said, call) = match mounts.link.receive::<FromMounts>() {
+            Received::Message(said) => (said, mounts.calls.pop_front()),
+            Received::Nothing => return None,
+            Received::Gone(why) => return Some(self.lose(Role::Mounts, &why)),
+        };
+        let Some((call, _)) = call else {
+            return Some(self.lose(Role::Mounts, "it answered what nobody asked"));
+        };
+        let done = match said {
+            FromMounts::Done {} => Ok(()),
+            FromMounts::Failed { what, errno } => {
+                Err(format!("{what}: {}", crate::sys::Errno::from_raw(errno).desc()))
+            }
+        };
+        Some(Said::Mounts(call, done))
+    }
+
+    fn hear_policy(&mut self) -> Option<Said> {
+        let policy = self.policy.as_mut()?;
+        match policy.link.receive::<FromPolicy>() {
+            Received::Message(FromPolicy::Decided { id, decision }) => {
+                // An answer to no question is none; the timer has refused that one already.
+                policy.asked.remove(&id).map(|_| Said::Decided(id, decision))
+            }
+            Received::Message(_) | Received::Nothing => None,
+            Received::Gone(why) => Some(self.lose(Role::Policy, &why)),
+        }
+    }
+
+    /// Gives a role up.
+    fn lose(&mut self, role: Role, why: &str) -> Said {
+        tracing::warn!("role {} is given up: {why}", role.name());
+        let (mut calls, mut asked) = (Vec::new(), Vec::new());
+        match role {
+            Role::Files => self.files = None,
+            Role::Mounts => {
+                calls.extend(
+                    self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),
+                );
+            }
+            _ => asked.extend(self.policy.take().into_iter().flat_map(|policy| policy.asked.into_keys())),
+        }
+        Said::Gone(role, calls, asked)
+    }
+
+    /// Roles that did not answer in time are given up.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<Said> {
+        if self.mounts.as_ref().and_then(Mounts::deadline).is_some_and(|until| until <= now) {
+            return Some(self.lose(Role::Mounts, "it did not answer in time"));
+        }
+        if self.policy.as_ref().and_then(Policy::deadline).is_some_and(|until| until <= now) {
+            return Some(self.lose(Role::Policy, "it did not answer in time"));
+        }
+        None
+    }
+
+    /// When the next answer is due.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        let mounts = self.mounts.as_ref().and_then(Mounts::deadline);
+        mounts.into_iter().chain(self.policy.as_ref().and_then(Policy::deadline)).min()
+    }
+}
+
+impl Mounts {
+    fn deadline(&self) -> Option<Duration> {
+        self.calls.front().map(|(_, until)| *until)
+    }
+}
+
+impl Policy {
+    fn deadline(&self) -> Option<Duration> {
+        self.asked.values().min().copied()
+    }
+}

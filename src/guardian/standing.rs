@@ -1,0 +1,142 @@
+//! Answers given in advance: templates of the profile, and what the person answered for good in an earlier run.
+//!
+//! A new answer for good becomes a line of the person's own file, where it can be read and taken out. Never read here:
+//! who starts the run reads it (`profile::answers`).
+
+use super::Guardian;
+use super::decide::{Approval, Refusal};
+use super::desk::Closed;
+use super::request::Request;
+use super::setup::Standing;
+use crate::base::{HostPath, WallTime};
+use crate::wire::denial::Reason;
+use crate::wire::subject::Scope;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The first lines of a new file.
+const HEAD: &str = "# Answers given for good, one a line, newest last. A run reads them when it starts; take a line out to be
+# asked again. aisandbox-profile(5) describes them.
+version: 1
+answers:
+";
+
+/// The most bytes of the file; past that nothing is added.
+const MOST_BYTES: u64 = 1 << 20;
+
+impl Guardian {
+    /// What was answered in advance, if anything was. A no wins over every yes.
+    pub(super) fn answered_in_advance(&self, request: &Request) -> Option<Result<Approval, Refusal>> {
+        let path = HostPath::new(&request.object.path).ok()?;
+        let here =
+            |standing: &&Standing| standing.profile == self.about.profile && standing.path.contains(&path);
+        let mut standing = self.standing.iter().filter(here);
+        let any_of = |standing: &Standing| {
+            request
+                .actions
+                .list()
+                .iter()
+                .any(|action| standing.actions.has_all(super::ceiling::Actions::of(&[*action])))
+        };
+        if standing.clone().any(|standing| !standing.allow && any_of(standing)) {
+            return Some(Err(Refusal {
+                closed: Closed::Never,
+                ..Refusal::of(Reason::Never, "answered for good, in answers.yaml")
+            }));
+        }
+        if standing.any(|standing| standing.allow && standing.actions.has_all(request.actions)) {
+            let approval = Approval { by: "always".to_owned(), scope: Scope::Session {}, shown: None };
+            return Some(Ok(approval));
+        }
+        let program = request.asker.process.sha256.as_deref();
+        let template = self.templates.iter().find(|template| {
+            template.path.contains(&path)
+                && template.actions.has_all(request.actions)
+                && template.program.as_deref().is_none_or(|wanted| program == Some(wanted))
+        })?;
+        let seconds = template.lease.or(self.ceiling.get(request.place)?.lease).map(|lease| lease.as_secs());
+        let scope = seconds.map_or(Scope::Session {}, |seconds| Scope::For { seconds });
+        Some(Ok(Approval { by: format!("template {}", template.name), scope, shown: None }))
+    }
+
+    /// Keeps an answer for good: for the rest of this run at once, for later ones as a line of the person's file.
+    pub(super) fn keep_answer(&mut self, number: u64, allow: bool) {
+        let Some(request) = self.requests.get(&number) else { return };
+        let Ok(path) = HostPath::new(&request.object.path) else { return };
+        let standing =
+            Standing { allow, profile: self.about.profile.clone(), path, actions: request.actions };
+        let written = self.answers.as_deref().map(|file| add_line(file, &standing));
+        if let Some(Err(error)) = written {
+            tracing::warn!("the answer holds for this run only: {error}");
+        }
+        self.standing.push(standing);
+    }
+}
+
+/// Adds a line to the file, or makes it: the whole is written beside it and then takes its name.
+fn add_line(file: &Path, standing: &Standing) -> io::Result<()> {
+    let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut text = match fs::metadata(file) {
+        Ok(about) if about.len() > MOST_BYTES => return Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(_) => fs::read_to_string(file)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
+        Err(error) => return Err(error),
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text.push_str(&line(standing)?);
+    let beside = folder.join(format!(".answers.yaml.{}", std::process::id()));
+    let mut options = File::options();
+    let mut new = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    File::open(folder)?.sync_all()
+}
+
+/// JSON strings are YAML strings, and cannot begin anything else.
+fn line(standing: &Standing) -> io::Result<String> {
+    let words: Vec<&str> = standing.actions.list().iter().map(|action| action.word()).collect();
+    let path = standing.path.as_path().to_str().ok_or(io::ErrorKind::InvalidData)?;
+    Ok(format!(
+        "  - {{ answer: {}, profile: {}, path: {}, actions: [{}], since: \"{}\" }}\n",
+        if standing.allow { "always" } else { "never" },
+        serde_json::to_string(&standing.profile)?,
+        serde_json::to_string(path)?,
+        words.join(", "),
+        WallTime::now()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guardian::ceiling::Actions;
+    use crate::wire::subject::Action;
+
+    #[test]
+    fn an_answer_for_good_is_one_visible_line() {
+        let folder = std::env::temp_dir().join(format!("aisandbox-answers-{}", std::process::id()));
+        let file = folder.join("deep/answers.yaml");
+        let path = HostPath::new("/home/u/a \"b\"\n- x: y").unwrap();
+        let actions = Actions::of(&[Action::Read, Action::Create]);
+        let standing = Standing { allow: false, profile: "cowork".to_owned(), path, actions };
+        for _ in 0..2 {
+            add_line(&file, &standing).unwrap();
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        assert!(text.starts_with(HEAD) && text.lines().count() == HEAD.lines().count() + 2, "{text}");
+        let line = text.lines().last().unwrap();
+        assert!(
+            line.starts_with(
+                "  - { answer: never, profile: \"cowork\", path: \"/home/u/a \\\"b\\\"\\n- x: y\""
+            )
+        );
+        assert!(line.contains("actions: [read, create], since: \""), "{line}");
+    }
+}

@@ -79,7 +79,8 @@ fn become_init(
     let_go(ready, &mut kept)?;
     let guard = match (guarded, &ready.guard) {
         (Some([proc_dir, listener]), Some((_, plan))) => {
-            let guard = Guard::new(plan, proc_dir, listener)?;
+            let mut guard = Guard::new(plan, proc_dir, listener)?;
+            guard.keep_from_workers(ready.control.as_raw_fd());
             socket::send(to_agent.as_fd(), &[1], None, true)?;
             Some(guard)
         }

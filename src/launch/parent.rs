@@ -192,7 +192,7 @@ impl Running {
             }
             match self.read_control_if(control.revents) {
                 Some(Message::Denied { pattern, call, times }) => denied(pattern, call, times),
-                None if control.revents & libc::POLLHUP != 0 => self.init_listens = false,
+                None if control.revents & libc::POLLHUP != 0 => self.init_is_gone(),
                 _ => {}
             }
             if signals.revents != 0 {
@@ -260,6 +260,12 @@ impl Running {
             | Message::Denied { .. } => {}
         }
         Some(message)
+    }
+
+    /// Init closed its end, so it has ended or is about to; the kernel then ends all others, those that wait too.
+    fn init_is_gone(&mut self) {
+        self.init_listens = false;
+        self.lives = None;
     }
 
     /// What init says of the agent's process. One that told of a failed stage was never the agent.

@@ -145,6 +145,11 @@ impl Guarded {
         self.finish()
     }
 
+    /// Init's pid.
+    pub(crate) fn init(&self) -> i32 {
+        self.running.pid()
+    }
+
     /// Gives what keeps the run's mounts alive: the devices, and what closes when the agent has ended.
     pub(crate) fn take_devices(&mut self) -> (Vec<(u16, OwnedFd)>, OwnedFd) {
         let (ours, theirs) = socket::message_pair().unwrap();

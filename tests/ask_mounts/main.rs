@@ -3,6 +3,7 @@
 //! Without the test harness, which has threads: every case runs in a process of its own with one thread, as each user.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+mod creating;
 mod fuse;
 mod guardian;
 mod real;
@@ -38,14 +39,18 @@ const CASES: &[Case] = &[
     ("the role says no to what makes no sense, and does twice what makes sense twice", the_role_is_careful),
     ("a server that dies is an error and no hang", a_server_that_dies),
     ("the run ends although an asker waits without an answer", the_run_ends_although),
-    ("while a creating call waits for an answer, others are done and init reaps", init_never_waits),
-    ("a creating call that was refused is EACCES", a_creating_call_is_refused),
-    ("an open that may create asks on a file too", a_file_is_refused_to_a_creating_open),
+    ("init killed from outside ends every asker", init_killed_ends_every_asker),
+    ("while a creating call waits for an answer, others are done and init reaps", creating::init_never_waits),
+    ("a creating call that was refused is EACCES", creating::a_creating_call_is_refused),
+    ("an open that may create asks on a file too", creating::a_file_is_refused_to_a_creating_open),
     ("many askers wait for one answer of role files", real::many_askers_wait_for_one_answer),
     ("a served file can only grow, under Landlock and a filter", real::a_served_file_can_only_grow),
     ("names are made in a served folder, through a worker of init", real::names_are_made_in_a_served_folder),
     ("role files killed is an error and no hang", real::a_killed_role_is_an_error),
-    ("a protected name stays protected for calls that a worker has walked", a_worker_loses_no_protection),
+    (
+        "a protected name stays protected for calls that a worker has walked",
+        creating::a_worker_loses_no_protection,
+    ),
 ];
 
 fn main() {
@@ -272,73 +277,46 @@ fn a_server_that_dies(folder: &Path) {
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
-fn the_run_ends_although(folder: &Path) {
-    let mut sandbox =
-        Guarded::new(folder, READ, "cat asked/note & while ! test -e go; do sleep 0.02; done; echo done");
-    let (devices, lives) = sandbox.take_devices();
-    let here = folder.to_path_buf();
+/// Runs with a Guardian that holds the device until it hears of the end, and does something at the first touch.
+fn held_open(folder: &Path, script: &str, at_touch: impl Fn(i32) + Send + 'static) -> (Outcome, String) {
+    let mut sandbox = Guarded::new(folder, READ, script);
+    let (mut devices, lives) = sandbox.take_devices();
+    let init = sandbox.init();
+    let (_, device) = devices.pop().unwrap();
     std::thread::spawn(move || {
-        // As a Guardian does: it holds the devices until it hears that the agent has ended.
-        let mut devices = devices;
-        let (entry, device) = devices.pop().unwrap();
-        let copy = device.try_clone().unwrap();
-        std::thread::spawn(move || {
-            fuse::serve(entry, copy, true, &mut |_| {
-                std::fs::write(here.join("go"), "").unwrap();
-                let closed =
-                    aisandbox::sys::socket::receive(std::os::fd::AsFd::as_fd(&lives), &mut [0; 1], true);
-                assert!(matches!(closed, Ok((0, None)) | Err(_)));
-                Answer::Die
-            });
+        fuse::serve(0, device, true, &mut |_| {
+            at_touch(init);
+            let lives = std::os::fd::AsFd::as_fd(&lives);
+            let closed = aisandbox::sys::socket::receive(lives, &mut [0; 1], true);
+            assert!(matches!(closed, Ok((0, None)) | Err(_)));
+            Answer::Die
         });
-        drop(device);
     });
     let (ended, took) = guardian::timed(|| sandbox.finish());
-    assert_eq!(ended, (Outcome::Exited(0), "done\n".into()));
     assert!(took < 10_000.0, "{took} ms");
+    ended
 }
 
-/// The calls of `mkdir asked/new` and of `> asked/sub/new` come to init, which must not wait in them.
-fn init_never_waits(folder: &Path) {
-    let script = "mkdir asked/new & touch asked/sub/new & mkdir asked/sub/dir & sleep 0.1; : > pending
-        mkdir other && echo made > other/file && mv other/file other/moved && cat other/moved
-        (sleep 0.01 & exit 0); sleep 0.2; grep -c '^State:.Z' /proc/[0-9]*/status | grep -v ':0$'; : > go; wait; ls asked asked/sub";
+fn the_run_ends_although(folder: &Path) {
     let here = folder.to_path_buf();
-    let (outcome, said) = Guarded::new(folder, FULL, script).run(move |touch, mounts| {
-        wait_for(&here.join("go"));
-        assert_eq!(mounts.attach(touch.entry, false), DONE);
-        Answer::Retry
-    });
-    assert_eq!(outcome, Outcome::Exited(0));
-    assert_eq!(said, "made\nasked:\nnew\nnote\nsub\n\nasked/sub:\ndeep\ndir\nnew\n");
+    let script = "cat asked/note & while ! test -e go; do sleep 0.02; done; echo done";
+    let ended = held_open(folder, script, move |_| std::fs::write(here.join("go"), "").unwrap());
+    assert_eq!(ended, (Outcome::Exited(0), "done\n".into()));
 }
 
-fn a_creating_call_is_refused(folder: &Path) {
-    let script =
-        "{ mkdir asked/new; mkdir asked/sub/new; echo x > asked/made; cd asked; ln asked/note there; } 2>&1
-        mkdir fine && echo fine";
-    let (_, said) = Guarded::new(folder, FULL, script).run(|_, _| Answer::Deny);
-    assert_eq!(said.matches("ermission denied").count() + said.matches("can't cd").count(), 5, "{said}");
-    assert!(said.ends_with("fine\n"), "{said}");
-}
-
-fn a_file_is_refused_to_a_creating_open(folder: &Path) {
-    let file = "filesystem: [{ path: $PWD/asked/note, access: ask, actions: [read, append, overwrite] }]\n";
-    let script = "echo x >> asked/note || echo no; echo y > asked/made && cat asked/made; mv asked/made asked/note || echo busy";
-    let (_, said) = Guarded::new(folder, file, script).run(|_, _| Answer::Deny);
-    assert_eq!(said, "no\ny\nbusy\n");
-}
-
-/// The shell of a new run has cold folders: its first walk goes to a worker, which must not make a folder of the plan.
-fn a_worker_loses_no_protection(folder: &Path) {
-    let script = "mkdir asked/../cold/a/.git && mkdir cold/a/.git/hooks && echo OPEN
-        mkdir .git && mkdir .git/hooks || echo kept; mv cold asked/../.git/hooks || echo kept";
-    std::fs::create_dir_all(folder.join("cold/a")).unwrap();
-    std::os::unix::fs::chown(folder.join("cold"), Some(nix::unistd::getuid().as_raw()), None).unwrap();
-    let profile = format!("{READ}  - {{ path: $PWD, access: rw, protect: [git, cold/a/.git/hooks] }}\n");
-    let profile = profile.replace("[{ path: $PWD/asked", "\n  - { path: $PWD/asked").replace("}]\n", "}\n");
-    let (_, said) = Guarded::new(folder, &profile, script).run(yes);
-    assert_eq!(said, "kept\nkept\n");
+fn init_killed_ends_every_asker(folder: &Path) {
+    // A worker of init waits too.
+    for script in ["cat asked/note", "mkdir asked/new"] {
+        let folder = folder.to_path_buf();
+        let done = in_child(move || {
+            let (outcome, _) = held_open(&folder, script, |init| {
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(init), nix::sys::signal::Signal::SIGKILL)
+                    .unwrap();
+            });
+            assert_eq!(outcome, Outcome::Lost(Ended::Signaled(libc::SIGKILL)));
+        });
+        assert_eq!(done, Ended::Exited(0), "{script}");
+    }
 }
 
 fn wait_for(path: &Path) {

@@ -59,6 +59,24 @@ fn landlock_abi() -> u32 {
 }
 
 #[test]
+fn a_place_that_asks_is_closed_and_a_writable_folder_around_it_is_named() {
+    for_each_user(|home| {
+        home.write("asked/note", "real\n");
+        home.write("work/asked/note", "inside\n");
+        let profile = "version: 1\nextends: [cowork]\nallow_degraded: [ask-mounts]\nfilesystem:\n  \
+             - { path: ~/asked, access: ask, actions: [read] }\n  - { path: $PWD/asked, access: ask, actions: [read] }\n";
+        let profile = home.write("ask.yaml", profile).to_str().unwrap().to_owned();
+        let note = home.join("asked/note").display().to_string();
+        assert_eq!(outside(&home, &format!("cat {note}")).expect_code(0), "real\n"); // the control
+        let ran = bare(&home, &["--profile", &profile], &format!("cat {note} || echo closed")).output();
+        assert_eq!(ran.expect_code(0), "closed\n");
+        let place = home.work().join("asked").display().to_string();
+        ran.expect_said("more open than the profile says");
+        ran.expect_said(&place);
+    });
+}
+
+#[test]
 fn a_launch_that_does_not_accept_it_stops_and_names_the_way_out() {
     for_each_user(|home| {
         assert_eq!(home.exec(&[], "echo ran").expect_code(0), "ran\n"); // the control: namespaces can be had

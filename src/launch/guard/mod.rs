@@ -25,7 +25,7 @@ use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, Sys, file, notify};
 use asks::{Asks, Side};
 use resolve::{From, Patience, Place};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use table::Table;
 use target::{Callers, Target};
 use text::PathText;
@@ -69,6 +69,11 @@ impl Guard {
         Ok(Self { listener, table, callers: Callers::new(proc), workers: Workers::default(), asks })
     }
 
+    /// A descriptor of init that no worker keeps: its closing says that init has ended.
+    pub fn keep_from_workers(&mut self, descriptor: RawFd) {
+        self.workers.closes = Some(descriptor);
+    }
+
     /// Readable when a call waits; hung up when no process is left under the filter.
     pub fn listener(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
@@ -110,7 +115,8 @@ impl Guard {
     /// A worker's whole life: one call that may wait. What belongs to init after all goes back to it: a way in the plan
     /// that was made here would be known to nobody, and after ESTALE the real thing stands where the place asked.
     fn work(&mut self, call: &notify::Call) -> ! {
-        let outcome = worker::begin().map_err(Refusal::Errno).and_then(|()| self.perform(call, Side::Worker));
+        let outcome =
+            self.workers.begin().map_err(Refusal::Errno).and_then(|()| self.perform(call, Side::Worker));
         process::exit_now(match outcome {
             Err(Refusal::Elsewhere | Refusal::Errno(Errno::ESTALE) | Refusal::Denied(_)) => AGAIN,
             outcome => i32::from(self.answer(call, outcome).is_err()),

@@ -8,7 +8,7 @@ use crate::sys::process::{Ended, Pid, Side, die_with_parent, exit_now, fork_bare
 use crate::sys::signal::SignalSet;
 use crate::sys::{Errno, Sys, fd, file, notify};
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// How many may wait at once; one more is refused with `EAGAIN`.
 const MOST: usize = 16;
@@ -55,6 +55,8 @@ struct Running {
 #[derive(Default)]
 pub(super) struct Workers {
     running: Vec<Running>,
+    /// What a worker that does a whole call closes first.
+    pub(super) closes: Option<RawFd>,
 }
 
 impl Workers {
@@ -88,6 +90,12 @@ impl Workers {
         }
     }
 
+    /// The first step of a worker that does a whole call: it ends with init, and holds nothing whose end tells of init's.
+    pub(super) fn begin(&self) -> Sys<()> {
+        die_with_parent(libc::SIGKILL)?;
+        self.closes.map_or(Ok(()), |raw| fd::close_between(raw, raw.unsigned_abs()))
+    }
+
     /// Takes note that a child of init ended. A caller whose worker died without an answer gets `EINTR`.
     /// # Errors
     /// As [`notify::answer`], but a caller that is gone is none.
@@ -110,11 +118,6 @@ impl Workers {
             Err(errno) => Err(errno),
         }
     }
-}
-
-/// The first step of a worker that does a whole call: it ends with init.
-pub(super) fn begin() -> Sys<()> {
-    die_with_parent(libc::SIGKILL)
 }
 
 fn work(opening: &Opening<'_>) -> ! {

@@ -5,6 +5,7 @@
 
 use super::confine;
 use super::output::complain;
+use crate::consent::notify;
 use crate::files;
 use crate::launch::mounts;
 use crate::policy;
@@ -29,6 +30,7 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Mounts => mounts::serve(socket),
         Role::Files => files::serve(socket),
         Role::Policy => policy::serve(socket),
-        Role::Notify | Role::Reputation => 125,
+        Role::Notify => notify::serve(socket),
+        Role::Reputation => 125,
     }
 }

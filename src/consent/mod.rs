@@ -4,6 +4,7 @@
 //! supplies is shown by the rules of [`plain`] alone.
 #![forbid(unsafe_code)]
 
+pub mod notify;
 mod plain;
 pub mod prompt;
 pub mod text;

@@ -120,7 +120,7 @@ mod tests {
             link.send(&format!("{number} {}", "x".repeat(4000)), None);
         }
         assert!(!link.unsent.is_empty() && link.events() & libc::POLLOUT != 0);
-        let mut seen = Vec::new();
+        let mut seen = Vec::<u32>::new();
         while seen.len() < 200 {
             match peer.receive::<String>() {
                 Received::Message(text) => seen.push(text.split_once(' ').unwrap().0.parse().unwrap()),

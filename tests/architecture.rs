@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Packages that are named in one file only, or in one folder, and that place.
 const HEAVY: &[(&str, &str)] = &[
     ("zbus", "src/consent/notify.rs"),
+    ("ratatui", "src/consent/ui.rs"),
     ("fuser", "src/files/session.rs"),
     ("serde_yaml", "src/profile/parse.rs"),
     ("clap", "src/cli/args/"),

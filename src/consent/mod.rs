@@ -4,10 +4,12 @@
 //! supplies is shown by the rules of [`plain`] alone.
 #![forbid(unsafe_code)]
 
+pub mod board;
 pub mod notify;
 mod plain;
 pub mod prompt;
 pub mod text;
+pub mod ui;
 mod words;
 
 pub use plain::{columns, plain};

@@ -22,6 +22,8 @@ pub enum People {
         #[arg(long)]
         watch: bool,
     },
+    /// Show what agents ask for, what they have and what was refused, and answer by keys
+    Ui,
     /// Say yes to a request
     Approve(Approve),
     /// Say no to a request

@@ -1,4 +1,5 @@
-//! The person's commands to runs that live: `ps`, `requests`, `approve`, `deny`, `grants`, `grant`, `revoke`, `extend`.
+//! The person's commands to runs that live: `ps`, `requests`, `approve`, `deny`, `grants`, `grant`, `revoke`, `extend`,
+//! `ui`.
 //!
 //! Never decides and never changes a run: a run's own Guardian does, and says what came of it. Nothing of a run is printed
 //! unescaped. Exit codes: 0 done, 1 not done (refused, not found, more than one meant, no Guardian, not from inside),
@@ -9,6 +10,7 @@ mod find;
 mod lease;
 mod show;
 mod table;
+mod ui;
 mod watch;
 mod words;
 
@@ -26,6 +28,7 @@ pub(super) fn run(command: &People) -> u8 {
         People::Ps { json } => show::runs(&listed, *json),
         People::Requests { json, watch: false } => show::requests(&listed, *json),
         People::Requests { json, watch: true } => watch::requests(*json),
+        People::Ui => ui::run(),
         People::Approve(wish) => answer::approve(&listed, wish),
         People::Deny { id, always, json } => answer::deny(&listed, id, *always, *json),
         People::Grants { run, json } => show::grants(&listed, run.as_deref(), *json),

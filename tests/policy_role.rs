@@ -1,5 +1,5 @@
 //! Role `policy` as its own process, confined: it answers, keeps the last good bundle, and ends rather than grow.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use aisandbox::policy::{archive, shipped};
 use aisandbox::sys::process::ExecStrings;

@@ -9,6 +9,7 @@ pub mod bundle;
 mod depth;
 mod document;
 mod engine;
+pub mod places;
 mod record;
 #[cfg(test)]
 pub(crate) mod sample;

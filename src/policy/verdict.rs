@@ -55,7 +55,7 @@ pub(super) struct Verdict {
 pub(super) struct Said {
     pub(super) level: Level,
     pub(super) verdict: Verdict,
-    /// The shortest life that any of its verdicts asked for.
+    /// The shortest life that any verdict with its outcome asked for.
     pub(super) ttl_s: Option<u64>,
 }
 
@@ -101,7 +101,9 @@ pub(super) fn level(level: Level, mut verdicts: Vec<Verdict>, default: Option<Ou
     };
     let key = |verdict: &Verdict| (rank(verdict.outcome), verdict.policy.clone(), verdict.reason.clone());
     verdicts.sort_by_key(key);
-    let ttl_s = verdicts.iter().filter_map(|verdict| verdict.ttl_s).min();
+    let first = verdicts.first().map(|verdict| verdict.outcome);
+    let alike = verdicts.iter().filter(|verdict| Some(verdict.outcome) == first);
+    let ttl_s = alike.filter_map(|verdict| verdict.ttl_s).min();
     let silent = || {
         let outcome = default?;
         let reason = "no policy of the bundle speaks about this, and this is its default".to_owned();
@@ -211,6 +213,7 @@ mod tests {
         let both = vec![verdict(Outcome::Allow, Some(600)), verdict(Outcome::Prompt, Some(60))];
         let upper = level(Level::User, both, None).unwrap();
         let lower = level(Level::Project, vec![verdict(Outcome::Allow, Some(30))], None).unwrap();
+        assert_eq!(upper.ttl_s, Some(600), "what was overruled does not count");
         assert_eq!(sum(&[upper, lower]).ttl_s, Some(30));
     }
 

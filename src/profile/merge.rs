@@ -4,7 +4,7 @@
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
-//!   `programs.deny`, `programs.transitions`: lists add up;
+//!   `programs.deny`, `programs.transitions`, `policy.bundles`, `policy.keys`: lists add up;
 //! - `consent.templates`: lists add up, and one of a name that is there takes its place;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.
@@ -14,6 +14,7 @@
 use super::Context;
 use super::decode::At;
 use super::entry::{expand, grow};
+use super::policies::{self, Policies};
 use super::programs::{self, Programs};
 use super::template;
 use super::values::variable_name;
@@ -57,6 +58,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         guardian: false,
         agents: None,
         programs: Programs::default(),
+        policies: Policies::default(),
         later: Vec::new(),
     }
 }
@@ -140,6 +142,7 @@ pub(super) fn add(
     let agents = file.agents.and_then(|keys| Some((keys.value.most?.0, keys.value.depth?.0)));
     profile.agents = agents.map(|(most, depth)| Agents { most, depth }).or(profile.agents);
     programs::add(&mut profile.programs, file.programs.unwrap_or_default(), context, errors);
+    policies::add(&mut profile.policies, file.policy.unwrap_or_default(), context, errors);
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

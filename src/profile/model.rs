@@ -1,6 +1,7 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
 use super::ask::AskWish;
+use super::policies::Policies;
 use super::programs::Programs;
 use super::template::Template;
 use crate::base::{HostPath, InnerPath, Source};
@@ -48,6 +49,8 @@ pub struct Profile {
     pub agents: Option<Agents>,
     /// Which programs can be started, and with what.
     pub programs: Programs,
+    /// Rules that decide about requests.
+    pub policies: Policies,
     /// Wishes that this build knows and cannot fulfil, each in words; [`unsupported`](super::unsupported) refuses them.
     pub later: Vec<Named>,
 }
@@ -60,7 +63,11 @@ impl Profile {
 
     /// Whether a Guardian serves the run: something can be asked for, or it was wished for.
     pub fn guarded(&self) -> bool {
-        self.guardian || self.asks() || self.agents.is_some() || self.programs != Programs::default()
+        self.guardian
+            || self.asks()
+            || self.agents.is_some()
+            || self.programs != Programs::default()
+            || self.policies != Policies::default()
     }
 }
 

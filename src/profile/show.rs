@@ -3,6 +3,7 @@
 //! Never shows a value in a form that would mean something else when read again: the text is a profile itself.
 
 use super::parse::resolve;
+use super::policies::{self, Policies};
 use super::programs::{self, Programs};
 use super::protect;
 use super::template;
@@ -50,6 +51,9 @@ pub fn to_json(profile: &Profile) -> Value {
     }
     if profile.programs != Programs::default() {
         all.insert("programs".into(), programs::shown(&profile.programs));
+    }
+    if profile.policies != Policies::default() {
+        all.insert("policy".into(), policies::shown(&profile.policies));
     }
     all.into()
 }

@@ -50,6 +50,20 @@ mapping! {
         agents: At<AgentKeys>,
         /// Programs: which can be started, and with what.
         programs: ProgramKeys,
+        /// Rules that decide about requests before a person is asked. They narrow the profile.
+        policy: PolicyKeys,
+    }
+}
+
+mapping! {
+    /// Rules that decide about requests (aisandbox-policy(7)).
+    PolicyKeys, required [] {
+        /// Shipped policies by name, and folders or archives by path. Lists of several profiles add up.
+        bundles: Vec<At<String>>,
+        /// A bundle named here that is not signed is refused.
+        require_signature: bool,
+        /// Files with a public key in PEM, for signatures of bundles. Lists of several profiles add up.
+        keys: Vec<At<String>>,
     }
 }
 

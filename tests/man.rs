@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 4] = ["aisandbox.1", "aisandbox-broker.7", "aisandbox-profile.5", "aisandbox-threats.7"];
+const PAGES: [&str; 5] =
+    ["aisandbox.1", "aisandbox-broker.7", "aisandbox-policy.7", "aisandbox-profile.5", "aisandbox-threats.7"];
 /// Accepted for users of bubblewrap, and hidden from help.
 const HIDDEN: [&str; 2] = ["die-with-parent", "new-session"];
 
@@ -55,7 +56,7 @@ fn every_subcommand_and_flag_is_in_the_page() {
     let mut count = 0;
     for (command, long) in args::flags() {
         let name = command.strip_prefix("aisandbox").unwrap().trim();
-        let groups = ["", "profile", "audit", "request", "broker"];
+        let groups = ["", "profile", "audit", "policy", "request", "broker"];
         assert!(groups.contains(&name) || page.contains(&format!("\n.It Cm {name}\n")), "{name}");
         for flag in long {
             count += 1;

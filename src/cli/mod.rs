@@ -17,6 +17,7 @@ mod mcp;
 mod nested;
 mod output;
 mod people;
+mod policy;
 mod private;
 mod profile;
 mod programs;
@@ -51,6 +52,7 @@ fn run(command: Command) -> u8 {
         Command::Doctor { json } => examine(json),
         Command::People(command) => people::run(&command),
         Command::Profile { command } => profile::run(&command),
+        Command::Policy { command } => policy::run(&command),
         Command::Audit { command } => audit::run(&command),
         Command::Request { command } => request::run(&command),
         Command::Mcp => mcp::run(),

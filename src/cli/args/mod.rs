@@ -5,12 +5,14 @@
 mod broker;
 mod inside;
 mod people;
+mod policy;
 mod read;
 mod sandbox;
 
 pub use broker::{Broker, Token};
 pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
+pub use policy::Policy;
 pub use read::{Audit, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
 
@@ -53,6 +55,12 @@ pub enum Command {
         /// What to do with profiles.
         #[command(subcommand)]
         command: Profile,
+    },
+    /// List, check, try and test policies
+    Policy {
+        /// What to do with policies.
+        #[command(subcommand)]
+        command: Policy,
     },
     /// Read the records of runs
     Audit {

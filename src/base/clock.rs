@@ -68,6 +68,11 @@ impl BootInstant {
     }
 }
 
+/// How long this thread has been at work: time in which others had the processor does not count.
+pub fn thread_time() -> Duration {
+    read(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap_or_default()
+}
+
 fn read(clock: ClockId) -> Option<Duration> {
     clock_gettime(clock).ok().map(Duration::from)
 }

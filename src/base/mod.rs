@@ -12,7 +12,7 @@ mod path;
 mod source;
 
 pub use action::Action;
-pub use clock::{BootInstant, WallTime};
+pub use clock::{BootInstant, WallTime, thread_time};
 pub use escape::{Escaped, escape, misleads};
 pub use hex::{to_hex, unhex};
 pub use id::RunId;

@@ -1,6 +1,7 @@
 //! `aisandbox policy`: the commands a person writes and checks policies with.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod mutations;
 mod table;
 
 use serde_json::Value;

@@ -27,6 +27,8 @@ const FILES: [(&str, &str); 15] = [
     ("-rw-r--r--", "usr/lib/sysusers.d/aisandbox.conf"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/copyright"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/changelog.gz"),
+    ("-rw-r--r--", "usr/share/aisandbox/policies/readonly-docs/.manifest"),
+    ("-rw-r--r--", "usr/share/aisandbox/policies/readonly-docs/readonly_docs.rego"),
     ("-rw-r--r--", "usr/share/aisandbox/profiles/cowork.yaml"),
 ];
 

@@ -7,7 +7,7 @@ use super::output::complain;
 use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, programs, session, shape, trace};
+use super::{explain, guarded, programs, session, shape, trace};
 use crate::audit;
 use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
@@ -46,16 +46,18 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let context = Context::of_process().map_err(|error| shape::report(&[error]))?;
     audit::make_folders().map_err(|error| refuse(&error.to_string()))?;
     let session = session::make(run)?;
-    let profile = match job {
+    let mut profile = match job {
         Some(job) => job.profile(&context)?,
         None => shape::profile(&exec.shape, &context)?,
     };
+    let doors = guarded::doors(&mut profile, &session)?;
     let facts = Facts::for_launch();
     let cgroup = make_cgroup(run, &profile);
     let wish = shape::wish(&exec.shape, &exec.command, &context)?;
     let mut plan = shape::plan(profile, &wish, &facts, cgroup.is_some())?;
     plan.environment.insert("AISANDBOX_RUN".into(), run.to_string().into());
     job.map_or(Ok(()), |job| job.hold_to(&mut plan))?;
+    doors.iter().for_each(|doors| doors.name(&mut plan));
     announce(exec, &plan);
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
@@ -66,7 +68,14 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let proved = proved();
     let fact = filter.bytes();
     let try_foreign = !proved.as_ref().is_some_and(|proved| proved.has(&fact));
-    let begun = begin(exec, &plan, &facts, &record, cgroup.as_ref(), (&filter, try_foreign));
+    let begun = begin(
+        exec,
+        &plan,
+        &facts,
+        &record,
+        cgroup.as_ref(),
+        (&filter, try_foreign, doors.as_ref().map(guarded::Doors::number)),
+    );
     let mut running = match begun {
         Ok(running) => running,
         Err((failure, message, tip)) => {
@@ -87,13 +96,24 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     }
     tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
     status.started(running.pid(), &run.to_string(), running.namespaces());
+    let serving = match doors.map(|doors| doors.start(&mut running, &plan, run, &session, record.log())) {
+        Some(Err(why)) => {
+            running.abandon();
+            note(record.failed(None, &why));
+            return Err(refuse(&why));
+        }
+        other => other.and_then(Result::ok),
+    };
     if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
     }
     job.map_or(Ok(()), Job::started)?;
-    session::show(&session, &plan, run, running.pid());
+    if serving.is_none() {
+        session::show(&session, &plan, run, running.pid());
+    }
     let outcome = running.wait(&mut |pattern, call, times| record.denied(&plan, pattern, call, times));
+    serving.into_iter().for_each(guarded::Serving::end);
     if let Outcome::Failed(_) = outcome {
         return Err(never_ran(&plan, &mut record, outcome));
     }
@@ -237,7 +257,7 @@ fn begin(
     facts: &Facts,
     record: &Record,
     cgroup: Option<&Cgroup>,
-    (filter, foreign_abi): (&Program, bool),
+    (filter, foreign_abi, door): (&Program, bool, Option<RawFd>),
 ) -> Result<Running, Refusal> {
     let inputs = Inputs {
         landlock_abi: facts.landlock.abi,
@@ -249,7 +269,7 @@ fn begin(
         planted: record.path(),
         foreign_abi,
         cgroup: cgroup.is_some(),
-        pass: exec.pass_fd.clone(),
+        pass: exec.pass_fd.iter().copied().chain(door).collect(),
         pseudo_terminal: !exec.no_pty,
         tell_namespaces: exec.info_fd.is_some(),
     };

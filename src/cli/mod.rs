@@ -12,6 +12,7 @@ mod doctor;
 mod exec;
 mod explain;
 mod filter;
+mod guarded;
 mod keep;
 mod mcp;
 mod nested;

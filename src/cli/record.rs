@@ -4,7 +4,7 @@ use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
     Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
 };
-use crate::audit::{AuditError, DigestCache, Event, Log, digests_dir, runs_dir};
+use crate::audit::{AuditError, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
 use crate::base::{BootInstant, HostPath, RunId};
 use crate::crypto::{Digest, sha256, sha256_file};
 use crate::host::Object;
@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The log of this run and what is counted for its end.
 pub(super) struct Record {
-    log: Log,
+    log: SharedLog,
     since: BootInstant,
     denied: BTreeMap<(u16, u16), u64>,
 }
@@ -31,13 +31,18 @@ const DENIED_EVENTS: u64 = 3;
 impl Record {
     /// Opens the log.
     pub(super) fn create(run: RunId) -> Result<Self, AuditError> {
-        let log = Log::create(&runs_dir()?, run)?;
+        let log = SharedLog::new(Log::create(&runs_dir()?, run)?);
         Ok(Self { log, since: BootInstant::now(), denied: BTreeMap::new() })
     }
 
     /// The log's own path; a file that exists and that no sandbox may see.
     pub(super) fn path(&self) -> Option<HostPath> {
-        HostPath::new(self.log.path()).ok()
+        self.log.path()
+    }
+
+    /// A handle on the log for the Guardian.
+    pub(super) fn log(&self) -> SharedLog {
+        self.log.clone()
     }
 
     /// Writes the start of the run, and what was accepted as degraded; on disk when the profile wants it durable.

@@ -116,7 +116,10 @@ impl Guardian {
             return self.approve(number, Approval { by: "grant".to_owned(), scope, shown: None });
         }
         match self.answered_in_advance(request) {
-            Some(Ok(approval)) => return self.approve(number, approval),
+            Some(Ok(approval)) => {
+                self.spend_template(&approval.by);
+                return self.approve(number, approval);
+            }
             Some(Err(refusal)) => return self.refuse(number, refusal),
             None => {}
         }

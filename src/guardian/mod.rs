@@ -19,6 +19,7 @@ mod door;
 mod give;
 pub mod grant;
 mod hear;
+pub mod introduce;
 pub mod label;
 mod link;
 pub mod process;

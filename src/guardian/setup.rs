@@ -47,6 +47,8 @@ pub struct Template {
     pub program: Option<String>,
     /// How long its leases last; `None`: the entry's time.
     pub lease: Option<Duration>,
+    /// So many yeses in one run; `None`: no limit.
+    pub uses: Option<u64>,
 }
 
 /// What the person answered for good in an earlier run.

@@ -55,10 +55,19 @@ impl Guardian {
             template.path.contains(&path)
                 && template.actions.has_all(request.actions)
                 && template.program.as_deref().is_none_or(|wanted| program == Some(wanted))
+                && template.uses != Some(0)
         })?;
         let seconds = template.lease.or(self.ceiling.get(request.place)?.lease).map(|lease| lease.as_secs());
         let scope = seconds.map_or(Scope::Session {}, |seconds| Scope::For { seconds });
         Some(Ok(Approval { by: format!("template {}", template.name), scope, shown: None }))
+    }
+
+    /// A template says yes only so many times.
+    pub(super) fn spend_template(&mut self, by: &str) {
+        let spent = self.templates.iter_mut().find(|template| by == format!("template {}", template.name));
+        if let Some(left) = spent.and_then(|template| template.uses.as_mut()) {
+            *left = left.saturating_sub(1);
+        }
     }
 
     /// Keeps an answer for good: for the rest of this run at once, for later ones as a line of the person's file.

@@ -2,7 +2,7 @@
 //!
 //! Looks at what was placed, not at what was written: a link to such a place is found like the place itself.
 
-use super::view::{Act, View, ViewError};
+use super::view::{Act, View, ViewError, door_source};
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::Tree;
 use crate::profile::{Access, FsEntry};
@@ -22,6 +22,9 @@ impl View {
         for place in hidden {
             for step in &self.steps {
                 let Act::Bind { object, .. } = &step.act else { continue };
+                if step.asked == door_source() {
+                    continue; // the one thing of such a place that is for the agent
+                }
                 if place.contains(&object.canonical) {
                     errors.push(shows(&step.at, place, &step.asked));
                 } else if let Some(cover) = cover(&step.at, &object.canonical, place, &step.asked)

@@ -143,6 +143,11 @@ pub(super) enum Placed {
     Closed(&'static str),
 }
 
+/// Who shows the agent its doors to the Guardian. No profile and no flag can say this.
+pub fn door_source() -> Source {
+    Source::built_in("the way to the Guardian")
+}
+
 /// Orders and checks the entries. `can_ask`: entries that ask get their mounts.
 /// # Errors
 /// Every entry that cannot work, with the reason.

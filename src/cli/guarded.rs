@@ -1,0 +1,348 @@
+//! A guarded run of `exec`: its doors before the plan, its roles and the Guardian's thread before the agent starts, and
+//! its end after the agent's.
+//!
+//! Never starts a guarded agent without its Guardian: what cannot be started stops the launch. A panic of the Guardian
+//! ends the sandbox.
+
+use super::broker;
+use super::output::complain;
+use super::session;
+use crate::audit::{DigestCache, SharedLog, digests_dir};
+use crate::base::{HostPath, InnerPath, RunId};
+use crate::guardian::ceiling::{Actions, Entry, How, OnRevoke};
+use crate::guardian::consent::Kind;
+use crate::guardian::desk::Rates;
+use crate::guardian::introduce::{self, Place};
+use crate::guardian::session::Session;
+use crate::guardian::{self, About, RoleEnd, Setup, Summary, Template};
+use crate::launch::{Running, ruleset};
+use crate::plan::Plan;
+use crate::plan::ask::AskEntry;
+use crate::plan::layers::State;
+use crate::plan::view::door_source;
+use crate::profile::{self, Access, AuditMode, FsEntry, Layer, Profile};
+use crate::role::{self, Role, Started};
+use crate::sys::{Errno, asker, fd, process, signal, socket};
+use crate::wire::files::ToFiles;
+use crate::wire::session::RunState;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Where the doors stand inside.
+const BROKER_AT: &str = "/run/aisandbox/broker";
+const BINARY_AT: &str = "/run/aisandbox/aisandbox";
+/// How long a question waits when the profile does not say.
+const TIMEOUT: Duration = Duration::from_secs(300);
+/// How long roles get to end by themselves.
+const LAST_WORDS_MS: i32 = 500;
+
+/// The doors of a guarded run, before there is a sandbox.
+pub(super) struct Doors {
+    ours: OwnedFd,
+    theirs: OwnedFd,
+    path: OwnedFd,
+    control: OwnedFd,
+}
+
+/// Makes the doors and shows them in the view; `None` for a run without a Guardian.
+pub(super) fn doors(profile: &mut Profile, session: &Session) -> Result<Option<Doors>, u8> {
+    if !profile.guarded() {
+        return Ok(None);
+    }
+    let told = |error: guardian::session::SessionError| {
+        complain(&error.to_string(), error.hint());
+        125
+    };
+    let control = session.listen_control().map_err(told)?;
+    let path = session.listen_broker().map_err(told)?;
+    let (ours, theirs) =
+        socket::message_pair().map_err(|errno| refuse(&format!("make the broker: {errno}")))?;
+    let own = std::env::current_exe().ok();
+    for (at, source) in [(BROKER_AT, Some(session.path().join("broker"))), (BINARY_AT, own)] {
+        let source = source.and_then(|source| source.canonicalize().ok());
+        let (Some(source), Ok(at)) = (source, InnerPath::new(at)) else {
+            return Err(refuse(&format!("find what is shown at {at}")));
+        };
+        let source =
+            HostPath::new(source).map_err(|error| refuse(&format!("show {at}: its path {error}")))?;
+        profile.filesystem.push(shown(at, source));
+    }
+    Ok(Some(Doors { ours, theirs, path, control }))
+}
+
+fn shown(path: InnerPath, source: HostPath) -> FsEntry {
+    FsEntry {
+        path,
+        source: Some(source),
+        access: Access::Ro,
+        optional: false,
+        noexec: false,
+        protect: Vec::new(),
+        asked: door_source(),
+    }
+}
+
+fn refuse(message: &str) -> u8 {
+    complain(message, None);
+    125
+}
+
+impl Doors {
+    /// The number at which the agent finds its door.
+    pub(super) fn number(&self) -> RawFd {
+        self.theirs.as_raw_fd()
+    }
+
+    /// Names the doors to the agent.
+    pub(super) fn name(&self, plan: &mut Plan) {
+        plan.environment.insert(broker::DOOR.into(), self.number().to_string().into());
+        if plan.bare.is_none() {
+            plan.environment.insert(broker::PATH.into(), BROKER_AT.into());
+        }
+    }
+
+    /// Starts roles and the Guardian's thread. The sandbox is confined and waits.
+    pub(super) fn start(
+        self,
+        running: &mut Running,
+        plan: &Plan,
+        run: RunId,
+        session: &Session,
+        log: SharedLog,
+    ) -> Result<Serving, String> {
+        let mut roles = Roles(Vec::new());
+        if plan.view.asks.iter().any(|ask| ask.mounted) {
+            roles.start_mounts(running, plan)?;
+            roles.start_files(running, plan)?;
+        }
+        let (stop, tell) = socket::message_pair().map_err(failed("make a socket pair"))?;
+        let state_file = session.state_file().map_err(|error| error.to_string())?;
+        let first = session::first_state(plan, run, running.pid());
+        let setup = Setup {
+            about: about(&first, run),
+            ceiling: plan
+                .view
+                .asks
+                .iter()
+                .map(entry)
+                .collect::<Result<_, _>>()
+                .map_err(failed("hold an entry"))?,
+            ways: ways(&plan.profile),
+            timeout: plan.profile.consent.timeout.unwrap_or(TIMEOUT),
+            templates: plan.profile.consent.templates.iter().map(template).collect(),
+            standing: Vec::new(),
+            answers: None,
+            rates: Rates::default(),
+            log,
+            durable: plan.profile.audit == AuditMode::Durable,
+            digests: digests_dir().and_then(|dir| DigestCache::open(&dir)).ok(),
+            init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
+            landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
+            parent: None,
+            door: Some(self.ours),
+            path_door: Some(self.path),
+            control: Some(self.control),
+            roles: roles.ends().map_err(failed("hold a role's socket"))?,
+            terminal: None,
+            stop,
+            teller: Box::new(move |state: &RunState| {
+                if let Err(error) = state_file.write(state) {
+                    tracing::warn!("`aisandbox ps` may show what was before: {error}");
+                }
+            }),
+        };
+        running.close_at_end(tell);
+        let init = asker::descriptor_of(running.pid()).map_err(failed("hold init"))?;
+        let thread = std::thread::Builder::new().name("guardian".to_owned());
+        let thread = thread
+            .spawn(move || {
+                let guard = EndsSandbox(Some(init));
+                let summary = guardian::serve(setup);
+                guard.disarm();
+                summary
+            })
+            .map_err(|error| format!("start the Guardian's thread: {error}"))?;
+        Ok(Serving { thread, roles })
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(Errno) -> String {
+    move |errno| format!("{what}: {errno:?}: {}", errno.desc())
+}
+
+/// Ends the sandbox unless the Guardian ended as it should.
+struct EndsSandbox(Option<OwnedFd>);
+
+impl EndsSandbox {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndsSandbox {
+    fn drop(&mut self) {
+        if let Some(init) = &self.0
+            && let Err(errno) = process::signal_pidfd(init.as_fd(), libc::SIGKILL)
+        {
+            tracing::debug!("the sandbox has ended already: {errno}");
+        }
+    }
+}
+
+/// Roles that were started; they end with this.
+struct Roles(Vec<Started>);
+
+impl Roles {
+    fn start_mounts(&mut self, running: &mut Running, plan: &Plan) -> Result<(), String> {
+        let role = role::start(Role::Mounts).map_err(failed("start role mounts"))?;
+        let namespaces = running.take_namespaces().ok_or("the sandbox gave no namespaces for role mounts")?;
+        let places: Vec<Place<'_>> = plan.view.asks.iter().filter(|ask| ask.mounted).map(place).collect();
+        let done = introduce::mounts(role.socket.as_fd(), namespaces, &places);
+        self.0.push(role);
+        done
+    }
+
+    fn start_files(&mut self, running: &mut Running, plan: &Plan) -> Result<(), String> {
+        let ruleset =
+            ruleset::of_asks(plan).map_err(|error| format!("the ruleset of role files: {error}"))?;
+        let role = role::start_within(Role::Files, ruleset.as_ref().map(AsFd::as_fd))
+            .map_err(failed("start role files"))?;
+        for (number, device) in running.take_asks() {
+            let Some(ask) = plan.view.asks.iter().find(|ask| ask.number == number) else { continue };
+            // The owner as the sandbox's outer user namespace numbers it, which is where the filesystem belongs.
+            let message = ToFiles::Entry {
+                entry: number,
+                folder: ask.is_folder(),
+                uid: 0,
+                gid: 0,
+                serve: ask.serve.clone(),
+            };
+            introduce::tell(role.socket.as_fd(), &message, Some(device.as_fd()))?;
+        }
+        self.0.push(role);
+        Ok(())
+    }
+
+    /// Our ends for the Guardian; when it lets go of them, the roles end.
+    fn ends(&mut self) -> Result<Vec<RoleEnd>, Errno> {
+        let mut ends = Vec::new();
+        for started in &mut self.0 {
+            let socket =
+                std::mem::replace(&mut started.socket, started.pidfd.try_clone().map_err(|_| Errno::EMFILE)?);
+            ends.push(RoleEnd { role: started.role, socket });
+        }
+        Ok(ends)
+    }
+}
+
+impl Drop for Roles {
+    fn drop(&mut self) {
+        for started in &self.0 {
+            let mut ended = [signal::wants_reading(Some(started.pidfd.as_fd()))];
+            let waited = signal::poll(&mut ended, LAST_WORDS_MS);
+            if waited != Ok(1)
+                && let Err(errno) = process::signal_pidfd(started.pidfd.as_fd(), libc::SIGKILL)
+            {
+                tracing::debug!("role {} has ended already: {errno}", started.role.name());
+            }
+            if let Err(errno) = process::wait_for(started.pid) {
+                tracing::debug!("role {} was waited for already: {errno}", started.role.name());
+            }
+        }
+    }
+}
+
+/// A Guardian that serves.
+pub(super) struct Serving {
+    thread: JoinHandle<Summary>,
+    roles: Roles,
+}
+
+impl Serving {
+    /// After the agent's end: the thread has heard of it, says its last words, and the roles end.
+    pub(super) fn end(self) {
+        match self.thread.join() {
+            Ok(Summary { ended_the_run: Some(why), .. }) => {
+                complain(&format!("the Guardian ended the run: {why}"), None);
+            }
+            Ok(_) => {}
+            Err(_) => complain("the Guardian failed, so the run was ended", None),
+        }
+        drop(self.roles);
+    }
+}
+
+fn about(first: &RunState, run: RunId) -> About {
+    About {
+        run: run.to_string(),
+        chain: Vec::new(),
+        profile: first.profile.clone(),
+        command: first.command.clone(),
+        launcher: first.launcher,
+        init: first.init,
+        uid: nix::unistd::geteuid().as_raw(),
+        since: first.since,
+    }
+}
+
+fn place(ask: &AskEntry) -> Place<'_> {
+    Place {
+        entry: ask.number,
+        inner: &ask.inner,
+        host: &ask.object.canonical,
+        dev: ask.object.dev,
+        ino: ask.object.ino,
+        noexec: ask.noexec,
+    }
+}
+
+fn entry(ask: &AskEntry) -> Result<Entry, Errno> {
+    let object = ask.object.fd.as_ref().ok_or(Errno::EBADF)?;
+    let how = match (&ask.serve, ask.mounted) {
+        (_, false) => How::Descriptor,
+        (None, true) => How::Mount,
+        (Some(serve), true) => How::Served(serve.clone()),
+    };
+    Ok(Entry {
+        number: ask.number,
+        inner: ask.inner.clone(),
+        object: fd::duplicate_above(object.as_fd(), 3)?,
+        host: ask.object.canonical.clone(),
+        folder: ask.is_folder(),
+        actions: Actions::of(&ask.wish.actions),
+        lease: ask.wish.lease,
+        uses: ask.wish.uses,
+        bytes: ask.wish.bytes,
+        how,
+        on_revoke: match ask.wish.on_revoke {
+            profile::OnRevoke::Leave => OnRevoke::Leave,
+            profile::OnRevoke::Stop => OnRevoke::Stop,
+            profile::OnRevoke::Kill => OnRevoke::Kill,
+        },
+        asked: ask.asked.to_string(),
+    })
+}
+
+/// Without a word of the profile, whoever looks may answer.
+fn ways(profile: &Profile) -> Vec<Kind> {
+    let known = [Kind::Terminal, Kind::Notification, Kind::Ui];
+    let named: Vec<Kind> = profile
+        .consent
+        .channels
+        .iter()
+        .filter_map(|word| known.into_iter().find(|kind| kind.word() == *word))
+        .collect();
+    if named.is_empty() { vec![Kind::Terminal, Kind::Ui] } else { named }
+}
+
+fn template(template: &profile::Template) -> Template {
+    Template {
+        name: template.name.clone(),
+        path: template.path.clone(),
+        actions: Actions::of(&template.actions),
+        program: template.sha256.clone(),
+        lease: template.lease,
+        uses: template.uses,
+    }
+}

@@ -1,0 +1,90 @@
+//! What roles are told before the Guardian serves: by the launcher, one after the other, with a deadline.
+//!
+//! Never tells an agent's words: these come from the plan alone.
+
+use crate::base::{HostPath, InnerPath, to_hex};
+use crate::sys::{Errno, signal, socket};
+use crate::wire::codec;
+use crate::wire::mounts::{FromMounts, ToMounts};
+use serde::Serialize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+/// How long a role may take to answer here.
+const PATIENCE_MS: i32 = 5000;
+
+/// A place that may be attached later.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// Which entry.
+    pub entry: u16,
+    /// Where it is inside.
+    pub inner: &'a InnerPath,
+    /// Its canonical path.
+    pub host: &'a HostPath,
+    /// The object's device number.
+    pub dev: u64,
+    /// The object's inode number.
+    pub ino: u64,
+    /// Nothing below can be executed.
+    pub noexec: bool,
+}
+
+/// Tells role `mounts` its namespaces (the outer user namespace, then the mounts) and every place.
+/// # Errors
+/// What it could not do, or that it does not answer.
+pub fn mounts(
+    role: BorrowedFd<'_>,
+    (user, inside): (OwnedFd, OwnedFd),
+    places: &[Place<'_>],
+) -> Result<(), String> {
+    ask_mounts(role, &ToMounts::UserNamespace {}, Some(user.as_fd()))?;
+    ask_mounts(role, &ToMounts::MountNamespace {}, Some(inside.as_fd()))?;
+    for place in places {
+        let message = ToMounts::Entry {
+            entry: place.entry,
+            inner_hex: to_hex(place.inner.as_path().as_os_str().as_bytes()),
+            host_hex: to_hex(place.host.as_path().as_os_str().as_bytes()),
+            dev: place.dev,
+            ino: place.ino,
+            noexec: place.noexec,
+        };
+        ask_mounts(role, &message, None)?;
+    }
+    Ok(())
+}
+
+fn ask_mounts(
+    role: BorrowedFd<'_>,
+    message: &ToMounts,
+    descriptor: Option<BorrowedFd<'_>>,
+) -> Result<(), String> {
+    tell(role, message, descriptor)?;
+    let mut waits = [signal::wants_reading(Some(role))];
+    let failed = |errno: Errno| format!("role mounts: {errno:?}: {}", errno.desc());
+    if signal::poll(&mut waits, PATIENCE_MS).map_err(failed)? == 0 {
+        return Err("role mounts does not answer".to_owned());
+    }
+    let mut buffer = [0; 4096];
+    let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
+    match codec::decode(buffer.get(..length).unwrap_or_default()) {
+        Ok(FromMounts::Done {}) => Ok(()),
+        Ok(FromMounts::Failed { what, errno }) => {
+            Err(format!("role mounts: {what}: {}", Errno::from_raw(errno).desc()))
+        }
+        Err(_) if length == 0 => Err("role mounts ended at once".to_owned()),
+        Err(error) => Err(format!("role mounts: {error}")),
+    }
+}
+
+/// Tells a role one thing that it does not answer.
+/// # Errors
+/// When it is gone or does not read.
+pub fn tell(
+    role: BorrowedFd<'_>,
+    message: &impl Serialize,
+    descriptor: Option<BorrowedFd<'_>>,
+) -> Result<(), String> {
+    let bytes = codec::encode(message).map_err(|error| error.to_string())?;
+    socket::send(role, &bytes, descriptor, false).map_err(|errno| format!("tell a role: {}", errno.desc()))
+}

@@ -1,6 +1,6 @@
 //! Calls of agents: which token they are under, and what becomes of each.
 
-use super::act;
+use super::agents::Caller;
 use super::ceiling::Actions;
 use super::door::{Fresh, Wants};
 use super::request::{Waiter, Wish};
@@ -57,6 +57,7 @@ impl Guardian {
     fn note_closed(&mut self, closed: Option<access::ChannelClosed>) {
         let Some(closed) = closed else { return };
         self.claims.retain(|(channel, _), _| self.doors.id(*channel).is_some());
+        self.agents.end_of_closed(|channel| self.doors.id(channel).is_some(), self.now);
         self.recorder.note(&Event::ChannelClosed(Box::new(closed)));
         if self.doors.too_much() {
             self.end_run("too many malformed messages came from inside");
@@ -88,7 +89,10 @@ impl Guardian {
             }
             Op::Open { paths, action } => self.open(channel, call.id, &paths, action, &claims),
             Op::Append { path, text } => self.append(channel, call.id, &path, &text, &claims),
-            Op::Spawn { .. } => self.deny(waiter, Reason::Unavailable, act::spawn::UNAVAILABLE, "spawn"),
+            Op::Spawn { argv, chdir, less } => {
+                let caller = Caller { channel, call: call.id };
+                self.spawn(caller, (argv, chdir), &less, (&claims, pid));
+            }
             Op::List {} => self.list(channel, call.id),
             Op::Explain { id } => self.explain(channel, call.id, &id),
             Op::Attenuate { allowed, seconds } => self.attenuate(channel, call.id, &claims, allowed, seconds),

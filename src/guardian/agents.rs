@@ -99,12 +99,7 @@ impl Agents {
         less: &broker::Less,
         now: Duration,
     ) -> Result<(), (Reason, String)> {
-        let not_here = || (Reason::Unavailable, "the profile lets no agent be started (`agents`)".to_owned());
-        let above = self.above.as_ref().ok_or_else(not_here)?;
-        let most = above.profile.agents.ok_or_else(not_here)?.most;
-        if u64::try_from(self.running.len()).unwrap_or(u64::MAX) >= most {
-            return Err((Reason::RateLimit, format!("{most} agents run already, and that is the most")));
-        }
+        let above = self.may_start()?;
         let handed = above.hand_down(run, argv, chdir, less)?;
         let failed = |errno: Errno| (Reason::Kernel, format!("start a launcher: {}", errno.desc()));
         let (pid, pidfd, socket) = role::start_launcher().map_err(failed)?;
@@ -122,11 +117,25 @@ impl Agents {
         Ok(())
     }
 
-    /// What to wait for: the number of each agent, and a descriptor that becomes readable.
-    pub fn descriptors(&self) -> impl Iterator<Item = (RunId, BorrowedFd<'_>)> {
+    /// Whether one more may be started.
+    /// # Errors
+    /// Why not.
+    pub fn may_start(&self) -> Result<&Above, (Reason, String)> {
+        let not_here =
+            || (Reason::Unavailable, "this run may start no agents (`agents:` in the profile)".to_owned());
+        let above = self.above.as_ref().ok_or_else(not_here)?;
+        let most = above.profile.agents.ok_or_else(not_here)?.most;
+        if u64::try_from(self.running.len()).unwrap_or(u64::MAX) >= most {
+            return Err((Reason::RateLimit, format!("{most} agents run already, and that is the most")));
+        }
+        Ok(above)
+    }
+
+    /// What to wait for.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.running.iter().flat_map(|agent| {
-            let starting = agent.starting.as_ref().map(|starting| (agent.run, starting.socket.as_fd()));
-            starting.into_iter().chain([(agent.run, agent.pidfd.as_fd())])
+            let starting = agent.starting.as_ref().map(|starting| starting.socket.as_fd());
+            starting.into_iter().chain([agent.pidfd.as_fd()])
         })
     }
 
@@ -154,14 +163,26 @@ impl Agents {
         news
     }
 
-    /// Ends every agent of a channel that is gone, or all.
-    pub fn end_of(&mut self, channel: Option<u64>, now: Duration) {
-        let concerned = |agent: &&mut Agent| channel.is_none_or(|channel| agent.caller.channel == channel);
+    /// Ends every agent whose channel is gone.
+    pub fn end_of_closed(&mut self, lives: impl Fn(u64) -> bool, now: Duration) {
+        let concerned = |agent: &&mut Agent| !agent.ending && !lives(agent.caller.channel);
         for agent in self.running.iter_mut().filter(concerned) {
             agent.end(libc::SIGTERM);
             agent.ending = true;
             let at = now + GRACE;
             agent.kill_at = Some(agent.kill_at.map_or(at, |due| due.min(at)));
+        }
+    }
+}
+
+impl Drop for Agents {
+    /// None outlives the run that started it.
+    fn drop(&mut self) {
+        for agent in &self.running {
+            agent.end(libc::SIGKILL);
+            if let Err(errno) = process::wait_for(agent.pid) {
+                tracing::debug!("wait for agent {}: {errno}", agent.run);
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ pub mod token;
 pub use serve::serve;
 pub use setup::{About, RoleEnd, Setup, Standing, Summary, Template};
 
+use agents::Agents;
 use ceiling::Ceiling;
 use command::Sessions;
 use consent::{Consent, WayId};
@@ -67,6 +68,8 @@ struct Guardian {
     consent: Consent,
     leases: Leases,
     processes: Processes,
+    /// Agents that this run's agent started.
+    agents: Agents,
     recorder: Recorder,
     templates: Vec<Template>,
     standing: Vec<Standing>,

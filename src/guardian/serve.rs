@@ -4,6 +4,7 @@
 //! when it wakes. It ends when it is told to, or ends the run when it cannot go on safely.
 
 use super::agent::allowed;
+use super::agents::Agents;
 use super::ceiling::Ceiling;
 use super::command::Sessions;
 use super::consent::{Consent, Kind};
@@ -42,6 +43,8 @@ enum Source {
     Way(u64),
     /// The process a lease is for has ended.
     Asker(u64),
+    /// An agent that was started has something to say, or has ended.
+    Agents,
 }
 
 /// Serves until it is told to stop. The sandbox is ended when the Guardian cannot go on.
@@ -97,6 +100,7 @@ impl Serving {
             desk: Desk::new(setup.rates),
             consent: Consent::new(setup.ways),
             leases: Leases::default(),
+            agents: Agents::new(setup.above),
             processes: Processes::below(setup.about.init, setup.digests),
             recorder: Recorder::new(setup.log, setup.durable),
             templates: setup.templates,
@@ -220,6 +224,9 @@ impl Serving {
         for (number, link) in &guardian.ways {
             wait(link.descriptor(), link.events(), Source::Way(*number));
         }
+        for descriptor in guardian.agents.descriptors() {
+            wait(descriptor, libc::POLLIN, Source::Agents);
+        }
         for lease in guardian.leases.iter().filter(|lease| lease.holds) {
             if let Some(asker) = &lease.asker {
                 wait(asker.as_fd(), libc::POLLIN, Source::Asker(lease.number));
@@ -245,6 +252,7 @@ impl Serving {
                 guardian.ways.entry(number).and_modify(Link::flush);
                 guardian.hear_way(number);
             }
+            Source::Agents => guardian.hear_agents(),
             Source::Asker(number) => guardian.end_lease(number, "asker-ended", None),
         }
     }
@@ -280,10 +288,18 @@ impl Guardian {
         while let Some(said) = self.roles.overdue(self.now) {
             self.heard(said);
         }
+        if self.agents.due().is_some_and(|due| due <= self.now) {
+            self.hear_agents();
+        }
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        let all = [self.consent.next_deadline(), self.leases.next_deadline(), self.roles.next_deadline()];
+        let all = [
+            self.consent.next_deadline(),
+            self.leases.next_deadline(),
+            self.roles.next_deadline(),
+            self.agents.due(),
+        ];
         all.into_iter().flatten().min()
     }
 }

@@ -116,6 +116,8 @@ pub struct Setup {
     pub roles: Vec<RoleEnd>,
     /// Ways to ask that are there from the start.
     pub terminal: Option<OwnedFd>,
+    /// What can be handed down to agents that are started; `None`: none can be.
+    pub above: Option<super::agents::Above>,
     /// Readable when the run is over.
     pub stop: OwnedFd,
     /// Hears of changes.

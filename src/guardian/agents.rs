@@ -9,7 +9,7 @@ use crate::profile::{Less, Profile, attenuate, descend, to_text};
 use crate::role;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, fd, sealed, socket};
-use crate::wire::agents::{FromLauncher, Handed, Outline, ToLauncher};
+use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, ToLauncher};
 use crate::wire::broker;
 use crate::wire::denial::Reason;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -206,6 +206,7 @@ impl Above {
             wall_time: less.seconds.map(Duration::from_secs),
         };
         let mut profile = self.profile.clone();
+        profile.filesystem.retain(|entry| !OWN_PLACES.contains(&entry.path.to_string().as_str()));
         descend(&mut profile);
         attenuate(&mut profile, &less, &Source::built_in("taken away for an agent that was started"));
         Ok(Handed {

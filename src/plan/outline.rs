@@ -8,7 +8,7 @@ use super::Plan;
 use super::layers::State;
 use super::view::{Act, RuleObject};
 use crate::profile::{Limits, NetworkMode};
-use crate::wire::agents::{Outline, Place, Right, Shows};
+use crate::wire::agents::{OWN_PLACES, Outline, Place, Right, Shows};
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -21,6 +21,7 @@ pub fn outline(plan: &Plan) -> Outline {
         .view
         .steps
         .iter()
+        .filter(|step| !OWN_PLACES.contains(&step.at.to_string().as_str()))
         .map(|step| Place { at: step.at.to_string(), shows: shows(plan, &step.act) })
         .collect();
     let network = &plan.profile.network;

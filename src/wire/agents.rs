@@ -3,6 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What every guarded run shows of its own Guardian; never handed down, since a started agent has another.
+pub const OWN_PLACES: [&str; 2] = ["/run/aisandbox/broker", "/run/aisandbox/aisandbox"];
+
 /// Guardian to launcher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -9,6 +9,7 @@ use super::exec;
 use super::output::complain;
 use super::shape;
 use crate::base::RunId;
+use crate::guardian::agents::Above;
 use crate::plan::Plan;
 use crate::plan::outline::{exceeds, outline};
 use crate::profile::{self, Context, Layer, Profile};
@@ -66,6 +67,17 @@ fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<Owned
     let (length, descriptor) = socket::receive(socket.as_fd(), buffer, true)?;
     let message = crate::wire::codec::decode(buffer.get(..length).unwrap_or_default());
     Ok((message.map_err(|_| Errno::EPROTO)?, descriptor))
+}
+
+/// What a run can hand down, where its profile lets it start agents.
+pub(super) fn above(plan: &Plan, run: RunId) -> Option<Above> {
+    plan.profile.agents?;
+    Some(Above {
+        run: run.to_string(),
+        chain: plan.chain.clone(),
+        profile: plan.profile.clone(),
+        outline: outline(plan),
+    })
 }
 
 impl Job {

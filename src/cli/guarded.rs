@@ -4,6 +4,7 @@
 //! Never starts a guarded agent without its Guardian: what cannot be started stops the launch. A panic of the Guardian
 //! ends the sandbox.
 
+use super::agent;
 use super::broker;
 use super::output::complain;
 use super::session;
@@ -120,7 +121,7 @@ impl Doors {
         let state_file = session.state_file().map_err(|error| error.to_string())?;
         let first = session::first_state(plan, run, running.pid());
         let setup = Setup {
-            about: about(&first, run),
+            about: about(&first, run, plan),
             ceiling: plan
                 .view
                 .asks
@@ -140,6 +141,7 @@ impl Doors {
             init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
             landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
             parent: None,
+            above: agent::above(plan, run),
             door: Some(self.ours),
             path_door: Some(self.path),
             control: Some(self.control),
@@ -273,10 +275,10 @@ impl Serving {
     }
 }
 
-fn about(first: &RunState, run: RunId) -> About {
+fn about(first: &RunState, run: RunId, plan: &Plan) -> About {
     About {
         run: run.to_string(),
-        chain: Vec::new(),
+        chain: plan.chain.clone(),
         profile: first.profile.clone(),
         command: first.command.clone(),
         launcher: first.launcher,

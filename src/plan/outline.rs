@@ -22,6 +22,8 @@ pub fn outline(plan: &Plan) -> Outline {
         .steps
         .iter()
         .filter(|step| !OWN_PLACES.contains(&step.at.to_string().as_str()))
+        // A name that is made in what is ours covers nothing: it is a part of what stands there.
+        .filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile))
         .map(|step| Place { at: step.at.to_string(), shows: shows(plan, &step.act) })
         .collect();
     let network = &plan.profile.network;

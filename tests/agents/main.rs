@@ -8,6 +8,7 @@ mod launcher;
 mod mcp;
 mod programs;
 mod request;
+mod spawn;
 mod stand_in;
 
 use std::path::{Path, PathBuf};

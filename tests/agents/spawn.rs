@@ -1,0 +1,106 @@
+//! Agents that agents start, with the real Guardian.
+
+use crate::support::{Home, for_each_user, run::Output};
+use std::time::{Duration, Instant};
+
+/// Our program, as a guarded sandbox shows it.
+const OURS: &str = "/run/aisandbox/aisandbox";
+
+fn profile(home: &Home, agents: &str) -> String {
+    home.write("own.yaml", &format!("version: 1\nextends: [cowork]\nagents: {agents}\n"));
+    home.join("own.yaml").to_str().unwrap().to_owned()
+}
+
+fn run(home: &Home, agents: &str, script: &str) -> Output {
+    home.exec(&["--profile", &profile(home, agents)], &format!("X={OURS}; {script}"))
+}
+
+#[test]
+fn an_agent_starts_another_beside_itself_with_less() {
+    for_each_user(|home| {
+        let home = home.with("work/secret/key", "key\n").with("work/doc", "doc\n");
+        let child = "cat doc secret/key 2>/dev/null; touch new 2>/dev/null || echo closed; cat; exit 7";
+        let script = format!(
+            "echo typed | $X exec --hide secret --read-only . -- sh -c '{child}'; echo $?; cat secret/key; touch mine && echo open"
+        );
+        let output = run(&home, "{ most: 2, depth: 1 }", &script);
+        assert_eq!(output.expect_code(0), "doc\nclosed\ntyped\n7\nkey\nopen\n", "{output:?}");
+        let whole =
+            run(&home, "{ most: 2, depth: 1 }", &format!("$X exec -- sh -c '{child}' </dev/null; echo $?"));
+        assert_eq!(whole.expect_code(0), "doc\nkey\n7\n", "{whole:?}"); // the control
+    });
+}
+
+#[test]
+fn what_is_more_cannot_even_be_said() {
+    for_each_user(|home| {
+        for flags in ["--rw /etc", "--net host", "--profile base", "--env A=1", "--allow-degraded seccomp"] {
+            let output = run(&home, "{ most: 1, depth: 1 }", &format!("$X exec {flags} -- echo ran"));
+            assert_eq!(output.expect_code(125), "", "{flags}");
+            output.expect_said("never with more");
+        }
+    });
+}
+
+#[test]
+fn levels_and_numbers_of_agents_have_an_end() {
+    for_each_user(|home| {
+        let deep = run(&home, "{ most: 2, depth: 1 }", "$X exec -- sh -c \"echo one; $X exec -- echo two\"");
+        assert_eq!(deep.stdout(), "one\n", "{deep:?}");
+        let deeper =
+            run(&home, "{ most: 2, depth: 2 }", "$X exec -- sh -c \"echo one; $X exec -- echo two\"");
+        assert_eq!(deeper.expect_code(0), "one\ntwo\n", "{deeper:?}");
+        let two = "mkfifo f; $X exec -- sh -c 'echo up > f; cat f' & cat f; $X exec -- echo second; echo end > f; wait";
+        let both = run(&home, "{ most: 2, depth: 1 }", two);
+        assert_eq!(both.expect_code(0), "up\nsecond\nend\n", "{both:?}"); // the control
+        let full =
+            "mkfifo f; $X exec -- sh -c 'echo up > f; sleep 20' & cat f; $X exec -- echo second; kill $!";
+        let refused = run(&home, "{ most: 1, depth: 1 }", full);
+        assert_eq!(refused.stdout(), "up\n", "{refused:?}");
+        refused.expect_said("rate-limit");
+    });
+}
+
+#[test]
+fn without_the_key_no_agent_is_started() {
+    for_each_user(|home| {
+        home.write("own.yaml", "version: 1\nextends: [cowork]\nguardian: true\n");
+        let path = home.join("own.yaml");
+        let output = home.exec(&["--profile", path.to_str().unwrap()], &format!("{OURS} exec -- echo ran"));
+        assert_eq!(output.expect_code(125), "");
+        output.expect_said("unavailable");
+    });
+}
+
+#[test]
+fn an_agent_ends_with_the_exec_that_asked_for_it() {
+    for_each_user(|home| {
+        let script = "$X exec -- sh -c 'echo up > up; while :; do date +%N > beat; sleep 0.05; done' & \
+                      while ! [ -e beat ]; do sleep 0.05; done; kill -9 $!; sleep 3; a=$(cat beat); sleep 0.5; b=$(cat beat); \
+                      [ \"$a\" = \"$b\" ] && echo ended";
+        let output = run(&home, "{ most: 1, depth: 1 }", script);
+        assert_eq!(output.expect_code(0), "ended\n", "{output:?}");
+    });
+}
+
+#[test]
+fn every_agent_is_gone_when_the_first_launcher_is_killed() {
+    for_each_user(|home| {
+        let beat = "while :; do date +%N > beat; sleep 0.05; done";
+        let script = format!("X={OURS}; $X exec -- sh -c '$0 exec -- sh -c \"{beat}\"' $X");
+        let path = profile(&home, "{ most: 1, depth: 2 }");
+        let mut launcher = home.sandboxed(&["--profile", &path], &script).command.spawn().unwrap();
+        let beat = home.join("work/beat");
+        let since = Instant::now();
+        while !beat.exists() {
+            assert!(since.elapsed() < Duration::from_secs(30), "the agent of the agent never ran");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        launcher.kill().unwrap();
+        launcher.wait().unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        let last = std::fs::read(&beat).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(std::fs::read(&beat).unwrap(), last, "it still runs");
+    });
+}

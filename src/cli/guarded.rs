@@ -146,7 +146,7 @@ impl Doors {
             path_door: Some(self.path),
             control: Some(self.control),
             roles: roles.ends().map_err(failed("hold a role's socket"))?,
-            terminal: None,
+            terminal: terminal(running, &plan.profile)?,
             stop,
             teller: Box::new(move |state: &RunState| {
                 if let Err(error) = state_file.write(state) {
@@ -324,6 +324,16 @@ fn entry(ask: &AskEntry) -> Result<Entry, Errno> {
         },
         asked: ask.asked.to_string(),
     })
+}
+
+/// The Guardian's end of the way to the person's terminal; the launcher's own loop has the other.
+fn terminal(running: &mut Running, profile: &Profile) -> Result<Option<OwnedFd>, String> {
+    if !ways(profile).contains(&Kind::Terminal) {
+        return Ok(None);
+    }
+    let (ours, theirs) = socket::message_pair().map_err(failed("make a socket pair"))?;
+    running.asks_through(theirs);
+    Ok(Some(ours))
 }
 
 /// Without a word of the profile, whoever looks may answer.

@@ -12,7 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const UNITS: [&str; 2] = ["system", "user"];
 
 /// What the package must hold, beside the pages, profiles and filters of the project's folders.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 17] = [
     ("-rwxr-xr-x", "usr/bin/aisandbox"),
     ("-rw-r--r--", "usr/share/bash-completion/completions/aisandbox"),
     ("-rw-r--r--", "usr/share/zsh/vendor-completions/_aisandbox"),

@@ -11,6 +11,8 @@ mod change;
 mod channel;
 mod entry;
 mod held;
+#[cfg(test)]
+mod hostile_tests;
 mod object;
 mod opened;
 mod redact;

@@ -60,11 +60,14 @@ fn scribble(file: &File) -> std::io::Result<()> {
     if synced == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What an agent does below a place.
+type Act = fn(&Path) -> std::io::Result<()>;
+
 #[test]
 fn each_action_allows_what_it_names_and_nothing_else() {
     inside("served::each_action_allows_what_it_names_and_nothing_else", |home| {
         let all = [Action::Read, Action::Append, Action::Overwrite, Action::Create, Action::Delete];
-        let acts: [(Action, fn(&Path) -> std::io::Result<()>); 5] = [
+        let acts: [(Action, Act); 5] = [
             (Action::Read, |at| fs::read(at.join("log")).map(drop)),
             (Action::Append, |at| OpenOptions::new().append(true).open(at.join("log"))?.write_all(b"x")),
             (Action::Overwrite, |at| OpenOptions::new().write(true).open(at.join("log"))?.write_all(b"x")),
@@ -107,13 +110,13 @@ fn no_way_leads_out_of_a_served_folder() {
         // Permission bits beyond the nine go; every other name is a name.
         fs::set_permissions(place.at.join("log"), fs::Permissions::from_mode(0o6640)).unwrap();
         assert_eq!(fs::metadata(place.real.join("log")).unwrap().permissions().mode() & 0o7777, 0o640);
-        for name in [&b"a\nb"[..], b"\xff\xfe", "y".repeat(255).as_bytes(), b"\\"] {
+        for name in [&b"a\nb"[..], b"\xff\xfe", "y".repeat(255).as_bytes(), b"back\\slash"] {
             let name = OsStr::from_bytes(name);
             fs::write(place.at.join(name), "x").unwrap();
             assert_eq!(fs::read(place.real.join(name)).unwrap(), b"x");
         }
-        fs::rename(place.at.join("log"), place.at.join("\\")).unwrap();
-        assert_eq!(fs::read(place.real.join("\\")).unwrap(), b"one\n");
+        fs::rename(place.at.join("log"), place.at.join("back\\slash")).unwrap();
+        assert_eq!(fs::read(place.real.join("back\\slash")).unwrap(), b"one\n");
     });
 }
 

@@ -3,11 +3,9 @@
 use crate::place::{Place, agent, errno, got, inside, path_fd};
 use aisandbox::wire::files::Verdict;
 use aisandbox::wire::subject::Action;
-use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,12 +48,12 @@ fn a_place_shows_itself_without_asking_and_everything_in_it_asks() {
 /// What is done at a place, and whether it succeeds once the real thing stands there.
 type Act = (&'static str, fn(&Path) -> std::io::Result<()>);
 
-fn c(path: &Path) -> CString {
-    CString::new(path.as_os_str().as_bytes()).unwrap()
+fn access(path: &Path) -> std::io::Result<()> {
+    nix::unistd::access(path, nix::unistd::AccessFlags::R_OK).map_err(Into::into)
 }
 
-fn call(rc: i32) -> std::io::Result<()> {
-    if rc == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+fn truncate(path: &Path) -> std::io::Result<()> {
+    nix::unistd::truncate(path, 0).map_err(Into::into)
 }
 
 /// Every way in, and that it goes on by itself after the real thing came.
@@ -63,9 +61,8 @@ const FOLDER_ACTS: &[Act] = &[
     ("open", |at| File::open(at.join("file")).map(drop)),
     ("stat", |at| fs::metadata(at.join("file")).map(drop)),
     ("statx", |at| fs::symlink_metadata(at.join("file")).map(drop)),
-    // SAFETY: NUL-terminated paths, in this and the ones below.
-    ("access below", |at| call(unsafe { libc::access(c(&at.join("file")).as_ptr(), libc::R_OK) })),
-    ("access itself", |at| call(unsafe { libc::access(c(at).as_ptr(), libc::R_OK) })),
+    ("access below", |at| access(&at.join("file"))),
+    ("access itself", access),
     ("opendir", |at| fs::read_dir(at).map(drop)),
     ("O_PATH below", |at| {
         nix::fcntl::open(&at.join("file"), nix::fcntl::OFlag::O_PATH, nix::sys::stat::Mode::empty())
@@ -79,7 +76,7 @@ const FOLDER_ACTS: &[Act] = &[
     ("unlink", |at| fs::remove_file(at.join("gone"))),
     ("rename within", |at| fs::rename(at.join("old"), at.join("older"))),
     ("symlink", |at| std::os::unix::fs::symlink("x", at.join("link"))),
-    ("truncate", |at| call(unsafe { libc::truncate(c(&at.join("file")).as_ptr(), 0) })),
+    ("truncate", |at| truncate(&at.join("file"))),
     ("chmod", |at| fs::set_permissions(at.join("file"), std::os::unix::fs::PermissionsExt::from_mode(0o600))),
     ("exec", |at| Command::new(at.join("true")).status().map(drop)),
     ("chdir by a child", |at| Command::new("/bin/true").current_dir(at).status().map(drop)),

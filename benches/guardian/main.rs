@@ -27,9 +27,6 @@ fn main() {
     {
         return mounts::inside(plain, asked);
     }
-    if words.first().is_some_and(|word| word == "--hold") {
-        return scale::hold();
-    }
     let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for word in &words {
         assert!(PARTS.iter().any(|(name, _)| name == word), "no part {word}");

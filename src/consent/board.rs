@@ -50,7 +50,7 @@ pub enum Turn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     /// A question that waits.
-    Question(Question),
+    Question(Box<Question>),
     /// A lease, and its run.
     Grant(String, GrantState),
     /// A refusal, and its run.
@@ -123,7 +123,9 @@ impl Board {
     /// Takes the state of all runs. The cursor stays on what it was on.
     pub fn take(&mut self, runs: &[RunState], now: Duration) {
         let before = self.selected().map(|row| row.id().to_owned());
-        let questions = runs.iter().flat_map(|run| run.requests.iter().cloned().map(Row::Question));
+        let questions = runs
+            .iter()
+            .flat_map(|run| run.requests.iter().cloned().map(|asked| Row::Question(Box::new(asked))));
         let grants = runs
             .iter()
             .flat_map(|run| run.grants.iter().map(|grant| Row::Grant(run.run.clone(), grant.clone())));

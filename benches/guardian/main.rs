@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod mounts;
+mod policy;
 mod request;
 mod scale;
 mod timing;
@@ -14,8 +15,13 @@ mod token;
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] =
-    &[("token", token::run), ("request", request::run), ("mounts", mounts::run), ("scale", scale::run)];
+const PARTS: &[Part] = &[
+    ("token", token::run),
+    ("request", request::run),
+    ("mounts", mounts::run),
+    ("scale", scale::run),
+    ("policy", policy::run),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();

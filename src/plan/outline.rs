@@ -192,6 +192,10 @@ fn place_within(parent: &Outline, child: &Outline, at: &str) -> bool {
     {
         return true;
     }
+    // What went shows the memory around it, which the parent has there too: its own, and empty.
+    if matches!(has.shows, Shows::Memory { .. }) && parent.places.contains(has) {
+        return true;
+    }
     let Some((had, had_tail)) = nearest(parent, at) else { return false };
     match (&had.shows, &has.shows) {
         (

@@ -117,6 +117,9 @@ impl Doors {
             roles.start_mounts(running, plan)?;
             roles.start_files(running, plan)?;
         }
+        if ways(&plan.profile).contains(&Kind::Notification) {
+            roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
+        }
         let (stop, tell) = socket::message_pair().map_err(failed("make a socket pair"))?;
         let state_file = session.state_file().map_err(|error| error.to_string())?;
         let first = session::first_state(plan, run, running.pid());

@@ -11,6 +11,7 @@ use super::session::check_peer;
 use crate::audit::{Event, access};
 use crate::sys::{local, socket};
 use crate::wire::codec;
+use crate::wire::consent::Answer;
 use crate::wire::denial::Reason;
 use crate::wire::session::{Command, Reply, RunState};
 use crate::wire::subject::Resource;
@@ -98,10 +99,7 @@ impl Guardian {
             }
             Command::Watch {} => self.watch(session),
             Command::Answer { id, answer } => match self.consent.answer_by_id(&id, self.now) {
-                Some(heard) => {
-                    self.answered(heard.request, answer, "approve", heard.shown);
-                    self.sessions.reply(session, &Reply::Done { grant: None, left: Vec::new() });
-                }
+                Some(heard) => self.answer_by_person(session, heard, answer),
                 None => self.refuse_command(session, "no question of this id waits"),
             },
             Command::Grant { path, actions, seconds } => self.wish(Wish {
@@ -115,6 +113,20 @@ impl Guardian {
             Command::Revoke { id } => self.revoke(session, &id),
             Command::Extend { id, seconds } => self.extend(session, &id, seconds),
         }
+    }
+
+    /// The person hears at once when their yes came to nothing.
+    fn answer_by_person(&mut self, session: u64, heard: super::consent::Heard, answer: Answer) {
+        let before = self.summary.denials;
+        self.answered(heard.request, answer, "approve", heard.shown);
+        let failed = self.denials.back().filter(|denial| {
+            self.summary.denials > before && matches!(denial.reason, Reason::NoRecord | Reason::Unavailable)
+        });
+        let reply = match failed {
+            Some(denial) => Reply::Refused { reason: denial.reason, detail: denial.detail.clone() },
+            None => Reply::Done { grant: None, left: Vec::new() },
+        };
+        self.sessions.reply(session, &reply);
     }
 
     fn refuse_command(&mut self, session: u64, detail: &str) {

@@ -1,0 +1,86 @@
+//! A person answers: by nobody, by `approve`, by `revoke`; and what is left when the answer's time is over.
+
+use crate::support::{for_each_user, has_program};
+use crate::{DOCS, Guarded, WAITS, event, events, profile};
+
+#[test]
+fn without_a_way_to_ask_the_answer_is_no_and_recorded() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let profile = profile(&home, DOCS, "notification");
+        let output = home
+            .aisandbox(&["exec", "--profile", &profile, "--", "sh", "-c", "echo ran; cat docs/note"])
+            .output();
+        assert_eq!((output.code, output.stdout().as_str()), (1, "ran\n"));
+        output.expect_said("Permission denied");
+        assert_eq!(home.outside("cat docs/note").stdout(), "real\n", "the control: the file can be read");
+        let denial = event(&home, "denial");
+        assert_eq!(denial["reason"], "no-channel");
+        assert!(denial["who"]["process"]["program"].as_str().unwrap().ends_with("/cat"), "{denial}");
+        assert_eq!(event(&home, "request")["what"]["actions"][0], "read");
+    });
+}
+
+#[test]
+fn an_approved_touch_lands_on_the_real_file_and_a_revoke_takes_it_away() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let profile = profile(&home, DOCS, WAITS);
+        let script =
+            "cat docs/note; touch first; until [ -e go ]; do sleep 0.1; done; cat docs/note; echo $?";
+        let guarded = Guarded::start(&home, &profile, script);
+        let id = guarded.asked();
+        guarded.person(&["approve", &id]).expect_code(0);
+        guarded.reaches("work/first");
+        let grants = guarded.json(&["grants", "--json"]);
+        let grant = grants[0]["id"].as_str().unwrap().to_owned();
+        guarded.person(&["revoke", &grant]).expect_code(0);
+        home.write("work/go", "");
+        let second = guarded.asked();
+        assert_ne!(second, id, "it is asked anew");
+        guarded.person(&["deny", &second]).expect_code(0);
+        assert_eq!(guarded.end().stdout(), "real\n1\n");
+        let names: Vec<String> = events(&home).into_iter().map(|(name, _)| name).collect();
+        let of = |name: &str| {
+            names.iter().position(|other| other == name).unwrap_or_else(|| panic!("{name}: {names:?}"))
+        };
+        assert!(of("request") < of("grant") && of("grant") < of("revoke") && of("revoke") < of("denial"));
+        assert_eq!(event(&home, "grant")["approved_by"], "approve");
+        assert_eq!(event(&home, "denial")["reason"], "refused");
+    });
+}
+
+#[test]
+fn a_lease_that_ran_out_is_gone() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let profile = profile(&home, DOCS, WAITS);
+        let script = "cat docs/note; sleep 2.5; cat docs/note || echo gone";
+        let guarded = Guarded::start(&home, &profile, script);
+        let id = guarded.asked();
+        guarded.person(&["approve", &id, "--for", "1s"]).expect_code(0);
+        let second = guarded.asked();
+        guarded.person(&["deny", &second]).expect_code(0);
+        assert_eq!(guarded.end().stdout(), "real\ngone\n");
+        assert_eq!(event(&home, "revoke")["why"], "expired");
+    });
+}
+
+#[test]
+fn a_yes_without_a_record_gives_nothing() {
+    if !has_program("prlimit") {
+        return;
+    }
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let profile = profile(&home, DOCS, WAITS);
+        let guarded = Guarded::start(&home, &profile, "cat docs/note || echo nothing");
+        let id = guarded.asked();
+        let limit = format!("prlimit --pid {} --fsize=1:1", guarded.run.pid());
+        home.outside(&limit).expect_code(0); // the launcher's files cannot grow from now on
+        let answer = guarded.person(&["approve", &id]);
+        assert_ne!(answer.code, 0, "the person is told: {answer:?}");
+        assert_eq!(guarded.end().stdout(), "nothing\n");
+        assert!(events(&home).iter().all(|(name, _)| name != "grant"));
+    });
+}

@@ -6,6 +6,7 @@
 
 use super::agent;
 use super::broker;
+use super::bundles;
 use super::output::complain;
 use super::session;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
@@ -120,6 +121,7 @@ impl Doors {
         if ways(&plan.profile).contains(&Kind::Notification) {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
+        roles.0.extend(bundles::start(&plan.profile)?);
         let (stop, tell) = socket::message_pair().map_err(failed("make a socket pair"))?;
         let state_file = session.state_file().map_err(|error| error.to_string())?;
         let first = session::first_state(plan, run, running.pid());

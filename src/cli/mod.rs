@@ -7,6 +7,7 @@ mod agent;
 pub mod args;
 pub mod audit;
 pub mod broker;
+mod bundles;
 mod confine;
 mod doctor;
 mod exec;

@@ -6,7 +6,9 @@ use crate::base::{HostPath, InnerPath, to_hex};
 use crate::sys::{Errno, signal, socket};
 use crate::wire::codec;
 use crate::wire::mounts::{FromMounts, ToMounts};
+use crate::wire::policy::{FromPolicy, ToPolicy};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -59,21 +61,42 @@ fn ask_mounts(
     message: &ToMounts,
     descriptor: Option<BorrowedFd<'_>>,
 ) -> Result<(), String> {
-    tell(role, message, descriptor)?;
-    let mut waits = [signal::wants_reading(Some(role))];
-    let failed = |errno: Errno| format!("role mounts: {errno:?}: {}", errno.desc());
-    if signal::poll(&mut waits, PATIENCE_MS).map_err(failed)? == 0 {
-        return Err("role mounts does not answer".to_owned());
-    }
-    let mut buffer = [0; 4096];
-    let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
-    match codec::decode(buffer.get(..length).unwrap_or_default()) {
-        Ok(FromMounts::Done {}) => Ok(()),
-        Ok(FromMounts::Failed { what, errno }) => {
+    match ask(role, "mounts", message, descriptor)? {
+        FromMounts::Done {} => Ok(()),
+        FromMounts::Failed { what, errno } => {
             Err(format!("role mounts: {what}: {}", Errno::from_raw(errno).desc()))
         }
-        Err(_) if length == 0 => Err("role mounts ended at once".to_owned()),
-        Err(error) => Err(format!("role mounts: {error}")),
+    }
+}
+
+/// Hands role `policy` one bundle; it is in use when this returns.
+/// # Errors
+/// What is wrong with the bundle, with file and line, or that the role does not answer.
+pub fn policy(role: BorrowedFd<'_>, load: &ToPolicy, bundle: BorrowedFd<'_>) -> Result<(), String> {
+    match ask(role, "policy", load, Some(bundle))? {
+        FromPolicy::Loaded { .. } => Ok(()),
+        FromPolicy::NotLoaded { error } => Err(error),
+        FromPolicy::Decided { .. } => Err("role policy answers what nobody asked".to_owned()),
+    }
+}
+
+fn ask<T: DeserializeOwned>(
+    role: BorrowedFd<'_>,
+    name: &str,
+    message: &impl Serialize,
+    descriptor: Option<BorrowedFd<'_>>,
+) -> Result<T, String> {
+    tell(role, message, descriptor)?;
+    let mut waits = [signal::wants_reading(Some(role))];
+    let failed = |errno: Errno| format!("role {name}: {errno:?}: {}", errno.desc());
+    if signal::poll(&mut waits, PATIENCE_MS).map_err(failed)? == 0 {
+        return Err(format!("role {name} does not answer"));
+    }
+    let mut buffer = [0; 8192];
+    let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
+    match codec::decode(buffer.get(..length).unwrap_or_default()) {
+        Err(_) if length == 0 => Err(format!("role {name} ended at once")),
+        other => other.map_err(|error| format!("role {name}: {error}")),
     }
 }
 

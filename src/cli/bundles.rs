@@ -1,0 +1,27 @@
+//! The policies of a guarded run: role `policy` is started when there is a bundle, and has every one of them before the
+//! agent starts.
+//!
+//! Never starts a run with a bundle that could not be loaded.
+
+use crate::guardian::introduce;
+use crate::policy::places;
+use crate::profile::{Context, Profile};
+use crate::role::{self, Role, Started};
+use std::os::fd::AsFd;
+
+/// Starts the role and hands it the administrator's, the person's and the profile's bundles; `None` without any.
+pub(super) fn start(profile: &Profile) -> Result<Option<Started>, String> {
+    let context = Context::of_process().map_err(|error| error.message)?;
+    let found = places::find(&context, &profile.policies)?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let role = role::start(Role::Policy)
+        .map_err(|errno| format!("start role policy: {errno:?}: {}", errno.desc()))?;
+    for bundle in &found {
+        let (load, file) =
+            bundle.message().map_err(|error| format!("hand over policy {}: {error}", bundle.name))?;
+        introduce::policy(role.socket.as_fd(), &load, file.as_fd())?;
+    }
+    Ok(Some(role))
+}

@@ -9,6 +9,7 @@ use super::broker;
 use super::bundles;
 use super::output::complain;
 use super::session;
+use super::shape;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
 use crate::base::{HostPath, InnerPath, RunId};
 use crate::guardian::ceiling::{Actions, Entry, How, OnRevoke};
@@ -16,18 +17,19 @@ use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
 use crate::guardian::introduce::{self, Place};
 use crate::guardian::session::Session;
-use crate::guardian::{self, About, RoleEnd, Setup, Summary, Template};
+use crate::guardian::{self, About, RoleEnd, Setup, Standing, Summary, Template};
 use crate::launch::{Running, ruleset};
 use crate::plan::Plan;
 use crate::plan::ask::AskEntry;
 use crate::plan::layers::State;
 use crate::plan::view::door_source;
-use crate::profile::{self, Access, AuditMode, FsEntry, Layer, Profile};
+use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile};
 use crate::role::{self, Role, Started};
 use crate::sys::{Errno, asker, fd, process, signal, socket};
 use crate::wire::files::ToFiles;
 use crate::wire::session::RunState;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -45,10 +47,21 @@ pub(super) struct Doors {
     theirs: OwnedFd,
     path: OwnedFd,
     control: OwnedFd,
+    answers: Option<PathBuf>,
+    standing: Vec<Standing>,
+}
+
+fn standing(known: profile::Standing) -> Standing {
+    let profile::Standing { allow, profile, path, actions } = known;
+    Standing { allow, profile, path, actions: Actions::of(&actions) }
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
-pub(super) fn doors(profile: &mut Profile, session: &Session) -> Result<Option<Doors>, u8> {
+pub(super) fn doors(
+    profile: &mut Profile,
+    session: &Session,
+    context: &Context,
+) -> Result<Option<Doors>, u8> {
     if !profile.guarded() {
         return Ok(None);
     }
@@ -70,7 +83,14 @@ pub(super) fn doors(profile: &mut Profile, session: &Session) -> Result<Option<D
             HostPath::new(source).map_err(|error| refuse(&format!("show {at}: its path {error}")))?;
         profile.filesystem.push(shown(at, source));
     }
-    Ok(Some(Doors { ours, theirs, path, control }))
+    // Beside the folder of the person's own profiles, which is the first to be searched.
+    let answers = context.search.first().and_then(|own| Some(own.parent()?.join("answers.yaml")));
+    let known = answers
+        .as_deref()
+        .map_or(Ok(Vec::new()), profile::answers)
+        .map_err(|errors| shape::report(&errors))?;
+    let standing = known.into_iter().map(standing).collect();
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -137,8 +157,8 @@ impl Doors {
             ways: ways(&plan.profile),
             timeout: plan.profile.consent.timeout.unwrap_or(TIMEOUT),
             templates: plan.profile.consent.templates.iter().map(template).collect(),
-            standing: Vec::new(),
-            answers: None,
+            standing: self.standing,
+            answers: self.answers,
             rates: Rates::default(),
             log,
             durable: plan.profile.audit == AuditMode::Durable,

@@ -3,6 +3,7 @@
 //! Never clones, mounts, or opens anything but the files it is given; `plan` turns a [`Profile`] into steps.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod ask;
 mod attenuate;
 mod calls;
@@ -35,6 +36,7 @@ mod values;
 mod written;
 mod written_entry;
 
+pub use answers::{Standing, answers};
 pub use ask::{AskWish, OnRevoke};
 pub use attenuate::{Less, attenuate, descend};
 pub use calls::{Arch, call_name, call_names, call_number};

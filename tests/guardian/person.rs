@@ -55,10 +55,10 @@ fn a_lease_that_ran_out_is_gone() {
     for_each_user(|home| {
         home.write("work/docs/note", "real\n");
         let profile = profile(&home, DOCS, WAITS);
-        let script = "cat docs/note; sleep 2.5; cat docs/note || echo gone";
+        let script = "cat docs/note; sleep 5; cat docs/note || echo gone";
         let guarded = Guarded::start(&home, &profile, script);
         let id = guarded.asked();
-        guarded.person(&["approve", &id, "--for", "1s"]).expect_code(0);
+        guarded.person(&["approve", &id, "--for", "3s"]).expect_code(0);
         let second = guarded.asked();
         guarded.person(&["deny", &second]).expect_code(0);
         assert_eq!(guarded.end().stdout(), "real\ngone\n");
@@ -82,5 +82,31 @@ fn a_yes_without_a_record_gives_nothing() {
         assert_ne!(answer.code, 0, "the person is told: {answer:?}");
         assert_eq!(guarded.end().stdout(), "nothing\n");
         assert!(events(&home).iter().all(|(name, _)| name != "grant"));
+    });
+}
+
+#[test]
+fn an_answer_for_good_is_a_line_that_the_next_run_reads() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let profile = profile(&home, DOCS, WAITS);
+        let guarded = Guarded::start(&home, &profile, "cat docs/note");
+        let id = guarded.asked();
+        guarded.person(&["approve", &id, "--always"]).expect_code(0);
+        assert_eq!(guarded.end().stdout(), "real\n");
+        let file = home.join(".config/aisandbox/answers.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("answer: always") && text.contains("work/docs\""), "{text}");
+        let again = Guarded::start(&home, &profile, "cat docs/note").end();
+        assert_eq!(again.stdout(), "real\n", "nobody had to be asked");
+        assert_eq!(event(&home, "grant")["approved_by"], "always");
+        std::fs::write(&file, text.replace("answer: always", "answer: never")).unwrap();
+        let never = Guarded::start(&home, &profile, "cat docs/note || echo no").end();
+        assert_eq!(never.stdout(), "no\n");
+        assert_eq!(event(&home, "denial")["reason"], "never");
+        std::fs::write(&file, "version: 1\nanswers: [x]\n").unwrap();
+        let broken = Guarded::start(&home, &profile, "true").end();
+        broken.expect_code(125);
+        broken.expect_said("answers.yaml:2");
     });
 }

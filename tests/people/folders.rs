@@ -21,10 +21,11 @@ fn live(home: &Home, runtime: Option<&Path>) -> Started {
     started
 }
 
-/// The folders in a place.
+/// The folders in a place, without the empty one that is kept on a disk for the next run.
 fn folders(place: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(place) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let all = entries.map(|entry| entry.unwrap().path());
+    all.filter(|path| !path.ends_with(".spare") || fs::read_dir(path).unwrap().count() > 0).collect()
 }
 
 fn shown(place: &Path) -> bool {

@@ -22,9 +22,13 @@ const NEW_STATE: &CStr = c"state.json.new";
 /// How the name of a folder begins that is not ready yet.
 pub(super) const UNREADY: &str = ".new-";
 
+/// An empty folder that the last run on a disk left for the next one.
+const SPARE: &CStr = c".spare";
+
 /// The session folder; dropped, it is gone.
 #[derive(Debug)]
 pub struct Session {
+    keeps_spare: bool,
     above: File,
     name: CString,
     path: PathBuf,
@@ -42,11 +46,14 @@ impl Session {
     }
 
     pub(super) fn make_in(place: Place, run: RunId) -> Result<Self, SessionError> {
-        let Place { path: above_path, folder: above } = place;
+        let Place { path: above_path, folder: above, keeps_spare } = place;
         let (name, path) = (named(&run.to_string()), above_path.join(run.to_string()));
         let unready = named(&format!("{UNREADY}{run}"));
-        file::mkdirat(above.as_fd(), &unready, 0o700)
-            .map_err(|errno| failed("make the folder", &path, errno))?;
+        let spare = keeps_spare && file::renameat(above.as_fd(), SPARE, &unready).is_ok();
+        if !spare {
+            file::mkdirat(above.as_fd(), &unready, 0o700)
+                .map_err(|errno| failed("make the folder", &path, errno))?;
+        }
         let folder = enter(&above, &unready, &path)?;
         let lock = match lock(&folder, &path) {
             Ok(lock) => lock,
@@ -59,7 +66,7 @@ impl Session {
             remove(&above, &unready, &folder);
             return Err(failed("name the folder", &path, errno));
         }
-        Ok(Self { above, name, path, folder, _lock: lock })
+        Ok(Self { keeps_spare, above, name, path, folder, _lock: lock })
     }
 
     /// Where it is on the host.
@@ -105,6 +112,14 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.keeps_spare {
+            empty(&self.folder);
+            // Empty, or it is not moved: another's file keeps its place. A spare that is there already is replaced.
+            let nothing_left = std::fs::read_dir(&self.path).is_ok_and(|mut inside| inside.next().is_none());
+            if nothing_left && file::renameat(self.above.as_fd(), &self.name, SPARE).is_ok() {
+                return;
+            }
+        }
         remove(&self.above, &self.name, &self.folder);
     }
 }
@@ -168,14 +183,24 @@ fn lock(folder: &File, path: &Path) -> Result<File, SessionError> {
 
 /// Removes what we know, then the folder. With anything else in it, it stays.
 pub(super) fn remove(above: &File, name: &CStr, folder: &File) {
+    empty(folder);
+    remove_empty(above, name);
+}
+
+/// Removes the folder of this name, if nothing is in it.
+pub(super) fn remove_empty(above: &File, name: &CStr) {
+    if let Err(errno) = file::unlinkat(above.as_fd(), name, true) {
+        tracing::debug!("a session folder stays: {errno}");
+    }
+}
+
+/// Removes what we know; the lock last, so that the folder is ours until then.
+fn empty(folder: &File) {
     for inside in NAMES {
         match file::unlinkat(folder.as_fd(), inside, false) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => tracing::debug!("{inside:?} of a session folder stays: {errno}"),
         }
-    }
-    if let Err(errno) = file::unlinkat(above.as_fd(), name, true) {
-        tracing::debug!("a session folder stays: {errno}");
     }
 }
 

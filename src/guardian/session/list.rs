@@ -4,7 +4,7 @@
 //! removed here, by the one who gets its lock.
 
 use super::SessionError;
-use super::folder::{LOCK, STATE, UNREADY, named, remove};
+use super::folder::{LOCK, STATE, UNREADY, named, remove, remove_empty};
 use super::place::{Place, enter, errno_of, failed, me, surprise};
 use crate::base::{RunId, WallTime};
 use crate::sys::{Errno, file};
@@ -130,8 +130,13 @@ fn look(place: &Place, name: &str) -> Result<Found, SessionError> {
         }
         // Nobody holds it. What is being made, or removed by its own launcher, is not in the way.
         Some(Ok(())) | None if name.starts_with(UNREADY) && is_young(id) => return Ok(Found::Starting),
-        Some(Ok(())) | None => {
+        Some(Ok(())) => {
             remove(&place.folder, &named(name), &folder);
+            return Ok(Found::Dead);
+        }
+        // Only its name is touched: the folder behind it may be another run's by now.
+        None => {
+            remove_empty(&place.folder, &named(name));
             return Ok(Found::Dead);
         }
     }

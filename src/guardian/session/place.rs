@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) folder: File,
+    /// It is on a disk, where removing a folder can take milliseconds: the last one is kept for the next run.
+    pub(super) keeps_spare: bool,
 }
 
 impl Place {
@@ -25,14 +27,14 @@ impl Place {
         match runtime(false) {
             Some((above, path)) => {
                 make_folder(&above, c"aisandbox", &path)?;
-                Ok(Self { folder: enter(&above, c"aisandbox", &path)?, path })
+                Ok(Self { folder: enter(&above, c"aisandbox", &path)?, path, keeps_spare: false })
             }
             None => {
                 let path = audit::sessions_dir().map_err(|_| SessionError::NoPlace)?;
                 let above = path.parent().ok_or(SessionError::NoPlace)?;
                 let above = audit::open_private(above).map_err(|error| surprise(&path, &error))?;
                 make_folder(&above, c"sessions", &path)?;
-                Ok(Self { folder: enter(&above, c"sessions", &path)?, path })
+                Ok(Self { folder: enter(&above, c"sessions", &path)?, path, keeps_spare: true })
             }
         }
     }
@@ -90,7 +92,7 @@ fn open_folder(path: &Path) -> Result<File, Errno> {
 fn open_existing(above: &File, name: &std::ffi::CStr, path: PathBuf) -> Option<Result<Place, SessionError>> {
     match enter(above, name, &path) {
         Err(SessionError::Sys { errno: Errno::ENOENT, .. }) => None,
-        other => Some(other.map(|folder| Place { path, folder })),
+        other => Some(other.map(|folder| Place { path, folder, keeps_spare: false })),
     }
 }
 

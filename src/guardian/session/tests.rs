@@ -11,7 +11,7 @@ use crate::wire::denial::{Denial, Reason};
 use crate::wire::session::{Command, Reply, RunState};
 use std::fs::{self, File, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ impl Base {
     }
 
     fn place(&self) -> Place {
-        Place { path: self.0.clone(), folder: File::open(&self.0).unwrap() }
+        Place { path: self.0.clone(), folder: File::open(&self.0).unwrap(), keeps_spare: false }
     }
 
     fn session(&self, run: RunId) -> Session {
@@ -92,6 +92,29 @@ fn a_run_is_found_while_its_launcher_lives_and_not_after() {
     let _broker = session.listen_broker().unwrap();
     drop(session);
     assert_eq!(base.names(), 0);
+}
+
+#[test]
+fn on_a_disk_the_folder_of_the_last_run_is_the_next_one_s() {
+    let base = Base::new("spare");
+    let begin = |run| Session::make_in(Place { keeps_spare: true, ..base.place() }, run).unwrap();
+    let (first, second) = (begin(old(1)), begin(old(2)));
+    first.write(&state(old(1))).unwrap();
+    let ino = |path: &Path| fs::metadata(path).unwrap().ino();
+    let used = ino(first.path());
+    drop(first);
+    assert_eq!((base.names(), base.list().cleaned), (2, 0), "the spare one and the second run's");
+    let third = begin(old(3));
+    assert_eq!(
+        (ino(third.path()), base.list().runs.len()),
+        (used, 0),
+        "taken, and without the first one's state"
+    );
+    fs::write(second.path().join("thesis.txt"), "years of work").unwrap();
+    drop(second);
+    assert!(base.0.join(old(2).to_string()).join("thesis.txt").exists(), "what is not ours is not moved");
+    drop(third);
+    assert_eq!(fs::read_dir(base.0.join(".spare")).unwrap().count(), 0);
 }
 
 #[test]

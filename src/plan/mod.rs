@@ -105,13 +105,17 @@ pub enum PlanError {
 /// # Errors
 /// [`PlanError`], with every error of its kind.
 pub fn build(
-    profile: Profile,
+    mut profile: Profile,
     wish: &Wish,
     abilities: Abilities,
     tree: &dyn Tree,
 ) -> Result<Plan, PlanError> {
     if !abilities.namespaces && (abilities.landlock_abi == 0 || !abilities.seccomp) {
         return Err(PlanError::NothingLeft);
+    }
+    if !abilities.namespaces {
+        // The doors of a Guardian stand at places of their own; without a view the inherited one serves.
+        profile.filesystem.retain(|entry| entry.asked != view::door_source());
     }
     let can_ask = abilities.ask_mounts && abilities.namespaces;
     let mut view = view::build(&profile.filesystem, can_ask, tree).map_err(PlanError::View)?;

@@ -41,10 +41,11 @@ impl Sessions {
         Self { listener, all: BTreeMap::new() }
     }
 
-    /// Answers; one that is gone is passed over.
+    /// Answers, once the run's state is told: who asks for it after an answer must find what the answer said. One that
+    /// is gone is passed over.
     pub(super) fn reply(&mut self, session: u64, reply: &Reply) {
         if let Some(session) = self.all.get_mut(&session) {
-            session.link.send(reply, None);
+            session.link.queue(reply, None);
         }
     }
 

@@ -54,11 +54,14 @@ impl Link {
 
     /// Sends a message, or keeps it until the peer reads.
     pub(super) fn send(&mut self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
+        self.queue(message, descriptor);
+        self.flush();
+    }
+
+    /// Keeps a message for the next turn of the loop, which has told the run's state by then.
+    pub(super) fn queue(&mut self, message: &impl Serialize, descriptor: Option<OwnedFd>) {
         match encode(message) {
-            Ok(bytes) if self.unsent.len() < MOST_WAITING => {
-                self.unsent.push_back((bytes, descriptor));
-                self.flush();
-            }
+            Ok(bytes) if self.unsent.len() < MOST_WAITING => self.unsent.push_back((bytes, descriptor)),
             _ => self.broken = true,
         }
     }

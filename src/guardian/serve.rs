@@ -263,6 +263,7 @@ impl Serving {
         for number in guardian.requests.keys().copied().collect::<Vec<_>>() {
             guardian.refuse(number, Refusal::of(Reason::Ending, ""));
         }
+        guardian.sessions.all.values_mut().for_each(|session| session.link.flush());
         let mut summary = std::mem::take(&mut guardian.summary);
         summary.rejected = guardian.doors.rejected;
         guardian.recorder.note(&Event::GuardianEnd(access::GuardianEnd {

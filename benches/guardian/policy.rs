@@ -24,7 +24,8 @@ pub(crate) fn run() {
         let bytes = encode(&input(action, resource)).unwrap();
         report(&format!("{policy}, {wanted:?}").to_lowercase(), Some((150.0, 60.0)), || {
             let input: Input = decode(black_box(&bytes)).unwrap();
-            assert_eq!(set.decide(&input).outcome, wanted);
+            let decision = set.decide(&input);
+            assert_eq!(decision.outcome, wanted, "{decision:?}");
         });
     }
     report("reading a folder of rules", None, || {

@@ -62,6 +62,8 @@ impl Document {
 #[derive(Clone)]
 pub(super) struct Engine {
     inner: regorus::Engine,
+    /// As it was before it was asked anything: one that broke off in the middle of a rule is not asked again.
+    fresh: regorus::Engine,
     policies: Vec<Policy>,
 }
 
@@ -97,9 +99,10 @@ impl Engine {
             inner.add_policy(path.clone(), text.clone()).map_err(|error| words(&error))?;
         }
         inner.add_data(regorus::Value::from(data.clone())).map_err(|error| words(&error))?;
-        let mut engine = Self { inner, policies: Vec::new() };
+        let mut engine = Self { fresh: inner.clone(), inner, policies: Vec::new() };
         engine.policies = engine.find_policies()?;
         engine.prepare()?;
+        engine.fresh = engine.inner.clone();
         Ok(engine)
     }
 
@@ -122,31 +125,33 @@ impl Engine {
     pub(super) fn verdict(&mut self, policy: usize, input: &Document) -> Result<Option<Value>, String> {
         let rule = self.policies.get(policy).map(|policy| policy.rule.clone());
         let rule = rule.ok_or_else(|| "no such policy".to_owned())?;
-        self.inner.set_input(input.0.clone());
-        self.value_of(rule)
+        self.value_of(&rule, input)
     }
 
     /// The value of a rule by its path, with a free input; `None`: undefined.
     /// # Errors
     /// As [`Engine::verdict`], and when there is no such rule.
     pub(super) fn value(&mut self, rule: &str, input: &Document) -> Result<Option<Value>, String> {
-        self.inner.set_input(input.0.clone());
-        self.value_of(rule.to_owned())
+        self.value_of(rule, input)
     }
 
     /// The interpreter's limit counts the time of the wall. On a busy machine a short rule can reach it while it waits for
     /// a processor; then it is asked again.
-    fn value_of(&mut self, rule: String) -> Result<Option<Value>, String> {
-        for _ in 1..MOST_TRIES {
+    fn value_of(&mut self, rule: &str, input: &Document) -> Result<Option<Value>, String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let (begun, worked) = (Instant::now(), thread_time());
-            let made = self.inner.eval_rule(rule.clone());
-            let waited =
-                begun.elapsed() >= TIME_LIMIT && thread_time().saturating_sub(worked) < TIME_LIMIT / 2;
-            if made.is_ok() || !waited {
+            self.inner.set_input(input.0.clone());
+            let made = self.inner.eval_rule(rule.to_owned());
+            if made.is_err() {
+                self.inner = self.fresh.clone();
+            }
+            let busy = thread_time().saturating_sub(worked) < TIME_LIMIT / 2;
+            if made.is_ok() || begun.elapsed() < TIME_LIMIT || !busy || tries >= MOST_TRIES {
                 return answer(made);
             }
         }
-        answer(self.inner.eval_rule(rule))
     }
 
     /// The `test_` rules of all modules, from the text of the rules and not from their values: one that is undefined

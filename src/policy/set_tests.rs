@@ -70,6 +70,21 @@ fn a_rule_that_runs_away_is_stopped_and_is_a_no() {
 }
 
 #[test]
+fn a_rule_that_was_stopped_leaves_nothing_behind() {
+    let body = "slow(n) := count([1 | some x in numbers.range(1, n); some y in numbers.range(1, n); x * y == -1])\n\
+                inner if slow(input.now) == 0\nouter if inner\n\
+                verdict contains {\"outcome\": \"allow\", \"reason\": \"r\"} if {\n\
+                some x in input.actions\nevery y in input.actions { y == x; outer }\n}";
+    let mut set = set(&[(Level::User, "p", body)]);
+    let at = |now| Input { now, ..read("/a") };
+    for _ in 0..3 {
+        assert_eq!(set.decide(&at(3)).outcome, Outcome::Allow);
+        assert!(set.decide(&at(3000)).error.unwrap().contains("time limit"));
+    }
+    assert_eq!(set.decide(&at(3)).outcome, Outcome::Allow);
+}
+
+#[test]
 fn a_builtin_that_is_not_there_is_an_error_and_no_answer() {
     for call in
         ["http.send({})", "time.now_ns() > 0", "opa.runtime()", "no.such(1)", "crypto.sha256(\"\") != \"\""]

@@ -16,5 +16,5 @@ pub use clock::{BootInstant, WallTime, thread_time};
 pub use escape::{Escaped, escape, misleads};
 pub use hex::{to_hex, unhex};
 pub use id::RunId;
-pub use path::{HostPath, InnerPath, PathError};
+pub use path::{HostPath, InnerPath, PathError, components_from_end};
 pub use source::Source;

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
@@ -178,6 +178,16 @@ path_type! {
 path_type! {
     /// A file as the agent sees it.
     InnerPath
+}
+
+/// The names and `..` of a path, last first, so that a walk takes them in order with `pop`.
+pub fn components_from_end(path: &Path) -> Vec<OsString> {
+    let wanted = |part: Component<'_>| match part {
+        Component::Normal(name) => Some(name.to_os_string()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    };
+    path.components().rev().filter_map(wanted).collect()
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 //!
 //! Never opens a file for reading or writing: every descriptor is O_PATH. [`FakeTree`] stands in for it in tests.
 
-use crate::base::HostPath;
+use crate::base::{HostPath, components_from_end};
 use crate::sys::Errno;
 use crate::sys::file::{self, Identity};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// What a plan may ask of the host's files.
 pub trait Tree {
@@ -167,7 +167,7 @@ impl FakeTree {
 
     /// Walks as the kernel does, component by component, forty links at most (path_resolution(7)).
     fn resolve(&self, path: &Path, follow: bool) -> io::Result<PathBuf> {
-        let mut left: Vec<OsString> = parts(path);
+        let mut left: Vec<OsString> = components_from_end(path);
         let mut at = PathBuf::from("/");
         let mut links = 0;
         while let Some(part) = left.pop() {
@@ -188,23 +188,13 @@ impl FakeTree {
                     if target.is_absolute() {
                         at = PathBuf::from("/");
                     }
-                    left.extend(parts(target));
+                    left.extend(components_from_end(target));
                 }
                 _ => at = next,
             }
         }
         Ok(at)
     }
-}
-
-/// The named components, last first, so that `pop` takes them in order.
-fn parts(path: &Path) -> Vec<OsString> {
-    let wanted = |part: Component<'_>| match part {
-        Component::Normal(name) => Some(name.to_os_string()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    };
-    path.components().rev().filter_map(wanted).collect()
 }
 
 impl Tree for FakeTree {

@@ -4,13 +4,13 @@
 //! creates anything: a name that does not exist is given to the guard (`launch::guard`), which refuses to make it.
 
 use super::place::absent;
-use crate::base::{HostPath, InnerPath, Source};
+use crate::base::{HostPath, InnerPath, Source, components_from_end};
 use crate::host::{Kind, Object, Tree};
 use crate::profile::Protect;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// A protected name that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Places {
 
     fn walk(&mut self, pattern: &Protect, base: &HostPath, tree: &dyn Tree) -> Result<(), Stuck> {
         let mut at = PathBuf::new();
-        let mut left = parts(Path::new(&pattern.path));
+        let mut left = components_from_end(Path::new(&pattern.path));
         let mut links = 0;
         while let Some(part) = left.pop() {
             if part == ".." {
@@ -91,7 +91,7 @@ impl Places {
                     if target.is_absolute() {
                         at.clear();
                     }
-                    left.extend(parts(&below));
+                    left.extend(components_from_end(&below));
                 }
                 _ if left.is_empty() => {
                     self.end(here, object, pattern);
@@ -163,16 +163,6 @@ fn below(target: &Path, link: &HostPath, base: &HostPath, tree: &dyn Tree) -> Op
     // Another spelling of the same folder, perhaps: where the link ends is known if it ends anywhere.
     let end = tree.open(link, true).ok()?.canonical;
     end.as_path().strip_prefix(base.as_path()).ok().map(Path::to_path_buf)
-}
-
-/// The components, last first, so that `pop` takes them in order.
-fn parts(path: &Path) -> Vec<OsString> {
-    let wanted = |part: Component<'_>| match part {
-        Component::Normal(name) => Some(name.to_os_string()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    };
-    path.components().rev().filter_map(wanted).collect()
 }
 
 /// What is missing from a name on. Before a `..` there is enough: that folder cannot be made, so nothing is behind it.

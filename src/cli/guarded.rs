@@ -17,13 +17,13 @@ use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
 use crate::guardian::introduce::{self, Place};
 use crate::guardian::session::Session;
-use crate::guardian::{self, About, RoleEnd, Setup, Standing, Summary, Template};
+use crate::guardian::{self, About, RoleEnd, Setup, Summary};
 use crate::launch::{Running, ruleset};
 use crate::plan::Plan;
 use crate::plan::ask::AskEntry;
 use crate::plan::layers::State;
 use crate::plan::view::door_source;
-use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile};
+use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing};
 use crate::role::{self, Role, Started};
 use crate::sys::{Errno, asker, fd, process, signal, socket};
 use crate::wire::files::ToFiles;
@@ -49,11 +49,6 @@ pub(super) struct Doors {
     control: OwnedFd,
     answers: Option<PathBuf>,
     standing: Vec<Standing>,
-}
-
-fn standing(known: profile::Standing) -> Standing {
-    let profile::Standing { allow, profile, path, actions } = known;
-    Standing { allow, profile, path, actions: Actions::of(&actions) }
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
@@ -85,11 +80,10 @@ pub(super) fn doors(
     }
     // Beside the folder of the person's own profiles, which is the first to be searched.
     let answers = context.search.first().and_then(|own| Some(own.parent()?.join("answers.yaml")));
-    let known = answers
+    let standing = answers
         .as_deref()
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
-    let standing = known.into_iter().map(standing).collect();
     Ok(Some(Doors { ours, theirs, path, control, answers, standing }))
 }
 
@@ -156,7 +150,7 @@ impl Doors {
                 .map_err(failed("hold an entry"))?,
             ways: ways(&plan.profile),
             timeout: plan.profile.consent.timeout.unwrap_or(TIMEOUT),
-            templates: plan.profile.consent.templates.iter().map(template).collect(),
+            templates: plan.profile.consent.templates.clone(),
             standing: self.standing,
             answers: self.answers,
             rates: Rates::default(),
@@ -371,15 +365,4 @@ fn ways(profile: &Profile) -> Vec<Kind> {
         .filter_map(|word| known.into_iter().find(|kind| kind.word() == *word))
         .collect();
     if named.is_empty() { vec![Kind::Terminal, Kind::Ui] } else { named }
-}
-
-fn template(template: &profile::Template) -> Template {
-    Template {
-        name: template.name.clone(),
-        path: template.path.clone(),
-        actions: Actions::of(&template.actions),
-        program: template.sha256.clone(),
-        lease: template.lease,
-        uses: template.uses,
-    }
 }

@@ -34,7 +34,7 @@ mod state;
 pub mod token;
 
 pub use serve::serve;
-pub use setup::{About, RoleEnd, Setup, Standing, Summary, Template};
+pub use setup::{About, RoleEnd, Setup, Summary};
 
 use agents::Agents;
 use ceiling::Ceiling;
@@ -55,6 +55,7 @@ use std::time::Duration;
 use token::{Claims, Tokens};
 
 use crate::base::{BootInstant, WallTime};
+use crate::profile::{Standing, Template};
 use crate::wire::broker::Allowed;
 use crate::wire::denial::Denial;
 

@@ -1,11 +1,11 @@
 //! What the Guardian is given: plain data and open descriptors. Whatever has to be parsed was parsed before.
 
-use super::ceiling::{Actions, Entry};
+use super::ceiling::Entry;
 use super::consent::Kind;
 use super::desk::Rates;
 use super::token::Claims;
 use crate::audit::{DigestCache, SharedLog};
-use crate::base::HostPath;
+use crate::profile::{Standing, Template};
 use crate::role::Role;
 use crate::wire::session::RunState;
 use std::fmt;
@@ -32,36 +32,6 @@ pub struct About {
     pub uid: u32,
     /// Seconds since 1970.
     pub since: u64,
-}
-
-/// A flow that was approved in advance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// Its name, which records show.
-    pub name: String,
-    /// The place on the host, and everything below.
-    pub path: HostPath,
-    /// The most it allows.
-    pub actions: Actions,
-    /// The lowercase hex SHA-256 of the only program that may use it; `None`: any.
-    pub program: Option<String>,
-    /// How long its leases last; `None`: the entry's time.
-    pub lease: Option<Duration>,
-    /// So many yeses in one run; `None`: no limit.
-    pub uses: Option<u64>,
-}
-
-/// What the person answered for good in an earlier run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Yes, or no.
-    pub allow: bool,
-    /// The profile it was answered under.
-    pub profile: String,
-    /// The canonical path on the host, and everything below.
-    pub path: HostPath,
-    /// The actions.
-    pub actions: Actions,
 }
 
 /// A role's end.

@@ -4,11 +4,12 @@
 //! who starts the run reads it (`profile::answers`).
 
 use super::Guardian;
+use super::ceiling::Actions;
 use super::decide::{Approval, Refusal};
 use super::desk::Closed;
 use super::request::Request;
-use super::setup::Standing;
 use crate::base::{HostPath, WallTime};
+use crate::profile::Standing;
 use crate::wire::denial::Reason;
 use crate::wire::subject::Scope;
 use std::fs::{self, File};
@@ -33,28 +34,23 @@ impl Guardian {
         let here =
             |standing: &&Standing| standing.profile == self.about.profile && standing.path.contains(&path);
         let mut standing = self.standing.iter().filter(here);
-        let any_of = |standing: &Standing| {
-            request
-                .actions
-                .list()
-                .iter()
-                .any(|action| standing.actions.has_all(super::ceiling::Actions::of(&[*action])))
-        };
+        let any_of = |standing: &Standing| !Actions::of(&standing.actions).both(request.actions).is_empty();
         if standing.clone().any(|standing| !standing.allow && any_of(standing)) {
             return Some(Err(Refusal {
                 closed: Closed::Never,
                 ..Refusal::of(Reason::Never, "answered for good, in answers.yaml")
             }));
         }
-        if standing.any(|standing| standing.allow && standing.actions.has_all(request.actions)) {
+        if standing.any(|standing| standing.allow && Actions::of(&standing.actions).has_all(request.actions))
+        {
             let approval = Approval { by: "always".to_owned(), scope: Scope::Session {}, shown: None };
             return Some(Ok(approval));
         }
         let program = request.asker.process.sha256.as_deref();
         let template = self.templates.iter().find(|template| {
             template.path.contains(&path)
-                && template.actions.has_all(request.actions)
-                && template.program.as_deref().is_none_or(|wanted| program == Some(wanted))
+                && Actions::of(&template.actions).has_all(request.actions)
+                && template.sha256.as_deref().is_none_or(|wanted| program == Some(wanted))
                 && template.uses != Some(0)
         })?;
         let seconds = template.lease.or(self.ceiling.get(request.place)?.lease).map(|lease| lease.as_secs());
@@ -75,7 +71,7 @@ impl Guardian {
         let Some(request) = self.requests.get(&number) else { return };
         let Ok(path) = HostPath::new(&request.object.path) else { return };
         let standing =
-            Standing { allow, profile: self.about.profile.clone(), path, actions: request.actions };
+            Standing { allow, profile: self.about.profile.clone(), path, actions: request.actions.list() };
         let written = self.answers.as_deref().map(|file| add_line(file, &standing));
         if let Some(Err(error)) = written {
             tracing::warn!("the answer holds for this run only: {error}");
@@ -109,7 +105,7 @@ fn add_line(file: &Path, standing: &Standing) -> io::Result<()> {
 
 /// JSON strings are YAML strings, and cannot begin anything else.
 fn line(standing: &Standing) -> io::Result<String> {
-    let words: Vec<&str> = standing.actions.list().iter().map(|action| action.word()).collect();
+    let words: Vec<&str> = standing.actions.iter().map(|action| action.word()).collect();
     let path = standing.path.as_path().to_str().ok_or(io::ErrorKind::InvalidData)?;
     Ok(format!(
         "  - {{ answer: {}, profile: {}, path: {}, actions: [{}], since: \"{}\" }}\n",
@@ -124,7 +120,6 @@ fn line(standing: &Standing) -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guardian::ceiling::Actions;
     use crate::wire::subject::Action;
 
     #[test]
@@ -132,7 +127,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("aisandbox-answers-{}", std::process::id()));
         let file = folder.join("deep/answers.yaml");
         let path = HostPath::new("/home/u/a \"b\"\n- x: y").unwrap();
-        let actions = Actions::of(&[Action::Read, Action::Create]);
+        let actions = vec![Action::Read, Action::Create];
         let standing = Standing { allow: false, profile: "cowork".to_owned(), path, actions };
         for _ in 0..2 {
             add_line(&file, &standing).unwrap();

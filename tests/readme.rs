@@ -11,9 +11,12 @@ fn readme() -> String {
 
 /// The text of the first block of this language.
 fn block(language: &str) -> String {
-    let text = readme();
-    let start = text.split(&format!("```{language}\n")).nth(1).unwrap();
-    start.split("\n```").next().unwrap().to_owned()
+    blocks(language).remove(0)
+}
+
+fn blocks(language: &str) -> Vec<String> {
+    let (text, opening) = (readme(), format!("```{language}\n"));
+    text.split(&opening).skip(1).map(|start| start.split("\n```").next().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -70,4 +73,17 @@ fn the_ci_script_runs_the_test_command_of_the_readme() {
     let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/run")).unwrap();
     assert!(script.contains("<!-- tests -->") && script.contains("README.md"));
     assert!(!script.contains("cargo test"), "the command is written in one place");
+}
+
+#[test]
+fn the_profile_that_asks_lets_the_documents_be_asked_for() {
+    let profile = blocks("yaml").remove(1);
+    for_each_user(|home| {
+        let home = home.with(".config/aisandbox/profiles/asking.yaml", &profile);
+        let note = home.write("Documents/a", "text").to_str().unwrap().to_owned();
+        home.aisandbox(&["profile", "validate", "asking"]).output().expect_code(0);
+        let said = |profile| home.aisandbox(&["why", "--profile", profile, &note]).output().expect_code(1);
+        assert!(said("asking").contains("may be asked for: read"), "{}", said("asking"));
+        assert!(!said("cowork").contains("may be asked for"), "{}", said("cowork")); // the control
+    });
 }

@@ -111,7 +111,8 @@ fn the_package_holds_each_part_as_roots_and_nothing_setuid_or_writable() {
             let section =
                 if from == "man" { format!("/man{}", &name[name.len() - 1..]) } else { String::new() };
             let path = format!("{to}{section}/{name}{end}");
-            assert!(held.contains_key(&path), "{path}: {held:#?}");
+            // The filters of our own processes are built in, and no profile may name them.
+            assert_eq!(held.contains_key(&path), !name.starts_with("role-"), "{path}: {held:#?}");
         }
     }
 }

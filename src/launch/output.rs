@@ -15,13 +15,15 @@ pub(super) struct OutputFilter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Text,
+    /// 0xc2: the next byte may make it the OSC of eight bits (U+009D).
+    Wide,
     Escape,
     Number,
     Dropping,
     DroppingEscape,
 }
 
-/// No number of an OSC that matters is longer; past this the sequence is passed on.
+/// No OSC has a longer number; one with zeros in front could pass for another, so it is taken out.
 const LONGEST_NUMBER: usize = 8;
 
 impl OutputFilter {
@@ -43,8 +45,16 @@ impl OutputFilter {
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
         match (self.state, byte) {
             (State::Text, 0x1b) => self.hold(byte, State::Escape),
+            (State::Text, 0xc2) => self.hold(byte, State::Wide),
             (State::Text, _) => out.push(byte),
+            (State::Wide, 0x9d) => self.hold(byte, State::Number),
+            (State::Wide, _) => {
+                self.let_go(out);
+                self.step(byte, out);
+            }
             (State::Escape, b']') => self.hold(byte, State::Number),
+            // A terminal does at once what a control within a sequence says, and goes on with the sequence.
+            (State::Escape, 0x00..=0x17 | 0x19 | 0x1c..=0x1f) => out.push(byte),
             (State::Escape, 0x1b) => {
                 self.let_go(out);
                 self.hold(byte, State::Escape);
@@ -54,6 +64,10 @@ impl OutputFilter {
                 self.let_go(out);
             }
             (State::Number, b'0'..=b'9') if self.held.len() < LONGEST_NUMBER => self.held.push(byte),
+            (State::Number, b'0'..=b'9') => {
+                self.held.clear();
+                self.state = State::Dropping;
+            }
             (State::Number, _) if self.refused() => {
                 self.held.clear();
                 self.state = State::Dropping;
@@ -136,5 +150,26 @@ mod tests {
     #[test]
     fn a_second_escape_does_not_hide_the_sequence() {
         assert_eq!(filtered(false, true, &[b"\x1b\x1b]52;c;eA==\x07z"]), b"\x1bz");
+    }
+
+    #[test]
+    fn no_other_spelling_of_a_sequence_hides_it() {
+        for text in [
+            "a\x1b]000000000052;c;eA==\x07z",
+            "a\u{9d}52;c;eA==\x07z",
+            "a\x1b\0]52;c;eA==\x07z",
+            "a\x1b\r]52;c;eA==\x07z",
+        ] {
+            for cut in 0..text.len() {
+                let (left, right) = text.as_bytes().split_at(cut);
+                let seen = filtered(false, true, &[left, right]);
+                assert!(
+                    !seen.windows(2).any(|two| two == b"52") && seen.ends_with(b"z"),
+                    "{text:?}: {seen:?}"
+                );
+            }
+        }
+        let plain = "caf\u{e9} \u{a0}\u{9b}31m \x1b\x08[1m".as_bytes();
+        assert_eq!(filtered(false, true, &[plain]).len(), plain.len());
     }
 }

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 /// Modes that could hide or spoil a question, with how a terminal has them at first. `true` in front: private (`?`).
-const MODES: [(bool, u16, bool); 14] = [
+const MODES: [(bool, u16, bool); 15] = [
+    (false, 2, false),
     (false, 4, false),
     (false, 20, false),
     (true, 5, false),
@@ -66,14 +67,16 @@ impl Shown {
 
     /// What makes an empty screen on which nothing of before has an effect.
     pub(super) fn cover(&self) -> String {
-        let mut out = String::from("\x18\x1b\\"); // ends whatever sequence is open
+        // Ends whatever sequence is open; then leaves VT52, the printer and the status line, which would take all of it,
+        // and ends the guarding of characters (SPA), which no erasing would take from the screen.
+        let mut out = String::from("\x18\x1b\\\x1b<\x1b[4i\x1b[?4i\x1b[0$}\x1b[1\"q\x1b[0\"q");
         out.push_str(if self.full_screen { "\x1b7" } else { "\x1b[?1049h" });
         out.push_str("\x1b%G\x1b[0m\x1b(B\x0f\x1b[r");
         for (private, number, on) in MODES {
             out.push_str(&mode(private, number, on));
         }
         if self.colours {
-            out.push_str("\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\");
+            out.push_str("\x1b]104\x1b\\\x1b]105\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]R\x1b\\");
         }
         if self.keyboard {
             out.push_str("\x1b[>0u\x1b[>4;0m");
@@ -111,6 +114,8 @@ impl Shown {
             (State::Wide, 0x90 | 0x98 | 0x9e | 0x9f) => self.begin(State::Words, b"\x1bP"),
             (State::Wide, _) => self.finish(),
             (State::Escape | State::Control, 0x1b) => self.begin(State::Escape, &[byte]),
+            // A terminal does at once what a control within a sequence says, and goes on with the sequence.
+            (State::Escape | State::Control, 0x00..=0x1f | 0x7f) => {}
             (State::Escape, b'[') => self.go_on(State::Control, byte),
             (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => self.go_on(State::Words, byte),
             (State::Escape, 0x20..=0x2f) => self.go_on(State::Escape, byte),
@@ -193,9 +198,13 @@ impl Shown {
     /// `ESC ] number …`, without its end in `sequence`.
     fn words(&mut self) {
         let text = self.sequence.get(2..).unwrap_or_default();
-        let number: Vec<u8> = text.iter().copied().take_while(u8::is_ascii_digit).collect();
+        let digits = text.iter().copied().take_while(u8::is_ascii_digit);
+        let number = digits
+            .fold(0u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')));
         let osc = self.sequence.get(1) == Some(&b']');
-        self.colours |= osc && matches!(number.as_slice(), b"4" | b"10" | b"11");
+        // 4, 5 and 10 to 19 are colours, 21 all of them (kitty), `P` the palette of the Linux console.
+        let colours = matches!(number, 4 | 5 | 10..=19 | 21) || text.first() == Some(&b'P');
+        self.colours |= osc && colours;
     }
 }
 
@@ -231,6 +240,7 @@ mod tests {
     #[test]
     fn a_full_screen_program_is_seen_and_left() {
         assert!(after("\x1b[?1049h").is_full_screen() && after("\x1b[?1;47h").is_full_screen());
+        assert!(after("\x1b[?10\x0849h").is_full_screen(), "a control within a sequence does not hide it");
         assert!(after("\u{9b}?1049h").is_full_screen());
         assert!(!after("\x1b[?1049h\x1b[?1049l").is_full_screen());
         assert!(
@@ -256,11 +266,28 @@ mod tests {
     #[test]
     fn colours_and_keys_that_could_hide_or_spoil_a_question_are_reset() {
         assert!(!after("text").cover().contains("\x1b]110"));
-        for text in ["\x1b]10;#000000\x07", "\x1b]4;7;#000\x1b\\", "\x1b]11;black\x1b\\"] {
+        for text in [
+            "\x1b]10;#000000\x07",
+            "\x1b]4;7;#000\x1b\\",
+            "\x1b]11;black\x1b\\",
+            "\x1b]0010;#000\x07",
+            "\x1b\r]10;#000\x07",
+            "\x1b]5;0;#000\x07",
+            "\x1b]21;foreground=black\x07",
+            "\x1b]P7000000\x1b[m",
+        ] {
             assert!(after(text).cover().contains("\x1b]110\x1b\\"), "{text:?}");
         }
-        assert!(after("\x1b[>8u").cover().contains("\x1b[>0u"));
+        assert!(!after("\x1b]0;P title\x07\x1b]52;c;P\x07").cover().contains("\x1b]110"));
+        for keys in ["\x1b[>8u", "\x1b[\r>8u", "\x1b\0[>8u"] {
+            assert!(after(keys).cover().contains("\x1b[>0u"), "{keys:?}");
+        }
         for reset in [
+            "\x1b<",
+            "\x1b[4i",
+            "\x1b[0$}",
+            "\x1b[1\"q\x1b[0\"q",
+            "\x1b[2l",
             "\x1b[0m",
             "\x1b(B",
             "\x0f",

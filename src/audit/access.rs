@@ -29,6 +29,9 @@ pub struct GuardianEnd {
     pub denials: u64,
     /// Messages that were malformed, forged or out of order.
     pub rejected: u64,
+    /// Records of channels that ended and of tokens that were left out: too many came in a minute.
+    #[serde(default)]
+    pub left_out: u64,
     /// Why the run was ended from here, where it was.
     pub ended_the_run: Option<String>,
 }

@@ -58,7 +58,7 @@ impl Guardian {
         let Some(closed) = closed else { return };
         self.claims.retain(|(channel, _), _| self.doors.id(*channel).is_some());
         self.agents.end_of_closed(|channel| self.doors.id(channel).is_some(), self.now);
-        self.recorder.note(&Event::ChannelClosed(Box::new(closed)));
+        self.recorder.note_often(&Event::ChannelClosed(Box::new(closed)), self.now);
         if self.doors.too_much() {
             self.end_run("too many malformed messages came from inside");
         }
@@ -179,12 +179,13 @@ impl Guardian {
             }
         };
         let seconds = minted.claims.expires.saturating_sub(self.now.as_secs()).min(LONGEST_S);
-        self.recorder.note(&Event::Token(access::Token {
+        let token = access::Token {
             what: what.to_owned(),
             token: minted.claims.id.to_string(),
             from: Some(held.id.to_string()),
             seconds,
-        }));
+        };
+        self.recorder.note_often(&Event::Token(token), self.now);
         self.doors.answer(channel, call, Outcome::Token { token: minted.text, seconds }, Vec::new());
     }
 

@@ -10,6 +10,11 @@ use crate::wire::denial::Denial;
 use crate::wire::policy::{Decision, Outcome};
 use crate::wire::session::Given;
 use crate::wire::subject::{Action, Asker, Process, Resource, Scope};
+use std::time::Duration;
+
+/// Records in a minute of what an agent can do at will and without end; more are counted and told at the end.
+const MOST_OFTEN: u32 = 120;
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Writes to the log of the run.
 #[derive(Debug)]
@@ -17,6 +22,10 @@ pub(super) struct Recorder {
     log: SharedLog,
     durable: bool,
     failed: bool,
+    minute: Duration,
+    often: u32,
+    /// Records that were left out.
+    pub(super) left_out: u64,
 }
 
 /// What a record says of the object.
@@ -78,7 +87,20 @@ pub(super) struct Behind {
 
 impl Recorder {
     pub(super) fn new(log: SharedLog, durable: bool) -> Self {
-        Self { log, durable, failed: false }
+        Self { log, durable, failed: false, minute: Duration::ZERO, often: 0, left_out: 0 }
+    }
+
+    /// Writes an event that an agent can cause at will, so many in a minute: the person's disk is not the agent's.
+    pub(super) fn note_often(&mut self, event: &Event, now: Duration) {
+        if now.saturating_sub(self.minute) >= MINUTE {
+            (self.minute, self.often) = (now, 0);
+        }
+        if self.often >= MOST_OFTEN {
+            self.left_out += 1;
+            return;
+        }
+        self.often += 1;
+        self.note(event);
     }
 
     /// Writes an event that nothing waits for.

@@ -271,6 +271,7 @@ impl Serving {
             grants: summary.grants,
             denials: summary.denials,
             rejected: summary.rejected,
+            left_out: guardian.recorder.left_out,
             ended_the_run: summary.ended_the_run.clone(),
         }));
         summary

@@ -125,3 +125,63 @@ fn too_many_malformed_messages_end_the_run() {
         assert!(event(&home, "channel_closed")["why"].as_str().unwrap().contains("frame"));
     });
 }
+
+#[test]
+fn tokens_and_channels_without_end_do_not_fill_the_record() {
+    if !has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        client(&home);
+        let profile = profile(&home, "  - { path: /tmp, access: tmpfs }", "ui");
+        let script = "import broker_client as b\nx = b.Broker()\nfor n in range(400):\n  assert 'token' in list(x.call({'renew': {}}))[-1][0]\n\
+                      for n in range(200):\n  b.Broker().socket.close()\nprint(list(x.call({'ping': {}}))[0][0])\n";
+        home.write("work/renew.py", script);
+        let output = home.aisandbox(&["exec", "--profile", &profile, "--", "python3", "renew.py"]).output();
+        assert_eq!(output.stdout(), "{'done': {}}\n", "{output:?}");
+        let often = |(name, _): &(String, serde_json::Value)| name == "token" || name == "channel_closed";
+        let told = events(&home).into_iter().filter(often).count();
+        assert!((100..=240).contains(&told), "{told} records");
+        let left_out = event(&home, "guardian_end")["left_out"].as_u64().unwrap();
+        assert!(left_out >= 350, "{left_out} were left out");
+    });
+}
+
+#[test]
+fn answers_that_nobody_reads_do_not_take_the_descriptors_of_the_launcher() {
+    if !has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        client(&home);
+        home.write("work/docs/note", "real");
+        let profile = profile(&home, DOCS, WAITS);
+        let docs = home.join("work/docs").display().to_string();
+        // Each channel asks until it is full, and once more and more, and reads nothing.
+        let script = format!(
+            "import broker_client as b, json, time\nx = b.Broker()\nfor r in x.call({}): pass\n\
+             op = {{'open': {{'paths': ['{docs}/note'] * 8, 'action': 'read'}}}}\n\
+             def push(c):\n  p = json.dumps({{'id': c.calls, 'token': c.token, 'op': op}}).encode()\n  \
+             f = b.HEADER.pack(b'AIS1', 1, 1, 0, 0, len(p), c.sent) + p\n  c.socket.send(f + c.code(b'a2g', f), 0x40)\n  \
+             c.calls += 1\n  c.sent += 1\n\
+             all = [b.Broker() for n in range(40)]\nend = time.monotonic() + 4\n\
+             while time.monotonic() < end:\n  for c in all:\n    try: push(c)\n    except OSError: pass\n\
+             open('full', 'w').close()\ntime.sleep(3)\n",
+            ask(&docs, "\"read\"")
+        );
+        home.write("work/fill.py", &script);
+        let guarded = Guarded::start(&home, &profile, "python3 fill.py");
+        let id = guarded.asked();
+        guarded.person(&["approve", &id]).expect_code(0);
+        let launcher = guarded.json(&["ps", "--json"])[0]["launcher"].as_i64().unwrap();
+        let mut most = 0;
+        while !home.join("work/full").exists() {
+            most = most.max(std::fs::read_dir(format!("/proc/{launcher}/fd")).unwrap().count());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        assert!(most < 600, "the launcher had {most} descriptors");
+        let grant = guarded.json(&["grants", "--json"])[0]["id"].as_str().unwrap().to_owned();
+        guarded.person(&["revoke", &grant]).expect_code(0);
+        guarded.end();
+    });
+}

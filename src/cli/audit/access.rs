@@ -55,6 +55,9 @@ fn guardian_end(end: &GuardianEnd) -> Vec<String> {
         "{} requests, {} leases, {} refusals, {} rejected messages",
         end.requests, end.grants, end.denials, end.rejected
     )];
+    if end.left_out > 0 {
+        lines.push(format!("{} records of channels and tokens were left out, too many came", end.left_out));
+    }
     lines.extend(end.ended_the_run.as_deref().map(|why| format!("it ended the run: {}", shown(why))));
     lines
 }

@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 
 /// The most frames that wait for a channel to read.
 const MOST_WAITING: usize = 64;
+/// The most descriptors that wait with them: one answer's. All channels together leave most of the launcher's own.
+const MOST_WAITING_DESCRIPTORS: usize = crate::wire::limit::MOST_PATHS;
 
 type Unsent = (Zeroizing<Vec<u8>>, Vec<OwnedFd>);
 
@@ -303,7 +305,9 @@ impl Channel {
     }
 
     fn send(&mut self, frame: Vec<u8>, descriptors: Vec<OwnedFd>) {
-        if self.unsent.len() >= MOST_WAITING {
+        let held: usize = self.unsent.iter().map(|(_, held)| held.len()).sum();
+        let too_many = !descriptors.is_empty() && held + descriptors.len() > MOST_WAITING_DESCRIPTORS;
+        if self.unsent.len() >= MOST_WAITING || too_many {
             self.closed = Some("it does not read its answers".to_owned());
             return;
         }

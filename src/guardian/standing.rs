@@ -84,9 +84,10 @@ impl Guardian {
 fn add_line(file: &Path, standing: &Standing) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let mut text = match fs::metadata(file) {
+    let mut text = match fs::symlink_metadata(file) {
         Ok(about) if about.len() > MOST_BYTES => return Err(io::ErrorKind::FileTooLarge.into()),
-        Ok(_) => fs::read_to_string(file)?,
+        Ok(about) if about.is_file() => fs::read_to_string(file)?,
+        Ok(_) => return Err(io::Error::other("answers.yaml is no file, and is not followed")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => HEAD.to_owned(),
         Err(error) => return Err(error),
     };
@@ -95,8 +96,11 @@ fn add_line(file: &Path, standing: &Standing) -> io::Result<()> {
     }
     text.push_str(&line(standing)?);
     let beside = folder.join(format!(".answers.yaml.{}", std::process::id()));
-    let mut options = File::options();
-    let mut new = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {} // what a run of this number left, or a link somebody placed
+    }
+    let mut new = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
     new.write_all(text.as_bytes())?;
     new.sync_all()?;
     fs::rename(&beside, file)?;
@@ -142,5 +146,29 @@ mod tests {
             )
         );
         assert!(line.contains("actions: [read, create], since: \""), "{line}");
+    }
+
+    #[test]
+    fn a_link_or_pipe_in_the_place_of_the_file_is_not_followed_and_never_waited_for() {
+        let folder = std::env::temp_dir().join(format!("aisandbox-answers-link-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let (file, other) = (folder.join("answers.yaml"), folder.join("other"));
+        fs::write(&other, "kept").unwrap();
+        let path = HostPath::new("/x").unwrap();
+        let actions = Actions::of(&[Action::Read]);
+        let standing = Standing { allow: true, profile: "p".to_owned(), path, actions };
+        let beside = folder.join(format!(".answers.yaml.{}", std::process::id()));
+        std::os::unix::fs::symlink(&other, &beside).unwrap();
+        add_line(&file, &standing).unwrap();
+        assert!(fs::symlink_metadata(&file).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&other, &file).unwrap();
+        assert!(add_line(&file, &standing).is_err());
+        fs::remove_file(&file).unwrap();
+        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(add_line(&file, &standing).is_err());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
+        fs::remove_dir_all(folder).unwrap();
     }
 }

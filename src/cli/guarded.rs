@@ -299,12 +299,20 @@ fn about(first: &RunState, run: RunId, plan: &Plan) -> About {
         run: run.to_string(),
         chain: plan.chain.clone(),
         profile: first.profile.clone(),
+        answers_under: answers_under(&first.profile),
         command: first.command.clone(),
         launcher: first.launcher,
         init: first.init,
         uid: nix::unistd::geteuid().as_raw(),
         since: first.since,
     }
+}
+
+/// `./x.yaml` is another file in another folder: answers given under one of them say nothing of the other.
+fn answers_under(profile: &str) -> String {
+    let is_path = profile.contains('/') || profile.ends_with(".yaml");
+    let file = is_path.then(|| std::fs::canonicalize(profile).ok()).flatten();
+    file.and_then(|file| file.to_str().map(str::to_owned)).unwrap_or_else(|| profile.to_owned())
 }
 
 fn place(ask: &AskEntry) -> Place<'_> {

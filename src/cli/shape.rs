@@ -18,6 +18,7 @@ pub(super) fn profile(shape: &Shape, context: &Context) -> Result<Profile, u8> {
     let mut errors = profile::unsupported(&profile);
     errors.extend(lay_over(&mut profile, shape, context));
     super::keep::protect_own_places(&mut profile, context);
+    errors.extend(super::keep::refuse_own_places(&profile, context));
     if !errors.is_empty() {
         return Err(report(&errors));
     }

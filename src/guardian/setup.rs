@@ -22,6 +22,8 @@ pub struct About {
     pub chain: Vec<String>,
     /// The profile's name.
     pub profile: String,
+    /// What answers for good stand under: the profile's name, or the whole path of its file.
+    pub answers_under: String,
     /// The command, as the record has it.
     pub command: Vec<String>,
     /// The launcher's pid.

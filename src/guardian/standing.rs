@@ -31,8 +31,9 @@ impl Guardian {
     /// What was answered in advance, if anything was. A no wins over every yes.
     pub(super) fn answered_in_advance(&self, request: &Request) -> Option<Result<Approval, Refusal>> {
         let path = HostPath::new(&request.object.path).ok()?;
-        let here =
-            |standing: &&Standing| standing.profile == self.about.profile && standing.path.contains(&path);
+        let here = |standing: &&Standing| {
+            standing.profile == self.about.answers_under && standing.path.contains(&path)
+        };
         let mut standing = self.standing.iter().filter(here);
         let any_of = |standing: &Standing| !Actions::of(&standing.actions).both(request.actions).is_empty();
         if standing.clone().any(|standing| !standing.allow && any_of(standing)) {
@@ -70,8 +71,12 @@ impl Guardian {
     pub(super) fn keep_answer(&mut self, number: u64, allow: bool) {
         let Some(request) = self.requests.get(&number) else { return };
         let Ok(path) = HostPath::new(&request.object.path) else { return };
-        let standing =
-            Standing { allow, profile: self.about.profile.clone(), path, actions: request.actions.list() };
+        let standing = Standing {
+            allow,
+            profile: self.about.answers_under.clone(),
+            path,
+            actions: request.actions.list(),
+        };
         let written = self.answers.as_deref().map(|file| add_line(file, &standing));
         if let Some(Err(error)) = written {
             tracing::warn!("the answer holds for this run only: {error}");

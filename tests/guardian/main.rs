@@ -6,6 +6,7 @@ mod support;
 
 mod broker;
 mod end;
+mod own;
 mod person;
 
 use serde_json::Value;

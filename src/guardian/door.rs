@@ -320,7 +320,8 @@ impl Channel {
             let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
             match socket::send_with(self.socket.as_fd(), frame, &lent, false) {
                 Ok(()) => drop(self.unsent.pop_front()),
-                Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ETOOMANYREFS) => return,
+                // ETOOMANYREFS is no reason to wait: the socket stays writable, and the loop would never rest.
+                Err(Errno::EAGAIN | Errno::ENOBUFS) => return,
                 Err(errno) => {
                     self.closed = Some(errno.desc().to_owned());
                     return;
@@ -351,4 +352,24 @@ fn welcome(fresh: &Fresh<'_>) -> Result<(GuardianEnd, Zeroizing<Vec<u8>>), Strin
     let minted = minted.map_err(|error| error.to_string())?;
     let seconds = minted.claims.expires.saturating_sub(fresh.now);
     GuardianEnd::open(id, fresh.run, &minted.text, seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_nobody_reads_do_not_take_the_descriptors_of_the_launcher() {
+        let (ours, theirs) = socket::message_pair().unwrap();
+        let mut channel = Channel::new(ours, None, None);
+        let frame = || vec![0; 4096];
+        let files = || (0..MOST_WAITING_DESCRIPTORS).map(|_| theirs.try_clone().unwrap()).collect::<Vec<_>>();
+        while channel.unsent.is_empty() {
+            channel.send(frame(), Vec::new());
+        }
+        channel.send(frame(), files());
+        assert!(channel.closed.is_none(), "one answer may wait");
+        channel.send(frame(), files());
+        assert!(channel.closed.is_some() && channel.unsent.len() == 2, "and no second one");
+    }
 }

@@ -78,14 +78,17 @@ pub(super) fn read(policy: &str, value: Option<Value>) -> Result<Vec<Verdict>, S
     list.into_iter().map(|value| one(policy, value)).collect()
 }
 
+/// A century: beyond it, clocks and timers of the kernel begin to differ in what they take.
+const LONGEST_S: u64 = 3_155_760_000;
+
 fn one(policy: &str, value: Value) -> Result<Verdict, String> {
     if !value.is_object() {
         return Err(format!("a verdict is no object: {}", cut(&value.to_string(), 80)));
     }
     let mut verdict: Verdict =
         serde_json::from_value(value).map_err(|error| format!("a verdict of another shape: {error}"))?;
-    if verdict.ttl_s == Some(0) {
-        return Err("a verdict with a ttl_s of 0".into());
+    if verdict.ttl_s.is_some_and(|seconds| !(1..=LONGEST_S).contains(&seconds)) {
+        return Err("a verdict with a ttl_s of 0, or of more than a century".into());
     }
     verdict.policy = policy.to_owned();
     verdict.reason = cut(&verdict.reason, REASON_BYTES);
@@ -228,6 +231,7 @@ mod tests {
             json!([{ "outcome": "yes", "reason": "r" }]),
             json!({ "outcome": "allow", "reason": "r", "x": 1 }),
             json!([{ "outcome": "allow", "reason": "r", "ttl_s": 0 }]),
+            json!([{ "outcome": "allow", "reason": "r", "ttl_s": u64::MAX }]),
             json!({ "outcome": null, "reason": "r" }),
             json!([{ "outcome": "allow", "reason": "r", "ttl_s": -1 }]),
             json!({ "outcome": { "allow": 1 }, "reason": "" }),

@@ -61,6 +61,7 @@ fn read(path: &str) -> Input {
         resource: Resource::File { path: path.into() },
         path: Some(path.into()),
         label: String::new(),
+        kind: Some("file".into()),
         size: None,
         asker: Asker::default(),
         profile: "p".into(),

@@ -47,6 +47,7 @@ fn input(action: Action, resource: Resource) -> Input {
         resource,
         path,
         label: String::new(),
+        kind: Some("file".into()),
         size: Some(48_213),
         asker: Asker::default(),
         profile: "cowork".into(),

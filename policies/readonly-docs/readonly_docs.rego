@@ -21,13 +21,24 @@ verdict contains {"outcome": "allow", "reason": "reading a document", "ttl_s": 3
 	input.resource.file
 	input.actions == ["read"]
 	input.label == ""
+	not is_folder
 	ending in documents
 }
 
 verdict contains {"outcome": "prompt", "reason": "this is no plain document; a person decides", "ttl_s": 900} if {
 	input.resource.file
 	input.actions == ["read"]
+	not is_folder
 }
+
+# An entry that asks for a folder is one question about the folder.
+verdict contains {"outcome": "prompt", "reason": "all in this folder would be read; a person decides", "ttl_s": 900} if {
+	input.resource.file
+	input.actions == ["read"]
+	is_folder
+}
+
+is_folder if input.kind == "folder"
 
 # The letters behind the last dot of the name.
 ending := lower(last) if {

@@ -14,6 +14,10 @@ test_what_is_no_document_is_asked_for if outcomes(file("/home/u/key", ["read"], 
 
 test_a_folder_with_a_dot_is_no_ending if outcomes(file("/home/u.pdf/key", ["read"], "")) == {"prompt"}
 
+test_a_folder_is_asked_for_whatever_its_name if {
+	outcomes(object.union(file("/home/u/a.pdf", ["read"], ""), {"kind": "folder"})) == {"prompt"}
+}
+
 test_nothing_is_written if {
 	every action in ["append", "overwrite", "create", "delete", "execute"] {
 		outcomes(file("/home/u/a.pdf", ["read", action], "")) == {"deny"}

@@ -1,4 +1,5 @@
-# Tables are written only after a person said yes, for a quarter of an hour, and tables alone.
+# Tables are written only after a person said yes, for a quarter of an hour, and of single files tables alone.
+# An entry that asks for a folder is one question about the folder, and a person decides about it.
 package aisandbox.policies["spreadsheet-write"]
 
 tables := {"csv", "ods", "tsv", "xlsx"}
@@ -13,9 +14,15 @@ verdict contains {"outcome": "prompt", "reason": "a table would be written", "tt
 	not too_large
 }
 
+verdict contains {"outcome": "prompt", "reason": "tables would be written in this folder", "ttl_s": 900} if {
+	writing
+	input.kind == "folder"
+}
+
 verdict contains {"outcome": "deny", "reason": "only tables are written here: csv, ods, tsv, xlsx"} if {
 	writing
 	not is_table
+	not is_folder
 }
 
 verdict contains {"outcome": "deny", "reason": "a table of more than 50 MiB is not changed"} if {
@@ -51,6 +58,8 @@ too_large if {
 	is_number(input.size)
 	input.size > most_bytes
 }
+
+is_folder if input.kind == "folder"
 
 is_table if ending in tables
 

@@ -14,6 +14,13 @@ test_nothing_but_a_table_is_written if outcomes(file("/home/u/a.sh", ["create"],
 
 test_a_name_without_ending_is_no_table if outcomes(file("/home/u/csv", ["create"], null)) == {"deny"}
 
+test_a_folder_is_asked_for if {
+	folder := object.union(file("/home/u/output", ["read", "create"], null), {"kind": "folder"})
+	outcomes(folder) == {"prompt"}
+	lives(folder) == {900}
+	outcomes(object.union(folder, {"actions": ["delete"]})) == {"deny"}
+}
+
 test_a_large_table_is_not_changed if outcomes(file("/home/u/a.csv", ["overwrite"], 99999999)) == {"deny"}
 
 test_nothing_is_removed if outcomes(file("/home/u/a.csv", ["delete"], 10)) == {"deny"}

@@ -64,6 +64,7 @@ impl Guardian {
             resource: request.resource.clone(),
             path: Some(request.object.path.clone()),
             label: request.object.label.clone(),
+            kind: Some(request.object.kind.clone()),
             size: request.object.size,
             asker: request.asker.clone(),
             profile: self.about.profile.clone(),

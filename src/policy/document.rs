@@ -16,6 +16,7 @@ pub(super) fn of(input: &Input) -> Document {
         ("resource", resource(&input.resource)),
         ("path", Document::option(input.path.as_deref().map(Document::text))),
         ("label", Document::text(&input.label)),
+        ("kind", Document::option(input.kind.as_deref().map(Document::text))),
         ("size", Document::option(input.size.map(Document::number))),
         ("asker", asker(&input.asker)),
         ("profile", Document::text(&input.profile)),

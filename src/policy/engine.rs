@@ -241,6 +241,14 @@ fn answer(made: Result<regorus::Value, impl std::fmt::Display>) -> Result<Option
     }
 }
 
+/// One line, `FILE:LINE:COLUMN: WHAT`; the interpreter draws the place over several.
 fn words(error: &impl std::fmt::Display) -> String {
-    error.to_string().trim().to_owned()
+    let text = error.to_string();
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let place = lines().find_map(|line| line.strip_prefix("--> "));
+    let what = lines().find_map(|line| line.strip_prefix("error: "));
+    match (place, what) {
+        (Some(place), Some(what)) => format!("{place}: {what}"),
+        _ => lines().collect::<Vec<_>>().join(" "),
+    }
 }

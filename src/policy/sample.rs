@@ -11,6 +11,7 @@ pub(crate) fn read(path: &str) -> Input {
         resource: Resource::File { path: path.into() },
         path: Some(path.into()),
         label: String::new(),
+        kind: Some("file".into()),
         size: Some(1000),
         asker: Asker::default(),
         profile: "cowork".into(),
@@ -25,5 +26,5 @@ pub(crate) fn read(path: &str) -> Input {
 /// May this host be reached.
 pub(crate) fn connect(host: &str, port: u16) -> Input {
     let resource = Resource::Host { host: host.into(), port };
-    Input { actions: vec![Action::Connect], resource, path: None, size: None, ..read("/") }
+    Input { actions: vec![Action::Connect], resource, path: None, kind: None, size: None, ..read("/") }
 }

@@ -17,6 +17,8 @@ pub struct Input {
     pub path: Option<String>,
     /// How sensitive the object is by its place and name; empty for nothing special.
     pub label: String,
+    /// `file`, `folder`, or what else it is; `None` for what is no path.
+    pub kind: Option<String>,
     /// Bytes of a file.
     pub size: Option<u64>,
     /// Who asks.

@@ -98,7 +98,12 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
         writeln!(out, "  {place:<42} {:<28} {}", "must stay absent", missing.asked)?;
     }
     for (path, asked) in &plan.view.left_out {
-        writeln!(out, "  {:<42} {:<28} {asked}", path.to_string(), "left out: absent, or shown as a link")?;
+        writeln!(
+            out,
+            "  {:<42} {:<28} {asked}",
+            path.to_string(),
+            "left out: absent, shown as a link, or around another"
+        )?;
     }
     if !plan.view.asks.is_empty() {
         writeln!(out, "\nmay be asked for")?;

@@ -83,14 +83,20 @@ fn serve(wish: &AskWish, folder: bool) -> Option<Serve> {
 }
 
 impl View {
-    /// Places an entry that asks.
+    /// Places an entry that asks. What is in the way of another entry is left out when it is optional.
     pub(super) fn place_ask(
         &mut self,
         entry: &FsEntry,
         at: InnerPath,
         wish: &AskWish,
+        all: &[FsEntry],
         tree: &dyn Tree,
     ) -> Result<(), ViewError> {
+        let holds = |other: &FsEntry| other.path != entry.path && at.contains(&other.path);
+        if entry.optional && all.iter().any(holds) {
+            self.left_out.push((entry.path.clone(), entry.asked.clone()));
+            return Ok(());
+        }
         let host = entry.host_path().ok_or_else(|| refusal(entry, "has no host path".into(), None))?;
         let object = match tree.open(&host, true) {
             Ok(object) => Rc::new(object),

@@ -121,6 +121,12 @@ fn what_is_not_there_is_an_error_unless_it_is_optional_and_a_file_has_no_names_t
     assert!(refused(&[gone.clone()])[0].message.contains("ENOENT"));
     gone.optional = true;
     assert!(build(&[gone], &tree()).unwrap().asks.is_empty());
+    let mut around = asking("/home/u/.ssh", &[Action::Read]);
+    let inside = entry("/home/u/.ssh/id", Access::Ro);
+    assert!(refused(&[around.clone(), inside.clone()])[0].message.contains("nothing can be placed in it"));
+    around.optional = true;
+    let view = build(&[around, inside], &tree()).unwrap();
+    assert_eq!((view.asks.len(), view.left_out.len()), (0, 1), "only the entry in it is placed");
     let errors = refused(&[asking("/home/u/.ssh/id", &FULL)]);
     assert!(errors[0].message.contains("the action create is one of folders"), "{errors:?}");
 }

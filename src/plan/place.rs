@@ -60,7 +60,7 @@ impl View {
                 self.place_inner(entry, at, Act::Devices, Placed::Ours, tree)
             }
             Access::Proc => self.place_inner(entry, at, Act::Proc, Placed::Closed("procfs"), tree),
-            Access::Ask(wish) => self.place_ask(entry, at, wish, tree),
+            Access::Ask(wish) => self.place_ask(entry, at, wish, all, tree),
             Access::Stage => {
                 Err(refusal(entry, "this access is not in this build".into(), Some("use ro or rw".into())))
             }

@@ -162,28 +162,40 @@ pub(super) static PARSED: [(&str, u32, Said); 5] = [
     (7, "mode", 7, Text("none")),
     ])),
     ])),
-    ("readonly-docs", 2, Map(&[
-    (2, "version", 2, Int(1)),
-    (3, "description", 3, Text("Reads the current folder and changes nothing, without network")),
-    (4, "extends", 4, List(&[
-    (4, Text("offline")),
-    ])),
-    (6, "filesystem", 7, List(&[
-    (7, Map(&[(7, "path", 7, Text("$PWD")), (7, "access", 7, Text("ro")), (7, "noexec", 7, Bool(true))])),
-    ])),
-    (9, "limits", 10, Map(&[
-    (10, "memory", 10, Text("4G")),
-    (11, "wall_time", 11, Text("2h")),
-    ])),
-    ])),
-    ("spreadsheet-write", 5, Map(&[
+    ("readonly-docs", 5, Map(&[
     (5, "version", 5, Int(1)),
-    (6, "description", 6, Text("Reads the current folder and writes tables to its folder output, without network")),
+    (6, "description", 6, Text("Reads the current folder and changes nothing, without network")),
     (7, "extends", 7, List(&[
-    (7, Text("readonly-docs")),
+    (7, Text("offline")),
     ])),
     (9, "filesystem", 10, List(&[
-    (10, Map(&[(10, "path", 10, Text("$PWD/output")), (11, "access", 11, Text("rw")), (12, "optional", 12, Bool(true)), (13, "noexec", 13, Bool(true)), (14, "protect", 14, List(&[(14, Text("git")), (14, Text("shell")), (14, Text("editors")), (14, Text("agents"))]))])),
+    (10, Map(&[(10, "path", 10, Text("~/Documents")), (11, "access", 11, Text("ask")), (12, "actions", 12, List(&[(12, Text("read"))])), (13, "lease", 13, Text("15m")), (14, "optional", 14, Bool(true)), (15, "noexec", 15, Bool(true))])),
+    (16, Map(&[(16, "path", 16, Text("$PWD")), (16, "access", 16, Text("ro")), (16, "noexec", 16, Bool(true))])),
+    ])),
+    (18, "policy", 19, Map(&[
+    (19, "bundles", 19, List(&[(19, Text("readonly-docs"))])),
+    ])),
+    (21, "limits", 22, Map(&[
+    (22, "memory", 22, Text("4G")),
+    (23, "wall_time", 23, Text("2h")),
+    ])),
+    ])),
+    ("spreadsheet-write", 6, Map(&[
+    (6, "version", 6, Int(1)),
+    (7, "description", 7, Text("Reads the current folder and writes tables to its folder output, without network")),
+    (8, "extends", 8, List(&[
+    (8, Text("offline")),
+    ])),
+    (10, "filesystem", 11, List(&[
+    (11, Map(&[(11, "path", 11, Text("$PWD")), (11, "access", 11, Text("ro")), (11, "noexec", 11, Bool(true))])),
+    (12, Map(&[(12, "path", 12, Text("$PWD/output")), (13, "access", 13, Text("ask")), (14, "actions", 14, List(&[(14, Text("read")), (14, Text("append")), (14, Text("overwrite")), (14, Text("create"))])), (15, "lease", 15, Text("15m")), (16, "optional", 16, Bool(true)), (17, "noexec", 17, Bool(true))])),
+    ])),
+    (19, "policy", 20, Map(&[
+    (20, "bundles", 20, List(&[(20, Text("spreadsheet-write"))])),
+    ])),
+    (22, "limits", 23, Map(&[
+    (23, "memory", 23, Text("4G")),
+    (24, "wall_time", 24, Text("2h")),
     ])),
     ])),
 ];

@@ -80,7 +80,7 @@ impl Guardian {
                     return self.deny(
                         waiter,
                         Reason::Token,
-                        "the token does not list it",
+                        "the token does not list it; `aisandbox request list` says what can be asked for",
                         &record::name(&resource),
                     );
                 }

@@ -14,6 +14,7 @@ pub mod launch;
 pub mod plan;
 pub mod policy;
 pub mod profile;
+pub mod reputation;
 pub mod role;
 pub mod sys;
 pub mod wire;

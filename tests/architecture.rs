@@ -20,6 +20,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("procfs", "src/host/mounts.rs"),
     ("tracing_subscriber", "src/cli/trace.rs"),
     ("regorus", "src/policy/engine.rs"),
+    ("ureq", "src/reputation/endpoint.rs"),
     ("flate2", "src/policy/archive.rs"),
     ("tar", "src/policy/archive.rs"),
 ];

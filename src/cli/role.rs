@@ -9,6 +9,7 @@ use crate::consent::notify;
 use crate::files;
 use crate::launch::mounts;
 use crate::policy;
+use crate::reputation;
 use crate::role::Role;
 use crate::sys::{fd, spawn};
 
@@ -31,6 +32,6 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Files => files::serve(socket),
         Role::Policy => policy::serve(socket),
         Role::Notify => notify::serve(socket),
-        Role::Reputation => 125,
+        Role::Reputation => reputation::serve(socket),
     }
 }

@@ -160,7 +160,7 @@ mod tests {
         let (file, other) = (folder.join("answers.yaml"), folder.join("other"));
         fs::write(&other, "kept").unwrap();
         let path = HostPath::new("/x").unwrap();
-        let actions = Actions::of(&[Action::Read]);
+        let actions = vec![Action::Read];
         let standing = Standing { allow: true, profile: "p".to_owned(), path, actions };
         let beside = folder.join(format!(".answers.yaml.{}", std::process::id()));
         std::os::unix::fs::symlink(&other, &beside).unwrap();

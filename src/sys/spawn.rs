@@ -2,6 +2,7 @@
 
 use super::process::{self, ExecStrings, Pid, Side};
 use super::{Errno, Sys, checked, fd, file, signal};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// The number at which the started process finds its socket.
@@ -38,6 +39,39 @@ pub fn start(
         Side::Child => {
             let errno = become_it(program.as_fd(), argv, envp, &given);
             process::exit_now(if errno == Errno::ENOENT { 127 } else { 126 })
+        }
+        Side::Parent(pid) => Ok((pid, pidfd(pid)?)),
+    }
+}
+
+/// Starts the program at a path with these strings: stdin and stderr are `/dev/null`, stdout is `output`, and there is no
+/// other descriptor. It leads a process group, and the kernel ends it with the thread that started it.
+/// # Errors
+/// As [`start`].
+pub fn start_command(
+    program: &CStr,
+    argv: &ExecStrings,
+    envp: &ExecStrings,
+    output: BorrowedFd<'_>,
+) -> Sys<(Pid, OwnedFd)> {
+    let null = fd::duplicate_above(file::open(c"/dev/null", libc::O_RDWR)?.as_fd(), 8)?;
+    let output = fd::duplicate_above(output, 8)?;
+    let become_command = || -> Sys<()> {
+        process::die_with_parent(libc::SIGKILL)?;
+        process::new_process_group()?;
+        for (from, number) in [(&null, 0), (&output, 1), (&null, 2)] {
+            fd::duplicate_onto(from.as_fd(), number)?;
+        }
+        fd::close_on_exec_from(3)?;
+        signal::restore(&signal::SignalSet::of(&[]))
+    };
+    match process::fork_bare()? {
+        Side::Child => {
+            if become_command().is_ok() {
+                signal::reset_dispositions();
+                process::execute(program, argv, envp);
+            }
+            process::exit_now(127)
         }
         Side::Parent(pid) => Ok((pid, pidfd(pid)?)),
     }

@@ -16,6 +16,7 @@ pub mod hidden;
 pub mod limit;
 pub mod mounts;
 pub mod policy;
+pub mod reputation;
 pub mod schema;
 pub mod session;
 pub mod subject;

@@ -107,6 +107,23 @@ pub struct Decision {
     pub error: Option<String>,
 }
 
+/// A program was asked about before it may run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramCheck {
+    /// The request's id; `None` at the start of a run.
+    pub request: Option<String>,
+    /// The program's canonical path on the host.
+    pub path: String,
+    /// Its SHA-256, where it could be read.
+    pub sha256: Option<String>,
+    /// Who said so: the command or the address, `cache`, or `terminal` for a person.
+    pub by: String,
+    /// `good`, `bad`, `unknown` or `failed`; of a person `yes` or `no`.
+    pub answer: String,
+    /// Its reason, in the words of who answered.
+    pub reason: String,
+}
+
 /// A lease. On disk before it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {

@@ -3,8 +3,8 @@
 //! Never holds a value of the environment, and no argument that looks like a secret (see [`Command::of`]).
 
 use super::access::{
-    AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, Request, Revoke,
-    Token, Transfer,
+    AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, ProgramCheck,
+    Request, Revoke, Token, Transfer,
 };
 use super::redact;
 use crate::base::escape;
@@ -36,6 +36,8 @@ pub enum Event {
     Request(Box<Request>),
     /// A policy decided.
     Decision(Decision),
+    /// What is known of a program was asked, or a person was asked about it.
+    ProgramCheck(ProgramCheck),
     /// A lease was given.
     Grant(Box<Grant>),
     /// A lease was extended.
@@ -67,6 +69,7 @@ impl Event {
             Self::GuardianEnd(_) => "guardian_end",
             Self::Request(_) => "request",
             Self::Decision(_) => "decision",
+            Self::ProgramCheck(_) => "program_check",
             Self::Grant(_) => "grant",
             Self::Extend(_) => "extend",
             Self::Denial(_) => "denial",

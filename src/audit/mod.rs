@@ -11,6 +11,7 @@ mod error;
 pub mod event;
 mod find;
 mod handle;
+mod known;
 mod log;
 mod private;
 mod proved;
@@ -23,8 +24,11 @@ pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, runs};
 pub use handle::SharedLog;
+pub use known::KnownGood;
 pub use log::Log;
-pub use private::{digests_dir, make_folders, open_private, proved_dir, runs_dir, sessions_dir};
+pub use private::{
+    digests_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir, sessions_dir,
+};
 pub use proved::Proved;
 pub use verify::{Verdict, read, verify};
 

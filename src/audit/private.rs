@@ -103,6 +103,13 @@ pub fn proved_dir() -> Result<PathBuf, AuditError> {
     place("XDG_CACHE_HOME", ".cache", "aisandbox/proved")
 }
 
+/// `$XDG_CACHE_HOME/aisandbox/reputation`: programs that were answered to be good.
+/// # Errors
+/// As [`runs_dir`].
+pub fn reputation_dir() -> Result<PathBuf, AuditError> {
+    place("XDG_CACHE_HOME", ".cache", "aisandbox/reputation")
+}
+
 /// Makes our folders where they are missing, so that a view planned afterwards can protect them. A cache that cannot
 /// be is gone without; the logs are needed.
 /// # Errors

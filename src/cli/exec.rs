@@ -62,8 +62,11 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
     enter_secrecy()?;
-    programs::check(&plan).map_err(|message| refuse(&message))?;
     let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
+    if let Err(message) = programs::check(&plan).and_then(|()| programs::question(&plan, &record.log())) {
+        note(record.failed(None, &message));
+        return Err(refuse(&message));
+    }
     let filter = filter(&plan)?;
     let proved = proved();
     let fact = filter.bytes();

@@ -98,6 +98,26 @@ pub fn of_role(reach: Reach) -> Result<Option<OwnedFd>, RulesetError> {
     Ok(created.into())
 }
 
+/// The ruleset of a role that asks one endpoint: files for reading, nothing to execute, TCP connections to its port and to
+/// name servers. `None` on a kernel without Landlock.
+/// # Errors
+/// What the kernel said.
+pub fn of_endpoint(port: u16) -> Result<Option<OwnedFd>, RulesetError> {
+    let Some((abi, _, ruleset)) = begin_role()? else { return Ok(None) };
+    let ports = abi >= ABI::V4;
+    let ruleset = if ports { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let ruleset = if abi >= ABI::V6 { ruleset.scope(Scope::from_all(abi))? } else { ruleset };
+    let mut created = ruleset.create()?;
+    if let Ok(root) = crate::sys::file::open(c"/", libc::O_PATH | libc::O_DIRECTORY) {
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        created = created.add_rule(PathBeneath::new(root.as_fd(), read))?;
+    }
+    for port in [port, 53].into_iter().filter(|_| ports) {
+        created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
+    Ok(created.into())
+}
+
 /// The ruleset of role `files`: the objects of the ceiling, each with what it may allow, and nothing else.
 /// # Errors
 /// What the kernel said.

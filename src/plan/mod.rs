@@ -82,6 +82,8 @@ pub struct Plan {
     pub bare: Option<Bare>,
     /// Programs whose content must be checked before anything runs.
     pub pinned: Vec<programs::Pinned>,
+    /// Programs that somebody is asked about before anything runs.
+    pub questioned: Vec<programs::Questioned>,
     /// Runs above, nearest first, when an agent started this one.
     pub chain: Vec<String>,
 }
@@ -128,8 +130,9 @@ pub fn build(
     let chdir = working_folder(wish, &view)?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
     let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
-    let pinned = programs::restrict(&mut view, &profile.programs, &command, bare.is_some(), tree)
-        .map_err(PlanError::View)?;
+    let programs::Checks { pinned, questioned } =
+        programs::restrict(&mut view, &profile.programs, &command, bare.is_some(), tree)
+            .map_err(PlanError::View)?;
     let needs = layers::Needs { guard: !view.missing.is_empty(), asks: !view.asks.is_empty() };
     let mut layers = layers::judge(&profile, abilities, needs);
     if let Some(bare) = &bare {
@@ -142,7 +145,18 @@ pub fn build(
     if !refused.is_empty() {
         return Err(PlanError::Layers(refused));
     }
-    Ok(Plan { profile, view, command, environment, chdir, layers, bare, pinned, chain: Vec::new() })
+    Ok(Plan {
+        profile,
+        view,
+        command,
+        environment,
+        chdir,
+        layers,
+        bare,
+        pinned,
+        questioned,
+        chain: Vec::new(),
+    })
 }
 
 impl Plan {

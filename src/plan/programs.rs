@@ -36,6 +36,28 @@ pub struct Pinned {
     pub asked: Source,
 }
 
+/// A program that somebody is asked about before anything runs.
+#[derive(Debug, Clone)]
+pub struct Questioned {
+    /// Its path inside.
+    pub path: InnerPath,
+    /// The file, held open.
+    pub object: Rc<Object>,
+    /// The profile names it, or names none.
+    pub named: bool,
+    /// Who wrote that it is asked about.
+    pub asked: Source,
+}
+
+/// What must be found out before anything runs.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// Programs of a known content.
+    pub pinned: Vec<Pinned>,
+    /// Programs that are asked about.
+    pub questioned: Vec<Questioned>,
+}
+
 /// Puts the wishes into the view.
 /// # Errors
 /// Every program that cannot be allowed or denied; a command that is not allowed.
@@ -45,33 +67,52 @@ pub(super) fn restrict(
     command: &Command,
     bare: bool,
     tree: &dyn Tree,
-) -> Result<Vec<Pinned>, Vec<ViewError>> {
+) -> Result<Checks, Vec<ViewError>> {
     let mut errors = Vec::new();
     for (path, asked) in &programs.deny {
         if let Err(error) = deny(view, path, asked, bare, tree) {
             errors.push(error);
         }
     }
+    let mut checks = Checks::default();
+    let reputation = programs.reputation.as_ref().map(|reputation| &reputation.asked);
     let Some(allow) = &programs.allow else {
-        return if errors.is_empty() { Ok(Vec::new()) } else { Err(errors) };
+        let command = reputation.zip(command.host.as_ref()).map(|(asked, object)| Questioned {
+            path: command.program.clone(),
+            object: Rc::clone(object),
+            named: true,
+            asked: asked.clone(),
+        });
+        checks.questioned.extend(command);
+        return if errors.is_empty() { Ok(checks) } else { Err(errors) };
     };
     take_execute_away(view);
-    let mut pinned = Vec::new();
     let mut allowed: Vec<Rc<Object>> = Vec::new();
     for rule in allow {
         match find(view, &rule.path, &rule.asked, tree) {
             Ok(object) if rule.sha256.is_some() && object.kind != Kind::File => {
                 errors.push(refusal(&rule.path, &rule.asked, "is no file, so it has no digest"));
             }
+            Ok(object) if object.kind != Kind::File && reputation.is_some() => {
+                let why = "is no file, and `programs.reputation` knows contents; list its files";
+                errors.push(refusal(&rule.path, &rule.asked, why));
+            }
             Ok(object) => {
                 let object = Rc::new(object);
+                let question = reputation.filter(|_| rule.sha256.is_none()).map(|_| Questioned {
+                    path: rule.path.clone(),
+                    object: Rc::clone(&object),
+                    named: true,
+                    asked: rule.asked.clone(),
+                });
+                checks.questioned.extend(question);
                 let pin = rule.sha256.clone().map(|sha256| Pinned {
                     path: rule.path.clone(),
                     object: Rc::clone(&object),
                     sha256,
                     asked: rule.asked.clone(),
                 });
-                pinned.extend(pin);
+                checks.pinned.extend(pin);
                 allowed.push(object);
             }
             Err(error) => errors.push(error),
@@ -81,18 +122,21 @@ pub(super) fn restrict(
     let built_in = Source::built_in("loaders of programs");
     allowed.extend(loaders.filter_map(|path| find(view, &path, &built_in, tree).ok()).map(Rc::new));
     if let Some(object) = command.host.as_ref().filter(|object| !is_among(object, &allowed)) {
-        match programs.unknown {
-            Unknown::Allow => allowed.push(Rc::clone(object)),
-            Unknown::Ask | Unknown::Deny => {
-                let asked = allow.first().map_or(built_in, |rule| rule.asked.clone());
-                errors.push(refusal(&command.program, &asked, "is not among `programs.allow`"));
-            }
+        let asked = allow.first().map_or(built_in, |rule| rule.asked.clone());
+        if programs.unknown == Unknown::Deny {
+            errors.push(refusal(&command.program, &asked, "is not among `programs.allow`"));
+        } else {
+            allowed.push(Rc::clone(object));
+        }
+        if programs.unknown == Unknown::Ask || reputation.is_some() {
+            let (path, object) = (command.program.clone(), Rc::clone(object));
+            checks.questioned.push(Questioned { path, object, named: false, asked });
         }
     }
     let right = Actions::of(&[Action::Read, Action::Execute]);
     view.rules
         .extend(allowed.into_iter().map(|object| Rule { on: RuleObject::Host(object), actions: right }));
-    if errors.is_empty() { Ok(pinned) } else { Err(errors) }
+    if errors.is_empty() { Ok(checks) } else { Err(errors) }
 }
 
 /// What asks keeps its ceiling: a yes to execution there is a person's.

@@ -59,10 +59,6 @@ pub fn unsupported(profile: &Profile) -> Vec<ProfileError> {
     });
     let later =
         profile.later.iter().map(|wish| refusal(&wish.asked, &format!("`{}`", wish.value), "leave it out"));
-    let programs = super::programs::later(&profile.programs);
-    let later = later.chain(
-        programs.iter().map(|wish| refusal(&wish.asked, &format!("`{}`", wish.value), "leave it out")),
-    );
     entries.chain(filtered).chain(deny).chain(later).collect()
 }
 

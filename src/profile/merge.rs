@@ -4,7 +4,7 @@
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
-//!   `programs.deny`, `programs.transitions`, `policy.bundles`, `policy.keys`: lists add up;
+//!   `programs.deny`, `policy.bundles`, `policy.keys`: lists add up;
 //! - `consent.templates`: lists add up, and one of a name that is there takes its place;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.

@@ -50,7 +50,7 @@ pub use load::{load, load_str, unsupported};
 pub use merge::host_name;
 pub use model::*;
 pub use policies::Policies;
-pub use programs::{ProgramRule, Programs, Reputation, Transition, Unknown};
+pub use programs::{ProgramRule, Programs, Reputation, Unknown};
 pub use protect::{GroupEntry, protect_group};
 pub use schema::{filter_schema, schema};
 pub use show::{to_json, to_text};

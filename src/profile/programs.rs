@@ -1,15 +1,14 @@
-//! `programs:`: which programs can be started, who is asked about the others, and which run with less.
+//! `programs:`: which programs can be started, and who is asked about them.
 //!
 //! Never looks at a file: whether a program is there and has its digest is found out when a run is planned.
 
-use super::attenuate::Less;
 use super::context::Context;
 use super::decode::At;
 use super::entry::{expand, host_path, inner_path};
 use super::show::time;
-use super::written::{AllowedProgram, LessKeys, ProgramKeys, ReputationKeys, TransitionKeys, UnknownWord};
+use super::written::{AllowedProgram, ProgramKeys, ReputationKeys, UnknownWord};
 use crate::base::{HostPath, InnerPath, Source};
-use crate::profile::{Named, ProfileError};
+use crate::profile::ProfileError;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -29,8 +28,6 @@ pub struct Programs {
     pub unknown: Unknown,
     /// Who is asked about one that is not named by its digest.
     pub reputation: Option<Reputation>,
-    /// Programs that run with less.
-    pub transitions: Vec<Transition>,
 }
 
 /// A program that can be executed.
@@ -47,7 +44,7 @@ pub struct ProgramRule {
 /// What becomes of a program that is not named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unknown {
-    /// It can be the command of a run, and a request for one needs no person.
+    /// It can be the command of a run.
     Allow,
     /// A person is asked.
     Ask,
@@ -71,36 +68,6 @@ pub struct Reputation {
     pub cache: Duration,
     /// Where it was written.
     pub asked: Source,
-}
-
-/// A program that runs with less.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// The program.
-    pub program: InnerPath,
-    /// What it gets less.
-    pub less: Less,
-    /// Where it was written.
-    pub asked: Source,
-}
-
-/// Wishes that this build knows and cannot fulfil.
-pub(super) fn later(programs: &Programs) -> Vec<Named> {
-    let mut later = Vec::new();
-    let reputation = programs.reputation.iter().map(|asked| ("programs.reputation".to_owned(), &asked.asked));
-    let transitions = programs
-        .transitions
-        .iter()
-        .map(|known| (format!("programs.transitions: {}", known.program), &known.asked));
-    for (value, asked) in reputation.chain(transitions) {
-        later.push(Named { value, asked: asked.clone() });
-    }
-    if programs.unknown == Unknown::Ask {
-        let asked = programs.allow.iter().flatten().next().map(|rule| rule.asked.clone());
-        let asked = asked.unwrap_or_else(|| Source::built_in("programs"));
-        later.push(Named { value: "programs.unknown: ask".into(), asked });
-    }
-    later
 }
 
 /// Puts the keys of a file on top of what came before.
@@ -129,11 +96,6 @@ pub(super) fn add(
     }
     if let Some(keys) = keys.reputation {
         programs.reputation = reader.reputation(keys).or(programs.reputation.take());
-    }
-    for keys in keys.transitions.unwrap_or_default() {
-        let Some(transition) = reader.transition(keys) else { continue };
-        programs.transitions.retain(|known| known.program != transition.program);
-        programs.transitions.push(transition);
     }
 }
 
@@ -186,22 +148,6 @@ impl Reader<'_> {
             asked,
         })
     }
-
-    fn transition(&mut self, At { value, asked }: At<TransitionKeys>) -> Option<Transition> {
-        let program = self.inner(&value.program?)?;
-        let keys: LessKeys = value.less?;
-        let mut places = |paths: Option<Vec<At<String>>>| -> Vec<InnerPath> {
-            paths.unwrap_or_default().iter().filter_map(|path| self.inner(path)).collect()
-        };
-        let less = Less {
-            read_only: places(keys.read_only),
-            hidden: places(keys.hide),
-            no_network: keys.no_network.unwrap_or(false),
-            no_requests: keys.no_requests.unwrap_or(false),
-            wall_time: keys.timeout.map(|time| time.0),
-        };
-        Some(Transition { program, less, asked })
-    }
 }
 
 /// The keys that come to this.
@@ -224,11 +170,6 @@ pub(super) fn shown(programs: &Programs) -> Value {
     };
     keys.insert("unknown".into(), unknown.into());
     keys.extend(programs.reputation.as_ref().map(|asked| ("reputation".to_owned(), reputation(asked))));
-    if !programs.transitions.is_empty() {
-        let transition =
-            |known: &Transition| json!({ "program": path(&known.program), "less": less(&known.less) });
-        keys.insert("transitions".into(), programs.transitions.iter().map(transition).collect());
-    }
     keys.into()
 }
 
@@ -256,22 +197,6 @@ fn reputation(asked: &Reputation) -> Value {
     keys.into()
 }
 
-fn less(less: &Less) -> Value {
-    let mut keys = Map::new();
-    for (key, places) in [("read_only", &less.read_only), ("hide", &less.hidden)] {
-        if !places.is_empty() {
-            keys.insert(key.into(), places.iter().map(path).collect());
-        }
-    }
-    for (key, set) in [("no_network", less.no_network), ("no_requests", less.no_requests)] {
-        if set {
-            keys.insert(key.into(), true.into());
-        }
-    }
-    keys.extend(less.wall_time.map(|limit| ("timeout".to_owned(), time(limit).into())));
-    keys.into()
-}
-
 #[cfg(test)]
 mod tests {
     use crate::profile::{Context, Unknown, load_str, to_text};
@@ -293,7 +218,7 @@ mod tests {
         let text = format!(
             "version: 1\nagents: {{ most: 2, depth: 1 }}\nprograms:\n  allow: [{{ path: /usr/bin/git, sha256: {digest} }}, \
              {{ path: ~/bin }}]\n  deny: [/usr/bin/curl]\n  unknown: ask\n  reputation: {{ command: [/usr/bin/check, $HOME, -x], \
-             timeout: 3s, cache: 2h }}\n  transitions:\n  - {{ program: /usr/bin/git, less: {{ hide: [/data], no_network: true, timeout: 5m }} }}\n"
+             timeout: 3s, cache: 2h }}\n"
         );
         let first = load_str("x.yaml", &text, &person()).unwrap();
         assert_eq!((first.programs.unknown, first.agents.unwrap().most), (Unknown::Ask, 2));

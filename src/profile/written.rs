@@ -280,8 +280,6 @@ mapping! {
         unknown: At<UnknownWord>,
         /// Who is asked about a program that `allow` does not name by its digest.
         reputation: At<ReputationKeys>,
-        /// Programs that run beside the sandbox in one of their own, with less.
-        transitions: Vec<At<TransitionKeys>>,
     }
 }
 
@@ -305,11 +303,11 @@ words! {
 }
 
 mapping! {
-    /// Who is asked about an unknown program: a command or an address. Without a clear yes it is not started.
+    /// Who is asked about an unknown program: a command or an address. What is bad, or gets no answer, is not started.
     ReputationKeys, required [] {
-        /// A program and its arguments; digest and path are added. Exit code 0 means yes.
+        /// A program and its arguments; digest and path are added. Exit code 0 says good, 1 bad, 2 unknown.
         command: Vec<At<String>>,
-        /// `https://…`; asked with the digest. An answer of `{"allow": true}` means yes.
+        /// `https://…`; asked with the digest. It answers `{"answer": "good"}`, or `bad` or `unknown`.
         url: At<String>,
         /// A file of certificates (PEM) to trust for `url`, instead of the usual ones.
         ca: At<String>,
@@ -317,31 +315,5 @@ mapping! {
         timeout: Lasting,
         /// An answer holds this long for the same content; 1d when not said.
         cache: Lasting,
-    }
-}
-
-mapping! {
-    /// A program that runs with less.
-    TransitionKeys, required ["program", "less"] {
-        /// Its path, as the program sees it.
-        program: At<String>,
-        /// What it gets less.
-        less: LessKeys,
-    }
-}
-
-mapping! {
-    /// What is taken away.
-    LessKeys, required [] {
-        /// Places that become read-only.
-        read_only: Vec<At<String>>,
-        /// Places that are not there.
-        hide: Vec<At<String>>,
-        /// No network, not even a loopback.
-        no_network: bool,
-        /// Nobody can be asked for more.
-        no_requests: bool,
-        /// It ends after this long.
-        timeout: Lasting,
     }
 }

@@ -1,8 +1,8 @@
 //! The Guardian's records as text for people. Every string is escaped: agents and files wrote most of them.
 
 use crate::audit::access::{
-    AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, Request, Revoke, Seen,
-    Transfer, What, Who,
+    AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, ProgramCheck, Request,
+    Revoke, Seen, Transfer, What, Who,
 };
 use crate::audit::event::Event;
 use crate::base::{Escaped, escape};
@@ -14,6 +14,7 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::GuardianEnd(end) => guardian_end(end),
         Event::Request(request) => asked(request),
         Event::Decision(decision) => decided(decision),
+        Event::ProgramCheck(check) => checked(check),
         Event::Grant(grant) => granted(grant),
         Event::Extend(extend) => {
             vec![format!("{} lasts {} s from now", shown(&extend.grant), extend.lease_s)]
@@ -66,6 +67,13 @@ fn asked(request: &Request) -> Vec<String> {
     let mut lines = vec![format!("{}: {}", shown(&request.request), what(&request.what))];
     lines.extend(who(&request.who));
     lines.extend(request.why.as_deref().map(|why| format!("the agent says: {}", shown(why))));
+    lines
+}
+
+fn checked(check: &ProgramCheck) -> Vec<String> {
+    let mut lines = vec![format!("{}: {} by {}", shown(&check.path), shown(&check.answer), shown(&check.by))];
+    lines.extend(check.sha256.as_deref().map(|digest| format!("its SHA-256 is {}", shown(digest))));
+    lines.extend((!check.reason.is_empty()).then(|| format!("the reason: {}", shown(&check.reason))));
     lines
 }
 

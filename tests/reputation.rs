@@ -143,6 +143,45 @@ fn a_program_that_only_a_person_can_allow_does_not_start_without_a_terminal() {
     });
 }
 
+#[test]
+fn a_program_that_is_asked_for_while_the_run_goes_on_needs_a_reputation_too() {
+    for_each_user(|home| {
+        let tool = home.write_program("work/tool", "#!/bin/sh\necho tool\n");
+        let digest = shell_digest();
+        let ask = |answer: &str, entry: &str| {
+            forget(&home);
+            let asked = command(&home, &format!("[ $2 = {digest} ] && exit 0; {answer}"), "");
+            home.write(
+                "own.yaml",
+                &format!(
+                    "version: 1\nextends: [cowork]\nprograms: {{ {asked} }}\nfilesystem:\n\
+                     - {{ path: {entry}, access: ask, actions: [read, execute] }}\n\
+                     consent: {{ channels: [ui], timeout: 2s, templates: [{{ name: t, actions: [read, execute], \
+                     path: {entry} }}] }}\n"
+                ),
+            );
+            home.exec(
+                &["--profile", home.join("own.yaml").to_str().unwrap()],
+                "cat tool >/dev/null 2>&1; ./tool 2>&1; echo ran",
+            )
+        };
+        let file = tool.to_str().unwrap();
+        assert_eq!(ask("exit 0", file).expect_code(0), "tool\nran\n");
+        for answer in ["exit 1", "exit 2", "echo x", "sleep 9"] {
+            let refused = ask(answer, file).expect_code(0);
+            assert!(!refused.contains("tool\n") && refused.ends_with("ran\n"), "{answer}: {refused}");
+        }
+        // A folder has no content to know, so nothing in it is given.
+        let folder = home.work();
+        let refused = ask("exit 0", folder.to_str().unwrap());
+        assert!(!refused.stdout().contains("tool\n"), "{refused:?}");
+        let answers: Vec<String> = checks(&home).into_iter().map(|(_, answer)| answer).collect();
+        for word in ["good", "bad", "unknown", "failed"] {
+            assert!(answers.iter().any(|answer| answer == word), "{answers:?}");
+        }
+    });
+}
+
 /// An HTTPS server on loopback with a certificate of its own; the path says what it answers.
 struct Server {
     child: Child,

@@ -8,6 +8,7 @@ use super::agent;
 use super::broker;
 use super::bundles;
 use super::output::complain;
+use super::reputation;
 use super::session;
 use super::shape;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
@@ -16,6 +17,7 @@ use crate::guardian::ceiling::{Actions, Entry, How, OnRevoke};
 use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
 use crate::guardian::introduce::{self, Place};
+use crate::guardian::reputation::Reputation;
 use crate::guardian::session::Session;
 use crate::guardian::{self, About, RoleEnd, Setup, Summary};
 use crate::launch::{Running, ruleset};
@@ -23,7 +25,7 @@ use crate::plan::Plan;
 use crate::plan::ask::AskEntry;
 use crate::plan::layers::State;
 use crate::plan::view::door_source;
-use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing};
+use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing, Unknown};
 use crate::role::{self, Role, Started};
 use crate::sys::{Errno, asker, fd, process, signal, socket};
 use crate::wire::files::ToFiles;
@@ -136,6 +138,10 @@ impl Doors {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
         roles.0.extend(bundles::start(&plan.profile)?);
+        let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());
+        if let Some(knower) = knower {
+            roles.0.push(reputation::start(knower)?);
+        }
         let (stop, tell) = socket::message_pair().map_err(failed("make a socket pair"))?;
         let state_file = session.state_file().map_err(|error| error.to_string())?;
         let first = session::first_state(plan, run, running.pid());
@@ -164,6 +170,12 @@ impl Doors {
             door: Some(self.ours),
             path_door: Some(self.path),
             control: Some(self.control),
+            reputation: knower.map(|knower| Reputation {
+                by: reputation::by(knower),
+                known: reputation::known(knower),
+                patience: knower.timeout + reputation::BESIDE,
+                refuse_unknown: plan.profile.programs.unknown == Unknown::Deny,
+            }),
             roles: roles.ends().map_err(failed("hold a role's socket"))?,
             terminal: terminal(running, &plan.profile)?,
             stop,

@@ -10,6 +10,7 @@ use crate::role::Role;
 use crate::wire::consent::Shown;
 use crate::wire::denial::Reason;
 use crate::wire::files::{FromFiles, ToFiles, Verdict};
+use crate::wire::reputation::Standing;
 use crate::wire::session::Given;
 use crate::wire::subject::Action;
 
@@ -29,6 +30,7 @@ impl Guardian {
             Said::Mounts(MountCall::Detach(_), Err(why)) => {
                 self.end_run(&format!("a lease cannot be taken back: {why}"));
             }
+            Said::Reputed(number, standing, reason) => self.reputed(number, standing, reason),
             Said::Decided(number, decision) => self.decided(number, *decision),
             Said::Gone(role, calls, asked) => self.lost(role, calls, asked),
         }
@@ -42,6 +44,10 @@ impl Guardian {
             }
         }
         for number in asked {
+            if role == Role::Reputation {
+                self.reputed(number, Standing::Failed, "it gave no answer".to_owned());
+                continue;
+            }
             self.refuse(number, Refusal::of(Reason::Policy, "the policy gave no answer"));
         }
         if role == Role::Files {

@@ -24,6 +24,7 @@ pub mod label;
 mod link;
 pub mod process;
 mod record;
+pub mod reputation;
 mod request;
 mod roles;
 mod serve;
@@ -76,6 +77,8 @@ struct Guardian {
     standing: Vec<Standing>,
     answers: Option<PathBuf>,
     timeout: Duration,
+    /// Who knows programs, when the profile names somebody.
+    reputation: Option<reputation::Reputation>,
     roles: Roles,
     tokens: Tokens,
     /// What the first token of a channel lists.

@@ -65,11 +65,16 @@ impl Processes {
         let link = std::fs::read_link(format!("/proc/{pid}/exe"));
         let program = link.map(|path| escape(path.as_os_str().as_bytes())).unwrap_or_default();
         let file = File::open(format!("/proc/{pid}/exe")).ok();
-        let digest = file.and_then(|file| match &self.digests {
-            Some(cache) => cache.digest_of(file.as_fd()).ok(),
-            None => sha256_file(file.as_fd()).ok(),
-        });
-        Process { pid, program, sha256: digest.map(|digest| digest.to_string()) }
+        Process { pid, program, sha256: file.and_then(|file| self.digest(&file)) }
+    }
+
+    /// The digest of a program's file, from the cache where it has not changed.
+    pub(super) fn digest(&self, file: &File) -> Option<String> {
+        let digest = match &self.digests {
+            Some(cache) => cache.digest_of(file.as_fd()),
+            None => sha256_file(file.as_fd()),
+        };
+        digest.ok().map(|digest| digest.to_string())
     }
 
     /// Every process of the sandbox but init, as their pids are outside.

@@ -50,6 +50,8 @@ pub(super) struct Wish {
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Who knows programs is asked.
+    Reputation,
     /// The policy is asked.
     Policy,
     /// A person is asked.
@@ -184,7 +186,7 @@ impl Guardian {
         self.desk.take_up(key, number, wish.pid.unwrap_or(0), self.now);
         self.record_request(&request);
         self.requests.insert(number, request);
-        self.ask_policy(number);
+        self.ask_reputation(number);
     }
 
     fn record_request(&mut self, request: &Request) {

@@ -8,6 +8,7 @@ use crate::role::Role;
 use crate::wire::files::{FromFiles, ToFiles};
 use crate::wire::mounts::{FromMounts, ToMounts};
 use crate::wire::policy::{Decision, FromPolicy, Input, ToPolicy};
+use crate::wire::reputation::{FromReputation, Standing, ToReputation};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub(super) struct Roles {
     pub(super) files: Option<Link>,
     pub(super) mounts: Option<Mounts>,
     pub(super) policy: Option<Policy>,
+    /// It keeps what it was asked like role `policy`.
+    pub(super) reputation: Option<Policy>,
     /// There is a policy, so without its role nothing is allowed.
     pub(super) wants_policy: bool,
     /// Landlock holds for the agent.
@@ -54,6 +57,7 @@ pub(super) enum Said {
     Files(FromFiles),
     Mounts(MountCall, Result<(), String>),
     Decided(u64, Box<Decision>),
+    Reputed(u64, Standing, String),
     /// It is gone, with the calls it left unanswered.
     Gone(Role, Vec<MountCall>, Vec<u64>),
 }
@@ -61,7 +65,8 @@ pub(super) enum Said {
 impl Roles {
     /// Takes those that were started. The rest (ways to ask) is not for here.
     pub(super) fn new(ends: Vec<RoleEnd>, landlock: bool) -> (Self, Vec<RoleEnd>) {
-        let mut roles = Self { files: None, mounts: None, policy: None, wants_policy: false, landlock };
+        let mut roles =
+            Self { files: None, mounts: None, policy: None, reputation: None, wants_policy: false, landlock };
         let mut others = Vec::new();
         for end in ends {
             match end.role {
@@ -73,7 +78,10 @@ impl Roles {
                     roles.wants_policy = true;
                     roles.policy = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
                 }
-                Role::Notify | Role::Reputation => others.push(end),
+                Role::Reputation => {
+                    roles.reputation = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
+                }
+                Role::Notify => others.push(end),
             }
         }
         (roles, others)
@@ -84,7 +92,8 @@ impl Roles {
         let files = self.files.as_ref().map(|link| (Role::Files, link));
         let mounts = self.mounts.as_ref().map(|mounts| (Role::Mounts, &mounts.link));
         let policy = self.policy.as_ref().map(|policy| (Role::Policy, &policy.link));
-        files.into_iter().chain(mounts).chain(policy)
+        let reputation = self.reputation.as_ref().map(|reputation| (Role::Reputation, &reputation.link));
+        files.into_iter().chain(mounts).chain(policy).chain(reputation)
     }
 
     /// Sends what waits.
@@ -92,6 +101,7 @@ impl Roles {
         match role {
             Role::Files => self.files.iter_mut().for_each(Link::flush),
             Role::Mounts => self.mounts.iter_mut().for_each(|mounts| mounts.link.flush()),
+            Role::Reputation => self.reputation.iter_mut().for_each(|role| role.link.flush()),
             _ => self.policy.iter_mut().for_each(|policy| policy.link.flush()),
         }
     }
@@ -126,6 +136,36 @@ impl Roles {
         !policy.link.is_broken()
     }
 
+    /// Asks what is known of a program: its digest, path and size; `false` when the role is gone.
+    pub(super) fn ask_reputation(
+        &mut self,
+        id: u64,
+        (sha256, path, size): (String, String, u64),
+        patience: Duration,
+        now: Duration,
+    ) -> bool {
+        let Some(role) = &mut self.reputation else { return false };
+        role.link.send(&ToReputation::Ask { id, sha256, path, size }, None);
+        // One question after the other is answered.
+        let before = role.asked.values().max().copied().unwrap_or(now).max(now);
+        role.asked.insert(id, before + patience);
+        !role.link.is_broken()
+    }
+
+    fn hear_reputation(&mut self) -> Option<Said> {
+        let role = self.reputation.as_mut()?;
+        match role.link.receive::<FromReputation>() {
+            Received::Message(FromReputation::Answered { id, standing, reason }) => {
+                match role.asked.remove(&id) {
+                    Some(_) => Some(Said::Reputed(id, standing, reason)),
+                    None => Some(self.lose(Role::Reputation, "it answered what nobody asked")),
+                }
+            }
+            Received::Nothing => None,
+            Received::Gone(why) => Some(self.lose(Role::Reputation, &why)),
+        }
+    }
+
     /// The next thing a role says.
     pub(super) fn hear(&mut self, role: Role) -> Option<Said> {
         match role {
@@ -135,6 +175,7 @@ impl Roles {
                 Received::Gone(why) => Some(self.lose(Role::Files, &why)),
             },
             Role::Mounts => self.hear_mounts(),
+            Role::Reputation => self.hear_reputation(),
             _ => self.hear_policy(),
         }
     }
@@ -181,6 +222,9 @@ impl Roles {
                     self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),
                 );
             }
+            Role::Reputation => {
+                asked.extend(self.reputation.take().into_iter().flat_map(|role| role.asked.into_keys()));
+            }
             _ => asked.extend(self.policy.take().into_iter().flat_map(|policy| policy.asked.into_keys())),
         }
         Said::Gone(role, calls, asked)
@@ -194,13 +238,18 @@ impl Roles {
         if self.policy.as_ref().and_then(Policy::deadline).is_some_and(|until| until <= now) {
             return Some(self.lose(Role::Policy, "it did not answer in time"));
         }
+        if self.reputation.as_ref().and_then(Policy::deadline).is_some_and(|until| until <= now) {
+            return Some(self.lose(Role::Reputation, "it did not answer in time"));
+        }
         None
     }
 
     /// When the next answer is due.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         let mounts = self.mounts.as_ref().and_then(Mounts::deadline);
-        mounts.into_iter().chain(self.policy.as_ref().and_then(Policy::deadline)).min()
+        let reputation = self.reputation.as_ref().and_then(Policy::deadline);
+        let policy = self.policy.as_ref().and_then(Policy::deadline);
+        mounts.into_iter().chain(policy).chain(reputation).min()
     }
 }
 

@@ -107,6 +107,7 @@ impl Serving {
             standing: setup.standing,
             answers: setup.answers,
             timeout: setup.timeout,
+            reputation: setup.reputation,
             doors: Doors::new(setup.door, setup.path_door),
             sessions: Sessions::new(setup.control),
             ways: BTreeMap::new(),

@@ -84,6 +84,8 @@ pub struct Setup {
     pub path_door: Option<OwnedFd>,
     /// The listening socket `control`.
     pub control: Option<OwnedFd>,
+    /// Who knows programs.
+    pub reputation: Option<super::reputation::Reputation>,
     /// The roles that were started and know what they need.
     pub roles: Vec<RoleEnd>,
     /// Ways to ask that are there from the start.

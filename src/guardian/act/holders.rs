@@ -7,6 +7,7 @@ use crate::base::{InnerPath, escape};
 use crate::guardian::ceiling::OnRevoke;
 use crate::guardian::process::Processes;
 use crate::sys::{file, process};
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 
@@ -73,7 +74,8 @@ fn deal(processes: &Processes, pid: i32, on_revoke: Option<OnRevoke>) -> &'stati
 
 /// The mounts that a process sees at a place and below it; `None` when it may not be looked into.
 fn mounts_at(pid: i32, place: &InnerPath) -> Option<Vec<u64>> {
-    let table = std::fs::read(format!("/proc/{pid}/mountinfo")).ok()?;
+    // A thread that has ended has no mounts.
+    let table = threads(pid).iter().find_map(|thread| std::fs::read(format!("{thread}/mountinfo")).ok())?;
     let numbered = table.split(|byte| *byte == b'\n').filter_map(|line| {
         let mut fields = line.split(|byte| *byte == b' ');
         let number = str::from_utf8(fields.next()?).ok()?.parse().ok()?;
@@ -96,8 +98,19 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     plain
 }
 
+/// The threads of a process, in /proc. Each may have descriptors and a working folder of its own (unshare(2)), and the
+/// first may have ended while others go on.
+fn threads(pid: i32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    tasks.filter_map(|task| task.path().to_str().map(str::to_owned)).collect()
+}
+
 fn maps(pid: i32, place: &InnerPath) -> bool {
-    let Ok(table) = std::fs::read(format!("/proc/{pid}/maps")) else { return false };
+    threads(pid).iter().any(|thread| thread_maps(thread, place))
+}
+
+fn thread_maps(thread: &str, place: &InnerPath) -> bool {
+    let Ok(table) = std::fs::read(format!("{thread}/maps")) else { return false };
     table.split(|byte| *byte == b'\n').any(|line| {
         let at = line.iter().position(|byte| *byte == b'/').and_then(|start| line.get(start..));
         at.and_then(|path| InnerPath::new(std::ffi::OsStr::from_bytes(path)).ok())
@@ -107,14 +120,20 @@ fn maps(pid: i32, place: &InnerPath) -> bool {
 
 /// What a process holds of these mounts. Asks the kernel for a mount's number only, and no filesystem for anything.
 fn held(pid: i32, mounts: &[u64]) -> Vec<String> {
+    let found: BTreeSet<String> =
+        threads(pid).iter().flat_map(|thread| held_by_thread(thread, mounts)).collect();
+    found.into_iter().collect()
+}
+
+fn held_by_thread(thread: &str, mounts: &[u64]) -> Vec<String> {
     let is_there = |path: &str| file::mount_of(path).is_ok_and(|mount| mounts.contains(&mount));
     let links = [("cwd", "the working folder"), ("root", "the root")];
     let mut found: Vec<String> = links
         .into_iter()
-        .filter(|(link, _)| is_there(&format!("/proc/{pid}/{link}")))
+        .filter(|(link, _)| is_there(&format!("{thread}/{link}")))
         .map(|(_, words)| words.to_owned())
         .collect();
-    for entry in std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(format!("{thread}/fd")).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.to_str().is_some_and(is_there) {
             let name = std::fs::read_link(&path).unwrap_or_default();
@@ -140,6 +159,31 @@ mod tests {
         drop(file);
         assert!(maps(me, &InnerPath::new(&here).unwrap()));
         assert!(!maps(me, &InnerPath::new("/no/such/place").unwrap()));
+    }
+
+    #[test]
+    fn a_thread_with_descriptors_of_its_own_is_found() {
+        let me = std::process::id() as i32;
+        let folder = std::env::temp_dir().join(format!("aisandbox-holders-{me}"));
+        std::fs::write(&folder, "").unwrap();
+        let (say, hear) = std::sync::mpsc::channel();
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let path = folder.clone();
+        let thread = std::thread::spawn(move || {
+            crate::sys::process::unshare(libc::CLONE_FILES).unwrap();
+            let file = std::fs::File::open(&path).unwrap();
+            say.send(()).unwrap();
+            assert!(wait.recv().is_err());
+            drop(file);
+        });
+        hear.recv().unwrap();
+        let mount = file::mount_of(folder.to_str().unwrap()).unwrap();
+        let shown = escape(folder.as_os_str().as_bytes());
+        assert!(held(me, &[mount]).contains(&shown), "{shown}");
+        drop(end);
+        thread.join().unwrap();
+        assert!(!held(me, &[mount]).contains(&shown), "the control: nobody has it open any more");
+        std::fs::remove_file(&folder).unwrap();
     }
 
     #[test]

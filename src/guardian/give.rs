@@ -17,7 +17,7 @@ use crate::wire::files::{ToFiles, Verdict};
 use crate::wire::session::{Given, Reply};
 use crate::wire::subject::{ONCE_S, Scope};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 /// A lease that is being taken back.
@@ -81,6 +81,7 @@ impl Guardian {
             bytes_left: entry.bytes.filter(|_| request.given == Given::Served),
             revocable: !alone,
             asker,
+            shown: None,
             opened: BTreeMap::new(),
             holds: false,
         };
@@ -143,11 +144,16 @@ impl Guardian {
     }
 
     /// Role `mounts` mounted it, or could not.
-    pub(super) fn attached(&mut self, lease: u64, done: Result<(), String>) {
+    pub(super) fn attached(&mut self, lease: u64, done: Result<Option<OwnedFd>, String>) {
+        let shown = done.as_ref().ok().and_then(Option::as_ref);
+        // Opened on the host's own mount, a file for reading could have its mode and times changed, and be executed.
+        if let Some(held) = self.leases.get_mut(lease) {
+            held.shown = shown.and_then(|shown| fd::duplicate_above(shown.as_fd(), 3).ok());
+        }
         let giving = |request: &Request| request.stage == Stage::Act(lease);
         let number = self.requests.iter().find(|(_, request)| giving(request)).map(|(number, _)| *number);
         match (number, done) {
-            (Some(number), Ok(())) => self.in_force(number, lease),
+            (Some(number), Ok(_)) => self.in_force(number, lease),
             (Some(number), Err(why)) => self.not_given(number, lease, &why),
             (None, _) => {}
         }

@@ -26,6 +26,8 @@ pub struct Lease {
     pub given: Given,
     /// The object at `path`, pinned since the request (O_PATH); its parent folder where it was not there yet.
     pub object: OwnedFd,
+    /// The same through the mount that gives it, with that mount's attributes: the only way in for a mounted lease.
+    pub shown: Option<OwnedFd>,
     /// Its canonical path on the host.
     pub host: String,
     /// Who or what said yes.
@@ -175,6 +177,7 @@ mod tests {
             path: InnerPath::new(path).unwrap(),
             given: Given::Descriptor,
             object: crate::sys::file::open(c"/", libc::O_PATH).unwrap(),
+            shown: None,
             host: String::new(),
             approved_by: String::new(),
             since: 0,

@@ -26,7 +26,7 @@ impl Guardian {
         match said {
             Said::Files(said) => self.files_said(said),
             Said::Mounts(MountCall::Attach(lease), done) => self.attached(lease, done),
-            Said::Mounts(MountCall::Detach(lease), Ok(())) => self.lease_ended(lease),
+            Said::Mounts(MountCall::Detach(lease), Ok(_)) => self.lease_ended(lease),
             Said::Mounts(MountCall::Detach(_), Err(why)) => {
                 self.end_run(&format!("a lease cannot be taken back: {why}"));
             }
@@ -39,7 +39,11 @@ impl Guardian {
     fn lost(&mut self, role: Role, calls: Vec<MountCall>, asked: Vec<u64>) {
         for call in calls {
             match call {
-                MountCall::Attach(lease) => self.attached(lease, Err("role mounts is gone".to_owned())),
+                // It may be mounted, and nobody could take it back.
+                MountCall::Attach(lease) => {
+                    self.attached(lease, Err("role mounts is gone".to_owned()));
+                    self.end_run("role mounts is gone while it mounted something");
+                }
                 MountCall::Detach(_) => self.end_run("role mounts is gone, so a lease cannot be taken back"),
             }
         }

@@ -15,7 +15,7 @@ const MOST_WAITING: usize = 256;
 /// What was received.
 #[derive(Debug)]
 pub(super) enum Received<T> {
-    /// A message. Nobody who is heard here has a descriptor to give; one that came is closed.
+    /// A message. A descriptor that came with it is closed, unless it was asked for.
     Message(T),
     /// Nothing now.
     Nothing,
@@ -82,18 +82,26 @@ impl Link {
 
     /// The next message.
     pub(super) fn receive<T: DeserializeOwned>(&mut self) -> Received<T> {
+        self.receive_with(&mut None)
+    }
+
+    /// The next message of one who may have a descriptor to give.
+    pub(super) fn receive_with<T: DeserializeOwned>(&mut self, given: &mut Option<OwnedFd>) -> Received<T> {
         if self.broken {
             return Received::Gone("it does not take what it is sent".to_owned());
         }
         let mut buffer = vec![0; MOST_BYTES];
-        let (length, _) = match socket::receive(self.socket.as_fd(), &mut buffer, false) {
+        let (length, descriptor) = match socket::receive(self.socket.as_fd(), &mut buffer, false) {
             Ok((0, _)) => return Received::Gone("it closed its end".to_owned()),
             Ok(received) => received,
             Err(Errno::EAGAIN) => return Received::Nothing,
             Err(errno) => return Received::Gone(errno.desc().to_owned()),
         };
         match decode(buffer.get(..length).unwrap_or_default()) {
-            Ok(message) => Received::Message(message),
+            Ok(message) => {
+                *given = descriptor;
+                Received::Message(message)
+            }
             Err(error) => Received::Gone(error.to_string()),
         }
     }

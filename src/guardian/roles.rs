@@ -55,7 +55,8 @@ pub(super) struct Roles {
 #[derive(Debug)]
 pub(super) enum Said {
     Files(FromFiles),
-    Mounts(MountCall, Result<(), String>),
+    /// What role `mounts` did. With what it mounted, as a descriptor that has the attributes of that mount.
+    Mounts(MountCall, Result<Option<OwnedFd>, String>),
     Decided(u64, Box<Decision>),
     Reputed(u64, Standing, String),
     /// It is gone, with the calls it left unanswered.
@@ -182,7 +183,8 @@ impl Roles {
 
     fn hear_mounts(&mut self) -> Option<Said> {
         let mounts = self.mounts.as_mut()?;
-        let (said, call) = match mounts.link.receive::<FromMounts>() {
+        let mut shown = None;
+        let (said, call) = match mounts.link.receive_with::<FromMounts>(&mut shown) {
             Received::Message(said) => (said, mounts.calls.pop_front()),
             Received::Nothing => return None,
             Received::Gone(why) => return Some(self.lose(Role::Mounts, &why)),
@@ -191,7 +193,7 @@ impl Roles {
             return Some(self.lose(Role::Mounts, "it answered what nobody asked"));
         };
         let done = match said {
-            FromMounts::Done {} => Ok(()),
+            FromMounts::Done {} => Ok(shown),
             FromMounts::Failed { what, errno } => {
                 Err(format!("{what}: {}", crate::sys::Errno::from_raw(errno).desc()))
             }

@@ -30,14 +30,14 @@ pub fn serve(socket: OwnedFd) -> u8 {
         }
         let message = codec::decode::<ToMounts>(buffer.get(..length).unwrap_or_default());
         let Ok(message) = message else { return 1 };
-        let (next, answer) = match state.obey(message, descriptor) {
-            Ok(next) => (Some(next), FromMounts::Done {}),
+        let (next, (answer, shown)) = match state.obey(message, descriptor) {
+            Ok((next, shown)) => (Some(next), (FromMounts::Done {}, shown)),
             Err(Failure { what, errno, state }) => {
-                (state, FromMounts::Failed { what: what.to_owned(), errno: errno as i32 })
+                (state, (FromMounts::Failed { what: what.to_owned(), errno: errno as i32 }, None))
             }
         };
         let Ok(bytes) = codec::encode(&answer) else { return 1 };
-        if socket::send(socket.as_fd(), &bytes, None, true).is_err() {
+        if socket::send(socket.as_fd(), &bytes, shown.as_ref().map(AsFd::as_fd), true).is_err() {
             return 0;
         }
         match next {
@@ -71,16 +71,20 @@ enum State {
 }
 
 impl State {
-    fn obey(self, message: ToMounts, descriptor: Option<OwnedFd>) -> Result<Self, Failure> {
+    fn obey(
+        self,
+        message: ToMounts,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(Self, Option<OwnedFd>), Failure> {
         match (self, message, descriptor) {
             (Self::Outside, ToMounts::UserNamespace {}, Some(namespace)) => Host::enter(&namespace)
-                .map(Self::Beside)
+                .map(|host| (Self::Beside(host), None))
                 .map_err(|(what, errno)| Failure { what, errno, state: None }),
             (Self::Beside(host), ToMounts::MountNamespace {}, Some(inside)) => {
-                Ok(Self::Ready(Room { host, inside, entries: BTreeMap::new() }))
+                Ok((Self::Ready(Room { host, inside, entries: BTreeMap::new() }), None))
             }
             (Self::Ready(mut room), message, None) => match room.change(message) {
-                Ok(()) => Ok(Self::Ready(room)),
+                Ok(shown) => Ok((Self::Ready(room), shown)),
                 Err((what, errno)) => {
                     let state = room.host.enter_again().is_ok().then_some(Self::Ready(room));
                     Err(Failure { what, errno, state })
@@ -161,7 +165,8 @@ struct Room {
 }
 
 impl Room {
-    fn change(&mut self, message: ToMounts) -> Step<()> {
+    /// Gives the tree that was mounted, if one was: what is opened through it has the attributes of that mount.
+    fn change(&mut self, message: ToMounts) -> Step<Option<OwnedFd>> {
         match message {
             ToMounts::Entry { entry, inner_hex, host_hex, dev, ino, noexec } => {
                 let known = self.entries.contains_key(&entry) || self.entries.len() >= MOST_ENTRIES;
@@ -171,10 +176,10 @@ impl Room {
                 else {
                     return Err(("entry", Errno::EINVAL));
                 };
-                self.add(entry, inner, (relative(&host), dev, ino), noexec)
+                self.add(entry, inner, (relative(&host), dev, ino), noexec).map(|()| None)
             }
-            ToMounts::Attach { entry, read_only } => self.attach(entry, read_only),
-            ToMounts::Detach { entry } => self.detach(entry),
+            ToMounts::Attach { entry, read_only } => self.attach(entry, read_only).map(Some),
+            ToMounts::Detach { entry } => self.detach(entry).map(|()| None),
             ToMounts::UserNamespace {} | ToMounts::MountNamespace {} => Err(("out of order", Errno::EPROTO)),
         }
     }
@@ -193,7 +198,7 @@ impl Room {
         during("setns mnt", self.host.enter_again())
     }
 
-    fn attach(&mut self, number: u16, read_only: bool) -> Step<()> {
+    fn attach(&mut self, number: u16, read_only: bool) -> Step<OwnedFd> {
         let entry = self.entries.get(&number).ok_or(("entry", Errno::ENOENT))?;
         let tree = clone_object(&self.host, entry, read_only)?;
         self.enter_inside()?;
@@ -203,7 +208,8 @@ impl Room {
             entry.kept = Some(during("keep the ask mount", mount::clone_tree(top.as_fd(), c"", false))?);
         }
         replace(entry, &tree, &top)?;
-        during("setns mnt", self.host.enter_again())
+        during("setns mnt", self.host.enter_again())?;
+        Ok(tree)
     }
 
     fn detach(&mut self, number: u16) -> Step<()> {

@@ -146,3 +146,32 @@ fn tokens_and_channels_without_end_do_not_fill_the_record() {
         assert!(left_out >= 350, "{left_out} were left out");
     });
 }
+
+#[test]
+fn a_descriptor_for_reading_changes_nothing_of_the_file() {
+    if !has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        client(&home);
+        home.write("work/docs/note", "real");
+        let note = home.join("work/docs/note");
+        std::fs::set_permissions(&note, std::os::unix::fs::PermissionsExt::from_mode(0o640)).unwrap();
+        let profile = profile(&home, DOCS, WAITS);
+        let docs = home.join("work/docs").display().to_string();
+        let (wish, opening) = (ask(&docs, "\"read\""), open(&format!("{docs}/note"), "read"));
+        let script = format!(
+            "import broker_client as b, errno, json, mmap, os\nx = b.Broker()\nlist(x.call(json.loads('{wish}')))\n\
+             fd = [fd for _, fds in x.call(json.loads('{opening}')) for fd in fds][0]\nprint(os.read(fd, 9).decode())\n\
+             def tried(what):\n  try:\n    what()\n    return 'done'\n  except OSError as e:\n    return errno.errorcode[e.errno]\n\
+             print(tried(lambda: os.fchmod(fd, 0o600)), tried(lambda: os.utime(fd, (1, 1))), \
+             tried(lambda: mmap.mmap(fd, 4, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)))\n"
+        );
+        home.write("work/keep.py", &script);
+        let guarded = Guarded::start(&home, &profile, "python3 keep.py");
+        let id = guarded.asked();
+        guarded.person(&["approve", &id]).expect_code(0);
+        let output = guarded.end();
+        assert_eq!(output.stdout(), "real\nEROFS EROFS EPERM\n", "{output:?}");
+    });
+}

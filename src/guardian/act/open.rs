@@ -39,6 +39,15 @@ pub(in crate::guardian) fn may_hand_out(
     Err("a descriptor can be opened anew with all the entry may be asked for; ask for all of it together")
 }
 
+/// Whether a descriptor for an action can do no more than a lease allows. O_APPEND is a flag that its holder can take
+/// away (fcntl(2), F_SETFL).
+fn only_what_is_allowed(action: Action, allowed: Actions) -> Result<(), &'static str> {
+    if action == Action::Append && !allowed.has_all(Actions::of(&[Action::Overwrite])) {
+        return Err("a descriptor to append could overwrite; use `append`, by which the Guardian writes");
+    }
+    Ok(())
+}
+
 /// Finds the object of a path of an entry, once: what is asked about is what will be opened. Where `create` is asked
 /// for and nothing is there yet, its folder is pinned.
 pub(in crate::guardian) fn pin(
@@ -109,16 +118,23 @@ pub(super) fn reason(errno: Errno) -> Reason {
 /// Opens a path of a lease.
 pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<OwnedFd, Reason> {
     let tail = tail(&lease.path, path).ok_or(Reason::NotFound)?;
+    let reads = lease.actions.has_all(Actions::of(&[Action::Read]));
+    let both = if reads { libc::O_RDWR } else { libc::O_WRONLY };
     let mode = match action {
         Action::Read => libc::O_RDONLY,
         Action::Append => libc::O_WRONLY | libc::O_APPEND,
-        Action::Overwrite => libc::O_RDWR,
-        Action::Create => libc::O_RDWR | libc::O_CREAT | libc::O_EXCL,
+        Action::Overwrite => both,
+        Action::Create => both | libc::O_CREAT | libc::O_EXCL,
         _ => return Err(Reason::Protocol),
     };
-    let is_folder = kind_and_size(lease.object.as_fd()).map_err(reason)?.0 == "folder";
+    let object = match (lease.given, &lease.shown) {
+        (Given::Mount, Some(shown)) => shown.as_fd(),
+        (Given::Mount, None) => return Err(Reason::Unavailable),
+        _ => lease.object.as_fd(),
+    };
+    let is_folder = kind_and_size(object).map_err(reason)?.0 == "folder";
     let opened = match (tail.as_bytes(), is_folder) {
-        (b"", false) => reopen(lease.object.as_fd(), mode),
+        (b"", false) => reopen(object, mode),
         // The object was not there when it was asked for: its folder is pinned, and the name is made below it.
         (b"", true) => {
             let name = path
@@ -126,7 +142,7 @@ pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<Ow
                 .and_then(|name| CString::new(name.as_bytes()).ok())
                 .ok_or(Reason::NotFound)?;
             file::openat2(
-                lease.object.as_fd(),
+                object,
                 &name,
                 mode | FLAGS,
                 if action == Action::Create { 0o600 } else { 0 },
@@ -134,7 +150,7 @@ pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<Ow
             )
         }
         _ => file::openat2(
-            lease.object.as_fd(),
+            object,
             &tail,
             mode | FLAGS,
             if action == Action::Create { 0o600 } else { 0 },
@@ -193,7 +209,8 @@ impl Guardian {
         }
         let place = lease.place;
         let ceiling = self.ceiling.get(place).map(|entry| entry.actions).unwrap_or_default();
-        let allowed = may_hand_out(ceiling, lease.actions, self.roles.landlock);
+        let allowed = may_hand_out(ceiling, lease.actions, self.roles.landlock)
+            .and_then(|()| only_what_is_allowed(action, lease.actions));
         if let Err(detail) = allowed {
             return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
         }
@@ -236,5 +253,66 @@ impl Guardian {
                 Err(Box::new(self.new_denial(Reason::Revoked, detail, what())))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overwriting(actions: &[Action], path: &std::path::Path) -> Lease {
+        let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+        Lease {
+            number: 1,
+            id: String::new(),
+            place: 0,
+            actions: Actions::of(actions),
+            path: InnerPath::new(path).unwrap(),
+            given: Given::Descriptor,
+            object: file::open(&name, libc::O_PATH).unwrap(),
+            shown: None,
+            host: String::new(),
+            approved_by: String::new(),
+            since: 0,
+            until: None,
+            uses_left: None,
+            bytes_left: None,
+            revocable: false,
+            asker: None,
+            opened: std::collections::BTreeMap::new(),
+            holds: true,
+        }
+    }
+
+    #[test]
+    fn a_descriptor_to_append_is_given_only_to_who_may_overwrite() {
+        let of = Actions::of;
+        assert!(only_what_is_allowed(Action::Append, of(&[Action::Append, Action::Read])).is_err());
+        assert!(only_what_is_allowed(Action::Append, of(&[Action::Append, Action::Overwrite])).is_ok());
+        assert!(only_what_is_allowed(Action::Read, of(&[Action::Read])).is_ok());
+    }
+
+    #[test]
+    fn a_descriptor_to_overwrite_reads_only_where_reading_is_allowed() {
+        let path = std::env::temp_dir().join(format!("aisandbox-open-{}", std::process::id()));
+        std::fs::write(&path, "secret").unwrap();
+        let inner = InnerPath::new(&path).unwrap();
+        let read = |actions: &[Action]| {
+            let opened = open(&overwriting(actions, &path), &inner, Action::Overwrite).unwrap();
+            fd::read(opened.as_fd(), &mut [0; 8])
+        };
+        assert_eq!(read(&[Action::Overwrite]), Err(Errno::EBADF));
+        assert_eq!(read(&[Action::Overwrite, Action::Read]), Ok(6), "the control");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_mounted_lease_opens_nothing_but_through_its_mount() {
+        let path = std::env::current_exe().unwrap();
+        let inner = InnerPath::new(&path).unwrap();
+        let mut lease = Lease { given: Given::Mount, ..overwriting(&[Action::Read], &path) };
+        assert_eq!(open(&lease, &inner, Action::Read).err(), Some(Reason::Unavailable));
+        lease.shown = Some(fd::duplicate_above(lease.object.as_fd(), 3).unwrap());
+        assert!(open(&lease, &inner, Action::Read).is_ok(), "the control");
     }
 }

@@ -10,6 +10,7 @@ use super::output::complain;
 use super::shape;
 use crate::base::RunId;
 use crate::guardian::agents::Above;
+use crate::guardian::token::TokenId;
 use crate::plan::Plan;
 use crate::plan::outline::{exceeds, outline};
 use crate::profile::{self, Context, Layer, Profile};
@@ -98,6 +99,12 @@ impl Job {
             |name: &String| Layer::ALL.iter().find(|(_, known)| known == name).map(|(layer, _)| *layer);
         profile.required = self.handed.require.iter().filter_map(layer).collect();
         Ok(profile)
+    }
+
+    /// The root and depth of the token that it was asked for under.
+    pub(super) fn under(&self) -> Result<(TokenId, u8), u8> {
+        let root = TokenId::of(&self.handed.under.root).ok_or(125u8)?;
+        Ok((root, self.handed.under.depth))
     }
 
     /// Refuses a plan that is more than the one above.

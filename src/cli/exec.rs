@@ -50,7 +50,10 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         Some(job) => job.profile(&context)?,
         None => shape::profile(&exec.shape, &context)?,
     };
-    let doors = guarded::doors(&mut profile, &session, &context)?;
+    let mut doors = guarded::doors(&mut profile, &session, &context)?;
+    if let (Some(job), Some(doors)) = (job, &mut doors) {
+        doors.go_back_to(job.under()?);
+    }
     let facts = Facts::for_launch();
     let cgroup = make_cgroup(run, &profile);
     let wish = shape::wish(&exec.shape, &exec.command, &context)?;

@@ -19,6 +19,7 @@ use crate::guardian::desk::Rates;
 use crate::guardian::introduce::{self, Place};
 use crate::guardian::reputation::Reputation;
 use crate::guardian::session::Session;
+use crate::guardian::token::TokenId;
 use crate::guardian::{self, About, RoleEnd, Setup, Summary};
 use crate::launch::{Running, ruleset};
 use crate::plan::Plan;
@@ -51,6 +52,7 @@ pub(super) struct Doors {
     control: OwnedFd,
     answers: Option<PathBuf>,
     standing: Vec<Standing>,
+    under: Option<(TokenId, u8)>,
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
@@ -86,7 +88,7 @@ pub(super) fn doors(
         .as_deref()
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing }))
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -110,6 +112,11 @@ impl Doors {
     /// The number at which the agent finds its door.
     pub(super) fn number(&self) -> RawFd {
         self.theirs.as_raw_fd()
+    }
+
+    /// Tokens given at these doors go back to the one the run was asked for under.
+    pub(super) fn go_back_to(&mut self, under: (TokenId, u8)) {
+        self.under = Some(under);
     }
 
     /// Names the doors to the agent.
@@ -165,7 +172,7 @@ impl Doors {
             digests: digests_dir().and_then(|dir| DigestCache::open(&dir)).ok(),
             init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
             landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
-            parent: None,
+            under: self.under,
             above: agent::above(plan, run),
             door: Some(self.ours),
             path_door: Some(self.path),

@@ -4,12 +4,13 @@
 //! Never hands down what was granted while the run went on, and never lets an agent outlive this run, its channel or the
 //! Guardian's thread.
 
+use super::token::Claims;
 use crate::base::{InnerPath, RunId, Source};
 use crate::profile::{Less, Profile, attenuate, descend, to_text};
 use crate::role;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, fd, sealed, socket};
-use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, ToLauncher};
+use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, ToLauncher, Under};
 use crate::wire::broker;
 use crate::wire::denial::Reason;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -96,11 +97,12 @@ impl Agents {
         run: RunId,
         caller: Caller,
         (argv, chdir): (Vec<String>, Option<String>),
-        less: &broker::Less,
+        (less, under): (&broker::Less, &Claims),
         now: Duration,
     ) -> Result<(), (Reason, String)> {
         let above = self.may_start()?;
-        let handed = above.hand_down(run, argv, chdir, less)?;
+        let under = Under { root: under.root.to_string(), depth: under.depth };
+        let handed = above.hand_down(run, argv, chdir, (less, under))?;
         let failed = |errno: Errno| (Reason::Kernel, format!("start a launcher: {}", errno.desc()));
         let (pid, pidfd, socket) = role::start_launcher().map_err(failed)?;
         let mut agent =
@@ -194,7 +196,7 @@ impl Above {
         run: RunId,
         argv: Vec<String>,
         chdir: Option<String>,
-        less: &broker::Less,
+        (less, under): (&broker::Less, Under),
     ) -> Result<Handed, (Reason, String)> {
         let places = |paths: &[String]| paths.iter().map(InnerPath::new).collect::<Result<Vec<_>, _>>();
         let wrong = |why: crate::base::PathError| (Reason::Protocol, format!("a place {why}"));
@@ -218,6 +220,7 @@ impl Above {
             argv,
             chdir,
             parent: self.outline.clone(),
+            under,
         })
     }
 }

@@ -79,8 +79,8 @@ impl Serving {
     fn start(setup: Setup) -> Result<Self, String> {
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
             .map_err(|errno| format!("no timer: {errno}"))?;
-        let tokens = match &setup.parent {
-            Some(parent) => Tokens::below(&setup.about.run, parent),
+        let tokens = match setup.under {
+            Some(under) => Tokens::below(&setup.about.run, under),
             None => Tokens::new(&setup.about.run),
         }
         .map_err(|error| error.to_string())?;

@@ -3,7 +3,7 @@
 use super::ceiling::Entry;
 use super::consent::Kind;
 use super::desk::Rates;
-use super::token::Claims;
+use super::token::TokenId;
 use crate::audit::{DigestCache, SharedLog};
 use crate::profile::{Standing, Template};
 use crate::role::Role;
@@ -76,8 +76,8 @@ pub struct Setup {
     pub init: Option<OwnedFd>,
     /// Landlock holds for the agent's files.
     pub landlock: bool,
-    /// The token the run was started with, when an agent started it.
-    pub parent: Option<Claims>,
+    /// The root and depth of the token the run was asked for under, when an agent started it.
+    pub under: Option<(TokenId, u8)>,
     /// Our end of the pair that every process inside shares.
     pub door: Option<OwnedFd>,
     /// The listening socket `broker`.

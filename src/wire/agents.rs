@@ -49,6 +49,18 @@ pub struct Handed {
     pub chdir: Option<String>,
     /// What the run above has.
     pub parent: Outline,
+    /// The token it was asked for under.
+    pub under: Under,
+}
+
+/// What every token of a started agent goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Under {
+    /// The root of the token above, as hex.
+    pub root: String,
+    /// How many times that one was attenuated.
+    pub depth: u8,
 }
 
 /// What a plan gives, in words that can be compared with those of another plan.

@@ -9,7 +9,7 @@ use aisandbox::plan::outline::outline;
 use aisandbox::plan::{Wish, build};
 use aisandbox::profile::{Context, Less, Profile, attenuate, descend, load_str, to_text};
 use aisandbox::sys::{fd, sealed, socket};
-use aisandbox::wire::agents::{Handed, Outline, ToLauncher};
+use aisandbox::wire::agents::{Handed, Outline, ToLauncher, Under};
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -70,6 +70,7 @@ impl Above {
             argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
             chdir: Some(self.home.join("work").to_str().unwrap().to_owned()),
             parent: self.outline(),
+            under: Under { root: "07".repeat(16), depth: 0 },
         }
     }
 

@@ -1,6 +1,7 @@
 //! Agents that agents start, with the real Guardian.
 
 use crate::support::{Home, for_each_user, run::Output};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Our program, as a guarded sandbox shows it.
@@ -80,6 +81,29 @@ fn an_agent_ends_with_the_exec_that_asked_for_it() {
                       [ \"$a\" = \"$b\" ] && echo ended";
         let output = run(&home, "{ most: 1, depth: 1 }", script);
         assert_eq!(output.expect_code(0), "ended\n", "{output:?}");
+    });
+}
+
+#[test]
+fn the_tokens_of_an_agent_go_back_to_the_one_it_was_asked_for_under() {
+    if !crate::support::has_program("python3") {
+        return;
+    }
+    for_each_user(|home| {
+        let home = home.with("work/client.py", include_str!("../broker_client.py"));
+        // Two channels, and the token of each.
+        let tokens = "import client; [print(client.Broker().token) for _ in (1, 2)]";
+        home.write(
+            "work/both.sh",
+            &format!("python3 -Bc '{tokens}' | while read t; do {OURS} token --json $t; done"),
+        );
+        let script = "sh both.sh; $X exec -- sh both.sh";
+        let output = run(&home, "{ most: 1, depth: 2 }", script).expect_code(0);
+        let said: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [one, two, below, beside] = said.as_slice() else { panic!("{output}") };
+        assert!(one["root"] == one["id"] && two["root"] == two["id"] && one["id"] != two["id"], "{output}"); // the control
+        assert!(below["root"] != below["id"] && below["root"] == beside["root"], "{output}");
+        assert_eq!((&one["depth"], &below["depth"], &beside["depth"]), (&0.into(), &1.into(), &1.into()));
     });
 }
 

@@ -7,7 +7,7 @@ use crate::audit::event::Command;
 use crate::audit::{Event, access, new_run_id};
 use crate::guardian::agents::{Caller, News};
 use crate::guardian::request::Waiter;
-use crate::guardian::token::Claims;
+use crate::guardian::token::{Claims, MOST_DEPTH, TokenError};
 use crate::guardian::{Guardian, record};
 use crate::wire::broker::{Less, Outcome};
 use crate::wire::denial::Reason;
@@ -25,6 +25,9 @@ impl Guardian {
         if !self.allowed.iter().all(|pair| claims.allows(pair.action, &pair.resource)) {
             return self.deny(waiter, Reason::Token, "an attenuated token starts no agent", "spawn");
         }
+        if claims.depth >= MOST_DEPTH {
+            return self.deny(waiter, Reason::Token, &TokenError::TooDeep.to_string(), "spawn");
+        }
         let Ok(run) = new_run_id() else {
             return self.deny(waiter, Reason::Unavailable, "there are no random bytes", "spawn");
         };
@@ -40,7 +43,7 @@ impl Guardian {
         if let Err(error) = self.recorder.durably(&Event::AgentStart(Box::new(start))) {
             return self.deny(waiter, Reason::NoRecord, &error.to_string(), "spawn");
         }
-        if let Err((reason, why)) = self.agents.start(run, caller, (argv, chdir), less, self.now) {
+        if let Err((reason, why)) = self.agents.start(run, caller, (argv, chdir), (less, claims), self.now) {
             self.deny(waiter, reason, &why, "spawn");
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Never touches a file: a token narrows what the Guardian allows anyway, and the object itself is looked at there.
 
-use crate::base::to_hex;
+use crate::base::{to_hex, unhex};
 use crate::wire::broker::Allowed;
 use crate::wire::frame::ChannelId;
 use crate::wire::subject::{Action, Resource};
@@ -11,6 +11,13 @@ use std::fmt;
 /// Names a token (the claim `cti`): random.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenId(pub [u8; 16]);
+
+impl TokenId {
+    /// The id that was written so.
+    pub fn of(hex: &str) -> Option<Self> {
+        Some(Self(unhex(hex)?.try_into().ok()?))
+    }
+}
 
 impl fmt::Display for TokenId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -80,8 +80,8 @@ impl Tokens {
     /// The tokens of a run that an agent started with a token of its own: they go back to the same root, one deeper.
     /// # Errors
     /// As [`Self::new`]; [`TokenError::TooDeep`].
-    pub fn below(run: &str, parent: &Claims) -> Result<Self, TokenError> {
-        let origin = Some((parent.root, deeper(parent.depth)?));
+    pub fn below(run: &str, (root, depth): (TokenId, u8)) -> Result<Self, TokenError> {
+        let origin = Some((root, deeper(depth)?));
         Ok(Self { origin, ..Self::new(run)? })
     }
 

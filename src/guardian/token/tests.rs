@@ -131,11 +131,11 @@ fn taking_back_a_root_takes_back_all_that_goes_back_to_it() {
 #[test]
 fn a_run_below_another_goes_back_to_the_same_root() {
     let parent = tokens().mint(HERE, some(), 300, NOW).unwrap().claims;
-    let below = Tokens::below("CHILD", &parent).unwrap();
+    let below = Tokens::below("CHILD", (parent.root, parent.depth)).unwrap();
     let claims = below.mint(THERE, some(), 300, NOW).unwrap().claims;
     assert_eq!((claims.root, claims.depth), (parent.id, 1));
     let deep = Claims { depth: MOST_DEPTH, ..parent };
-    assert_eq!(Tokens::below("CHILD", &deep).map(|_| ()), Err(TokenError::TooDeep));
+    assert_eq!(Tokens::below("CHILD", (deep.root, deep.depth)).map(|_| ()), Err(TokenError::TooDeep));
 }
 
 #[test]

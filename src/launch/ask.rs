@@ -158,6 +158,11 @@ impl Ask {
         if !terminal::in_foreground(tty.as_fd()) {
             return Err("the launcher is in the background of its terminal");
         }
+        if prints_to_a_program() {
+            return Err(
+                "what the command prints goes to another program, which could draw over the question",
+            );
+        }
         let before = terminal::settings(tty.as_fd()).map_err(|_| "the terminal cannot be set")?;
         let ours = relay.as_ref().is_some_and(|relay| relay.has_keys());
         if !ours && !terminal::edits_lines(&before) {
@@ -284,6 +289,14 @@ impl Open {
             self.drawn = screen;
         }
     }
+}
+
+/// What we do not hold back may end on the very terminal (`… | less`): a pipe or socket as stdout or stderr.
+fn prints_to_a_program() -> bool {
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let kinds = [stdout.as_fd(), stderr.as_fd()].map(file::kind_and_identity);
+    let leads = |mode: u32| matches!(mode & libc::S_IFMT, libc::S_IFIFO | libc::S_IFSOCK);
+    kinds.into_iter().flatten().any(|identity| leads(identity.mode))
 }
 
 fn unix() -> u64 {

@@ -1,8 +1,10 @@
 //! What must never be a yes: keys typed ahead, guesses, what the agent prints, what it does to the terminal.
 
 use crate::Test;
-use crate::scene::{MOMENT, code, scene};
-use aisandbox::wire::consent::Answer;
+use crate::scene::{Guardian, MOMENT, code, launch, scene};
+use crate::support::for_each_user;
+use crate::support::pty::Terminal;
+use aisandbox::wire::consent::{Answer, Shown};
 use aisandbox::wire::subject::Scope;
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,6 +15,10 @@ pub(crate) const ALL: &[Test] = &[
     ("what_the_agent_prints_meanwhile_is_not_shown", prints_meanwhile),
     ("what_the_agent_did_to_the_terminal_is_undone_for_the_question", hides),
     ("an_agent_cannot_push_keys_into_its_terminal", pushes),
+    (
+        "no_question_is_asked_where_the_output_goes_to_another_program",
+        no_question_is_asked_where_the_output_goes_to_another_program,
+    ),
 ];
 
 fn typed_ahead() {
@@ -108,4 +114,23 @@ for letter in b\"y\\n\":
     assert_eq!(guardian.hear_answer("8F3K-1"), Answer::Deny {});
     screen.wait_for("refused");
     assert!(!screen.shown().contains("pushed"));
+}
+
+/// Through a program that writes on the terminal, the agent's output would cover the question.
+fn no_question_is_asked_where_the_output_goes_to_another_program() {
+    for_each_user(|home| {
+        for number in [1, 2] {
+            let (guardian, theirs) = Guardian::pair();
+            let (_read, write) = std::io::pipe().unwrap();
+            let run = launch(&home, "echo ready | tee /dev/stderr; sleep 60", theirs);
+            let mut screen = Terminal::start(run.descriptor(number, write.into()));
+            screen.wait_for("ready");
+            guardian.ask("8F3K-1");
+            let said = guardian.hear();
+            assert!(
+                matches!(&said, Shown::Unable { why, .. } if why.contains("another program")),
+                "{said:?}"
+            );
+        }
+    });
 }

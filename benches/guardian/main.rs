@@ -6,9 +6,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod mounts;
+mod open;
 mod policy;
 mod request;
 mod scale;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod timing;
 mod token;
 
@@ -19,6 +22,7 @@ const PARTS: &[Part] = &[
     ("token", token::run),
     ("request", request::run),
     ("mounts", mounts::run),
+    ("open", open::run),
     ("scale", scale::run),
     ("policy", policy::run),
 ];
@@ -32,6 +36,11 @@ fn main() {
         && inside == "--inside"
     {
         return mounts::inside(plain, asked);
+    }
+    if let [open, docs] = words.as_slice()
+        && open == "--open"
+    {
+        return open::inside(docs);
     }
     let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for word in &words {

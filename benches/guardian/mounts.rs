@@ -9,10 +9,9 @@ mod fuse;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/ask_mounts/guardian.rs"]
 mod guardian;
-#[path = "../../tests/support/mod.rs"]
-mod support;
 
-use super::turns;
+use super::timing::median;
+use super::{support, turns};
 use aisandbox::sys::process;
 use fuse::Answer;
 use guardian::{DONE, Guarded};
@@ -46,11 +45,6 @@ fn one_read(path: &str) -> f64 {
 
 fn since_epoch() -> u128 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 const ASKS: &str = "{ path: $PWD/asked, access: ask, actions: [read] }";

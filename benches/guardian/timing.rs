@@ -15,10 +15,15 @@ pub(crate) fn report(name: &str, wanted: Option<(f64, f64)>, mut turn: impl FnMu
             start.elapsed().as_secs_f64() * 1e6 / BATCH as f64
         })
         .collect();
-    costs.sort_by(f64::total_cmp);
-    let (median, least) = (costs[costs.len() / 2], costs[0]);
+    let (median, least) = (median(&mut costs), costs[0]);
     let wanted = wanted.map_or(String::new(), |(must, aim)| format!("   (at most {must}, aim {aim})"));
     println!("{name:<44} {median:>8.2} µs   least {least:>7.2} µs{wanted}");
+}
+
+/// The one in the middle.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// As many things as [`report`] takes turns with: for what a turn uses up.

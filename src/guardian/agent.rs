@@ -11,9 +11,7 @@ use crate::wire::broker::{Allowed, Askable, Call, Op, Outcome};
 use crate::wire::denial::{Denial, Reason};
 use crate::wire::limit;
 use crate::wire::subject::{Action, Resource};
-
-/// Calls of one channel that are served before others have their turn.
-const CALLS_A_TURN: usize = 32;
+use std::sync::Arc;
 
 impl Guardian {
     /// Somebody is at the shared door.
@@ -35,22 +33,21 @@ impl Guardian {
         self.doors.admit(number);
     }
 
-    /// A channel has something to say, or room to be told.
+    /// A channel has something to say, or room to be told. One call is served: then others have their turn, and most
+    /// agents wait for an answer before they call again.
     pub(super) fn serve_channel(&mut self, channel: u64) {
         let closed = self.doors.flush(channel);
         self.note_closed(closed);
-        for _ in 0..CALLS_A_TURN {
-            let fresh = Fresh {
-                run: &self.about.run,
-                tokens: &self.tokens,
-                allowed: &self.allowed,
-                now: self.now.as_secs(),
-            };
-            match self.doors.next(channel, &fresh, &self.processes) {
-                Wants::Call(call, pid) => self.call(channel, *call, pid),
-                Wants::Nothing => return,
-                Wants::Closed(closed) => return self.note_closed(Some(closed)),
-            }
+        let fresh = Fresh {
+            run: &self.about.run,
+            tokens: &self.tokens,
+            allowed: &self.allowed,
+            now: self.now.as_secs(),
+        };
+        match self.doors.next(channel, &fresh, &self.processes) {
+            Wants::Call(call, pid) => self.call(channel, *call, pid),
+            Wants::Nothing => {}
+            Wants::Closed(closed) => self.note_closed(Some(closed)),
         }
     }
 
@@ -91,7 +88,7 @@ impl Guardian {
             Op::Append { path, text } => self.append(channel, call.id, &path, &text, &claims),
             Op::Spawn { argv, chdir, less } => {
                 let caller = Caller { channel, call: call.id };
-                self.spawn(caller, (argv, chdir), &less, (&claims, pid));
+                self.spawn(caller, (argv, chdir), &less, (&*claims, pid));
             }
             Op::List {} => self.list(channel, call.id),
             Op::Explain { id } => self.explain(channel, call.id, &id),
@@ -102,19 +99,19 @@ impl Guardian {
     }
 
     /// A token that was checked is known by its text; only what can have changed is looked at again.
-    fn check_token(&mut self, channel: u64, text: &str) -> Result<Claims, TokenError> {
+    fn check_token(&mut self, channel: u64, text: &str) -> Result<Arc<Claims>, TokenError> {
         let now = self.now.as_secs();
         let key = (channel, text.to_owned());
         if let Some(claims) = self.claims.get(&key) {
             self.tokens.check_standing(claims, now)?;
-            return Ok(claims.clone());
+            return Ok(Arc::clone(claims));
         }
         let id = self.doors.id(channel).ok_or(TokenError::Forged)?;
-        let claims = self.tokens.check(id, text, now)?;
+        let claims = Arc::new(self.tokens.check(id, text, now)?);
         if self.claims.len() >= MOST_CLAIMS {
             self.claims.clear();
         }
-        self.claims.insert(key, claims.clone());
+        self.claims.insert(key, Arc::clone(&claims));
         Ok(claims)
     }
 

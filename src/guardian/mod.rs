@@ -52,6 +52,7 @@ use request::Request;
 use roles::Roles;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use token::{Claims, Tokens};
 
@@ -84,7 +85,7 @@ struct Guardian {
     /// What the first token of a channel lists.
     allowed: Vec<Allowed>,
     /// Tokens that were checked, by channel and text.
-    claims: BTreeMap<(u64, String), Claims>,
+    claims: BTreeMap<(u64, String), Arc<Claims>>,
     doors: Doors,
     sessions: Sessions,
     ways: BTreeMap<WayId, Link>,

@@ -15,7 +15,7 @@ use crate::wire::consent::Object;
 use crate::wire::denial::{Denial, Reason};
 use crate::wire::session::Given;
 use crate::wire::subject::{Action, Resource};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -132,30 +132,16 @@ pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<Ow
         (Given::Mount, None) => return Err(Reason::Unavailable),
         _ => lease.object.as_fd(),
     };
-    let is_folder = kind_and_size(object).map_err(reason)?.0 == "folder";
-    let opened = match (tail.as_bytes(), is_folder) {
-        (b"", false) => reopen(object, mode),
+    let rights = if action == Action::Create { 0o600 } else { 0 };
+    let below = |name: &CStr| file::openat2(object, name, mode | FLAGS, rights, RESOLVE);
+    let opened = match tail.as_bytes() {
         // The object was not there when it was asked for: its folder is pinned, and the name is made below it.
-        (b"", true) => {
-            let name = path
-                .file_name()
-                .and_then(|name| CString::new(name.as_bytes()).ok())
-                .ok_or(Reason::NotFound)?;
-            file::openat2(
-                object,
-                &name,
-                mode | FLAGS,
-                if action == Action::Create { 0o600 } else { 0 },
-                RESOLVE,
-            )
+        b"" if kind_and_size(object).map_err(reason)?.0 == "folder" => {
+            let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok());
+            below(&name.ok_or(Reason::NotFound)?)
         }
-        _ => file::openat2(
-            object,
-            &tail,
-            mode | FLAGS,
-            if action == Action::Create { 0o600 } else { 0 },
-            RESOLVE,
-        ),
+        b"" => reopen(object, mode),
+        _ => below(&tail),
     };
     let opened = opened.map_err(reason)?;
     match kind_and_size(opened.as_fd()) {

@@ -100,6 +100,10 @@ impl Guardian {
             Ok(chosen) => chosen,
             Err(why) => return self.turn_away(&wish, Reason::Unavailable, why),
         };
+        // Whoever opened a path waits at a mount: a descriptor in somebody's hands would not help.
+        if given == Given::Descriptor && matches!(wish.waiter, Waiter::Touch(_)) {
+            return self.turn_away(&wish, Reason::Unavailable, "the role that mounts this entry is gone");
+        }
         if let Some(lease) = self.leases.covering(within.place, &within.path, within.actions, self.now) {
             return self.tell_granted(wish.waiter, lease);
         }

@@ -6,6 +6,8 @@ mod support;
 
 mod broker;
 mod end;
+mod inside;
+mod kinds;
 mod own;
 mod person;
 mod shipped;

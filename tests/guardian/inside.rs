@@ -1,0 +1,63 @@
+//! The tool inside a real sandbox: it asks, a person outside answers, and both read JSON.
+
+use crate::support::for_each_user;
+use crate::{DOCS, Guarded, WAITS, event, profile};
+use serde_json::Value;
+
+const TOOL: &str = "/run/aisandbox/aisandbox";
+
+#[test]
+fn a_request_from_inside_waits_for_a_person_outside() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let path = profile(&home, DOCS, WAITS);
+        let script = format!(
+            "{TOOL} request read docs --why 'the \"notes\"' --json; echo $?; cat docs/note; {TOOL} request read /etc/shadow --why x --json; echo $?"
+        );
+        let guarded = Guarded::start(&home, &path, &script);
+        let id = guarded.asked();
+        let asked = guarded.json(&["requests", "--json"]);
+        assert_eq!(asked[0]["why"], "the \"notes\"", "{asked}");
+        let given = guarded.json(&["approve", &id, "--for", "10m", "--json"]);
+        assert!(given.is_object(), "{given}");
+        let output = guarded.end();
+        let text = output.stdout();
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| *line == "real").unwrap_or_else(|| panic!("{output:?}"));
+        assert_eq!((lines[at - 1], *lines.last().unwrap()), ("0", "1"), "{output:?}");
+        assert!(lines[..at - 1].iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+        assert!(lines[at + 1].contains("token"), "{text}");
+        assert_eq!(event(&home, "grant")["lease_s"], 600);
+    });
+}
+
+#[test]
+fn mcp_from_inside_waits_for_a_person_outside() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let path = profile(&home, DOCS, WAITS);
+        let docs = home.join("work/docs").display().to_string();
+        let call = |id: u8, method: &str, params: Value| {
+            serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+        };
+        let about = serde_json::json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}});
+        let ask = serde_json::json!({"name": "request_access", "arguments": {"action": "read", "resource": docs, "why": "notes"}});
+        let text = [
+            call(1, "initialize", about),
+            call(2, "tools/list", serde_json::json!({})),
+            call(3, "tools/call", ask),
+        ];
+        home.write("work/calls", &(text.join("\n") + "\n"));
+        let guarded =
+            Guarded::start(&home, &path, &format!("(cat calls; sleep 4) | {TOOL} mcp; cat docs/note"));
+        let id = guarded.asked();
+        guarded.person(&["approve", &id]).expect_code(0);
+        let output = guarded.end();
+        let said = output.stdout();
+        assert!(said.ends_with("real\n"), "{output:?}");
+        let answer = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let answer = answer.into_iter().find(|line| line["id"] == 3).unwrap_or_else(|| panic!("{output:?}"));
+        assert_eq!(answer["result"]["isError"], false, "{answer}");
+        assert_eq!(event(&home, "request")["why"], "notes");
+    });
+}

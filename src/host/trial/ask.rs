@@ -5,7 +5,7 @@
 use super::{State, Verdict, told};
 use crate::host::userns::map_ids_to;
 use crate::sys::probe::{self, StepFailure, Trial};
-use crate::sys::{Errno, Sys, file, mount};
+use crate::sys::{Errno, Sys, file, mount, process};
 use std::os::fd::AsFd;
 
 const STEPS: &[(u8, &str)] = &[
@@ -46,6 +46,8 @@ fn tried() -> Sys<Trial> {
 
 fn mount_and_ask(ids: (u32, u32)) -> Result<(), StepFailure> {
     let at = |step: u8| move |errno: Errno| (step, errno);
+    // The launcher of a started agent is undumpable, and so is its child: the maps could not be written.
+    process::set_dumpable(true).map_err(at(1))?;
     map_ids_to(ids, (0, 0)).map_err(at(1))?; // as a launch does, and FUSE wants the mount's owner mapped
     let root = file::open(c"/", libc::O_PATH | libc::O_DIRECTORY).map_err(at(2))?;
     mount::make_private(root.as_fd()).map_err(at(2))?;

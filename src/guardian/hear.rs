@@ -13,6 +13,7 @@ use crate::wire::files::{FromFiles, ToFiles, Verdict};
 use crate::wire::reputation::Standing;
 use crate::wire::session::Given;
 use crate::wire::subject::Action;
+use std::time::Duration;
 
 impl Guardian {
     /// Hears a role until it has nothing more to say.
@@ -177,9 +178,14 @@ impl Guardian {
     }
 
     fn no_way_left(&mut self, number: u64) {
-        let waits = |request: &Request| request.stage == Stage::Consent;
-        if self.requests.get(&number).is_some_and(waits) {
-            self.refuse(number, Refusal::of(Reason::NoChannel, "no way of `consent.channels` could ask"));
-        }
+        let waits = |request: &&Request| request.stage == Stage::Consent;
+        let Some(request) = self.requests.get(&number).filter(waits) else { return };
+        // A way counts whole seconds, and may stop a little before us.
+        let refusal = if request.until <= self.now + Duration::from_secs(2) {
+            Refusal::of(Reason::Timeout, Reason::Timeout.text())
+        } else {
+            Refusal::of(Reason::NoChannel, "no way of `consent.channels` could ask")
+        };
+        self.refuse(number, refusal);
     }
 }

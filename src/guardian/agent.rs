@@ -229,7 +229,14 @@ pub(super) fn allowed(ceiling: &super::ceiling::Ceiling) -> Vec<Allowed> {
             }
         }
     }
-    all.truncate(limit::MOST_ALLOWED);
+    if all.len() > limit::MOST_ALLOWED {
+        tracing::warn!(
+            "the entries that ask make {} pairs of action and path, and a token lists {}: the last ones can be asked for by touch alone",
+            all.len(),
+            limit::MOST_ALLOWED
+        );
+        all.truncate(limit::MOST_ALLOWED);
+    }
     all
 }
 

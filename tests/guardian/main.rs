@@ -11,6 +11,7 @@ mod kinds;
 mod own;
 mod person;
 mod shipped;
+mod terminal;
 
 use serde_json::Value;
 use std::path::Path;

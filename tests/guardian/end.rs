@@ -3,6 +3,7 @@
 use crate::support::run::comes_true;
 use crate::support::{Home, for_each_user};
 use crate::{DOCS, Guarded, WAITS, profile};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -33,29 +34,66 @@ fn alive(pid: i32) -> bool {
     stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| state != "Z")
 }
 
-fn kill_after(home: &Home, profile: &str, moment: Duration) -> BTreeSet<i32> {
+/// What was left to see of a run whose launcher was killed.
+struct Killed {
+    /// Its processes.
+    all: BTreeSet<i32>,
+    /// What it printed.
+    said: String,
+}
+
+fn kill_after(home: &Home, profile: &str, moment: Duration) -> Killed {
     let mut guarded = Guarded::start(home, profile, "cat docs/note & cat docs/note; sleep 60");
     std::thread::sleep(moment);
     let all = tree(guarded.run.pid());
     guarded.run.signal(libc::SIGKILL);
-    guarded.run.finish();
-    all
+    Killed { all, said: guarded.run.finish().stdout() }
+}
+
+/// Nobody is asked: what is touched is given at once.
+fn approved_before(home: &Home) -> String {
+    let text = std::fs::read_to_string(profile(home, DOCS, WAITS)).unwrap();
+    let template = "templates: [{ name: docs, actions: [read], path: $PWD/docs }], timeout: 20s";
+    home.write("approved.yaml", &text.replace("timeout: 20s", template)).to_str().unwrap().to_owned()
+}
+
+/// Mounts outside that are of this home.
+fn mounts(home: &Home) -> usize {
+    let all = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    all.lines().filter(|line| line.contains(home.path().to_str().unwrap())).count()
+}
+
+fn is_recorded(home: &Home) -> bool {
+    let records = home.records();
+    let mut lines =
+        records.last().unwrap().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.any(|line| line["event"] == "grant")
 }
 
 #[test]
 fn a_launcher_killed_at_any_moment_leaves_nothing() {
     for_each_user(|home| {
         home.write("work/docs/note", "real\n");
-        let profile = profile(&home, DOCS, WAITS);
-        let mut most = 0;
+        let profiles = [approved_before(&home), profile(&home, DOCS, WAITS)];
+        let (mut most, mut given) = (0, 0);
         for round in 0..rounds() {
             let moment = Duration::from_millis(round * 7919 % 600);
-            let all = kill_after(&home, &profile, moment);
+            let Killed { all, said } = kill_after(&home, &profiles[(round % 2) as usize], moment);
             most = most.max(all.len());
             let gone = comes_true(Duration::from_secs(10), || all.iter().all(|pid| !alive(*pid)));
             let left: Vec<i32> = all.iter().copied().filter(|pid| alive(*pid)).collect();
             assert!(gone, "after {moment:?}: {left:?} of {all:?}");
+            if said.contains("real") {
+                given += 1;
+                assert!(is_recorded(&home), "after {moment:?}: given without a record");
+            }
         }
+        assert_eq!(mounts(&home), 0);
+        assert_eq!(home.aisandbox(&["ps", "--json"]).output().stdout().trim(), "[]");
+        let sessions = std::fs::read_dir(home.join(".local/state/aisandbox/sessions"));
+        let folders = sessions.map(Iterator::count).unwrap_or_default();
+        assert!(folders <= 1, "one is kept for the next run; here are {folders}");
         assert!(most >= 4, "a launcher, two roles and init were there at least once: {most}");
+        assert!(given > 0 || rounds() < 50, "the control: some runs were given what they touched");
     });
 }

@@ -264,7 +264,7 @@ impl Entry {
             node: ROOT,
             kind: if folder { Kind::Folder } else { Kind::File },
             size: 0,
-            mode: if folder { 0o755 } else { 0o644 },
+            mode: 0o755,
             links: if folder { 2 } else { 1 },
             uid: self.place.uid,
             gid: self.place.gid,

@@ -1,7 +1,7 @@
 //! Calls of agents: which token they are under, and what becomes of each.
 
 use super::agents::Caller;
-use super::ceiling::Actions;
+use super::ceiling::{Actions, How};
 use super::door::{Fresh, Wants};
 use super::request::{Waiter, Wish};
 use super::token::{Claims, LONGEST_S, TokenError};
@@ -74,14 +74,15 @@ impl Guardian {
             Op::Ping {} => self.doors.answer(channel, call.id, Outcome::Done {}, Vec::new()),
             Op::Request { actions, resource, why } => {
                 if !actions.iter().all(|action| claims.allows(*action, &resource)) {
-                    return self.deny(
-                        waiter,
-                        Reason::Token,
-                        "the token does not list it; `aisandbox request list` says what can be asked for",
-                        &record::name(&resource),
-                    );
+                    let wanted = self.ceiling.judge(&resource, Actions::of(&actions));
+                    let (reason, detail) = match wanted {
+                        Ok(_) => (Reason::Token, "the token does not list it".to_owned()),
+                        Err(why) => (Reason::Ceiling, why),
+                    };
+                    let detail = format!("{detail}; `aisandbox request list` says what can be asked for");
+                    return self.deny(waiter, reason, &detail, &record::name(&resource));
                 }
-                let actions = Actions::of(&actions);
+                let actions = self.with_reading(&resource, Actions::of(&actions), &claims);
                 self.wish(Wish { waiter, resource, actions, pid, why: Some(why), person: None });
             }
             Op::Open { paths, action } => self.open(channel, call.id, &paths, action, &claims),
@@ -211,6 +212,21 @@ impl Guardian {
         self.claims.clear();
         let fresh = Fresh { run: &self.about.run, tokens: &self.tokens, allowed: &self.allowed, now };
         self.doors.tell_rotated(&fresh);
+    }
+}
+
+impl Guardian {
+    /// What can be executed from a mount can be read there, so both are asked for, where the token lists both.
+    fn with_reading(&self, resource: &Resource, actions: Actions, claims: &Claims) -> Actions {
+        let both = Actions::of(&[Action::Read, Action::Execute]);
+        let Ok(within) = self.ceiling.judge(resource, actions) else { return actions };
+        let path = within.path.as_path().display().to_string();
+        let mounted = self
+            .ceiling
+            .get(within.place)
+            .is_some_and(|entry| matches!(entry.how, How::Mount) && entry.actions.has_all(both));
+        let alone = actions == Actions::of(&[Action::Execute]);
+        if alone && mounted && claims.allows(Action::Read, &Resource::File { path }) { both } else { actions }
     }
 }
 

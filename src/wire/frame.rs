@@ -1,6 +1,6 @@
 //! The frame around each message of the broker: what came, from which side, in which order, and that nobody changed it.
 //!
-//! Never parses a payload. A frame's payload can be reached only after its code was checked: [`Frame`] has none to give.
+//! Never parses a payload. A frame's payload can be reached only after its code was checked: `Frame` has none to give.
 
 use super::codec::{CodecError, MOST_BYTES};
 use crate::base::to_hex;

@@ -26,7 +26,7 @@ fn a_request_from_inside_waits_for_a_person_outside() {
         let at = lines.iter().position(|line| *line == "real").unwrap_or_else(|| panic!("{output:?}"));
         assert_eq!((lines[at - 1], *lines.last().unwrap()), ("0", "1"), "{output:?}");
         assert!(lines[..at - 1].iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
-        assert!(lines[at + 1].contains("token"), "{text}");
+        assert!(lines[at + 1].contains("\"ceiling\""), "{text}");
         assert_eq!(event(&home, "grant")["lease_s"], 600);
     });
 }
@@ -59,5 +59,22 @@ fn mcp_from_inside_waits_for_a_person_outside() {
         let answer = answer.into_iter().find(|line| line["id"] == 3).unwrap_or_else(|| panic!("{output:?}"));
         assert_eq!(answer["result"]["isError"], false, "{answer}");
         assert_eq!(event(&home, "request")["why"], "notes");
+    });
+}
+
+#[test]
+fn a_program_runs_at_its_first_touch_and_after_a_request() {
+    for_each_user(|home| {
+        home.write_program("work/tool", "#!/bin/sh\necho tool ran\n");
+        let entry = "  - { path: $PWD/tool, access: ask, actions: [read, execute] }";
+        let path = profile(&home, entry, WAITS);
+        for script in ["./tool".to_owned(), format!("{TOOL} request exec tool --why x > /dev/null; ./tool")] {
+            let guarded = Guarded::start(&home, &path, &script);
+            let id = guarded.asked();
+            let asked = guarded.json(&["requests", "--json"]);
+            assert_eq!(asked[0]["actions"], serde_json::json!(["read", "execute"]), "{asked}");
+            guarded.person(&["approve", &id]).expect_code(0);
+            assert_eq!(guarded.end().stdout(), "tool ran\n", "{script}");
+        }
     });
 }

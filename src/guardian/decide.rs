@@ -95,6 +95,12 @@ impl Guardian {
                 self.refuse(number, Refusal::of(Reason::Policy, detail));
             }
             Outcome::Allow => {
+                // What a person refused for good stays refused: a policy can spare the question, not overrule the answer.
+                let answered =
+                    self.requests.get(&number).and_then(|request| self.answered_in_advance(request));
+                if let Some(Err(refusal)) = answered {
+                    return self.refuse(number, refusal);
+                }
                 let by = format!("policy {}", decision.policy);
                 self.approve(number, Approval { by, scope: self.usual_scope(number), shown: None });
             }

@@ -33,7 +33,12 @@ impl Guardian {
     pub(super) fn approve(&mut self, number: u64, approval: Approval) {
         self.close_question(number);
         let Some(request) = self.requests.get(&number) else { return };
-        let Some((lease, lease_s)) = self.make_lease(request, &approval) else { return };
+        let Some((lease, lease_s)) = self.make_lease(request, &approval) else {
+            return self.refuse(
+                number,
+                Refusal::of(Reason::Unavailable, "no descriptor is left to hold the object"),
+            );
+        };
         let behind = Behind {
             request: request.person.is_none().then(|| request.id.clone()),
             who: record::who(&request.asker),

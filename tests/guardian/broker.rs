@@ -102,7 +102,7 @@ fn a_flood_of_wishes_is_cut_and_its_record_is_short() {
                      seen[list(x.call(r))[-1][0]['denied']['denial']['reason']] += 1\nprint(dict(seen))\n";
         home.write("work/flood.py", flood);
         let output = home.aisandbox(&["exec", "--profile", &profile, "--", "python3", "flood.py"]).output();
-        assert_eq!(output.stdout(), "{'token': 500}\n", "{output:?}");
+        assert_eq!(output.stdout(), "{'ceiling': 500}\n", "{output:?}");
         let told = events(&home).into_iter().filter(|(name, _)| name == "denial").count();
         assert!((1..=12).contains(&told), "{told} records of 500 refusals");
         assert_eq!(event(&home, "guardian_end")["denials"], 500);

@@ -87,6 +87,24 @@ fn a_policy_says_yes_or_no_without_a_person() {
 }
 
 #[test]
+fn a_policy_does_not_overrule_what_a_person_refused_for_good() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let asks = ruled(&home, r#"{"outcome": "prompt", "reason": "look"}"#);
+        let guarded = Guarded::start(&home, &asks, "cat docs/note || echo no");
+        let id = guarded.asked();
+        guarded.person(&["deny", &id, "--always"]).expect_code(0);
+        assert_eq!(guarded.end().stdout(), "no\n");
+        let allows = ruled(&home, r#"{"outcome": "allow", "reason": "harmless"}"#);
+        let output = Guarded::start(&home, &allows, "cat docs/note || echo still no").end();
+        assert_eq!(output.stdout(), "still no\n", "{output:?}");
+        std::fs::remove_file(home.join(".config/aisandbox/answers.yaml")).unwrap();
+        let output = Guarded::start(&home, &allows, "cat docs/note").end();
+        assert_eq!(output.stdout(), "real\n", "the control: {output:?}");
+    });
+}
+
+#[test]
 fn a_policy_that_cannot_be_read_stops_the_launch_with_file_and_line() {
     for_each_user(|home| {
         home.write("work/docs/note", "real\n");

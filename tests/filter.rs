@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/dice.rs"]
+mod dice;
+
 use aisandbox::base::Source;
 use aisandbox::plan::{CallData, Decision, MAX_INSTRUCTIONS, Program, compile, decide};
 use aisandbox::profile::{
@@ -9,6 +12,7 @@ use aisandbox::profile::{
     call_names, call_number,
 };
 use aisandbox::sys::Errno;
+use dice::Dice;
 
 fn read(filter: ShippedFilter) -> FilterFile {
     filter.file().unwrap_or_else(|errors| panic!("{}: {errors:#?}", filter.name()))
@@ -53,21 +57,9 @@ fn telling_values(file: &FilterFile) -> Vec<u64> {
     values
 }
 
-/// A small generator of numbers (xorshift64*), so that a failure can be run again.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    fn pick(&mut self, values: &[u64]) -> u64 {
-        let at = usize::try_from(self.next() % values.len() as u64).unwrap();
-        values[at]
-    }
+fn pick(dice: &mut Dice, values: &[u64]) -> u64 {
+    let at = usize::try_from(dice.next() % values.len() as u64).unwrap();
+    values[at]
 }
 
 #[test]
@@ -82,7 +74,7 @@ fn the_program_decides_what_the_file_says_for_every_number() {
 
 #[test]
 fn the_program_decides_what_the_file_says_for_any_arguments() {
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Dice(0x9E37_79B9_7F4A_7C15);
     for (file, arch, program) in all() {
         let values = telling_values(&file);
         let by_argument: Vec<u32> = (0..1024)
@@ -97,7 +89,7 @@ fn the_program_decides_what_the_file_says_for_any_arguments() {
         for number in by_argument {
             for _ in 0..1000 {
                 let args = std::array::from_fn(|_| {
-                    if random.next().is_multiple_of(8) { random.next() } else { random.pick(&values) }
+                    if random.next().is_multiple_of(8) { random.next() } else { pick(&mut random, &values) }
                 });
                 let expected = decision(file.answer(number, arch, &args).0);
                 assert_eq!(
@@ -112,13 +104,13 @@ fn the_program_decides_what_the_file_says_for_any_arguments() {
 }
 
 /// A rule for prctl with random comparisons of few values, so that they often hold.
-fn random_rule(random: &mut Random, otherwise: bool) -> FilterRule {
+fn random_rule(random: &mut Dice, otherwise: bool) -> FilterRule {
     let mut condition = || {
         let bits = [0, 1, 2, 3, 1 << 31, u64::from(u32::MAX)];
         let width = if random.next().is_multiple_of(2) { Width::Low32 } else { Width::Full64 };
-        let high = if width == Width::Full64 { random.pick(&[0, 1 << 32, 3 << 40]) } else { 0 };
-        let value = random.pick(&bits) | high;
-        let mask = random.pick(&bits) | 1 | high;
+        let high = if width == Width::Full64 { pick(random, &[0, 1 << 32, 3 << 40]) } else { 0 };
+        let value = pick(random, &bits) | high;
+        let mask = pick(random, &bits) | 1 | high;
         let (op, value) = match random.next() % 7 {
             0 => (Compare::Eq, value),
             1 => (Compare::Ne, value),
@@ -144,7 +136,7 @@ fn random_rule(random: &mut Random, otherwise: bool) -> FilterRule {
 
 #[test]
 fn any_comparisons_are_decided_as_written_also_in_rules_that_follow_each_other() {
-    let mut random = Random(42);
+    let mut random = Dice(42);
     let values =
         [0, 1, 2, 3, 1 << 31, u64::from(u32::MAX), 1 << 32, 1 << 32 | 1, 3 << 40, 3 << 40 | 3, u64::MAX];
     let mut seen = std::collections::BTreeSet::new();
@@ -160,7 +152,7 @@ fn any_comparisons_are_decided_as_written_also_in_rules_that_follow_each_other()
         let file = FilterFile { name: "random".into(), description: String::new(), default, rules };
         let program = compile(&file, Arch::X86_64).unwrap();
         for _ in 0..100 {
-            let args = std::array::from_fn(|_| random.pick(&values));
+            let args = std::array::from_fn(|_| pick(&mut random, &values));
             let expected = decision(file.answer(157, Arch::X86_64, &args).0);
             assert_eq!(ask(&program, 157, args), expected, "{args:x?} {file:#?}");
             seen.insert(format!("{expected:?}"));
@@ -303,11 +295,11 @@ fn a_process_cannot_hide_from_its_supervisor_and_does_not_notice() {
 fn strict_never_allows_what_agent_refuses() {
     let (agent, strict) = (read(ShippedFilter::Agent), read(ShippedFilter::Strict));
     let values = telling_values(&strict);
-    let mut random = Random(7);
+    let mut random = Dice(7);
     for arch in Arch::ALL {
         for number in (0..512).filter(|number| call_name(*number, arch).is_some()) {
             for _ in 0..300 {
-                let args = std::array::from_fn(|_| random.pick(&values));
+                let args = std::array::from_fn(|_| pick(&mut random, &values));
                 if strict.answer(number, arch, &args).0 == FilterAction::Allow {
                     assert_eq!(
                         agent.answer(number, arch, &args).0,

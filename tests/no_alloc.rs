@@ -4,14 +4,17 @@
 //! Without the test harness, which has threads: every case runs in a process of its own with one thread.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends by panicking")]
 
+#[path = "support/library.rs"]
+mod library;
+
 use aisandbox::base::HostPath;
 use aisandbox::host::facts::Facts;
-use aisandbox::host::{HostTree, mounts};
+use aisandbox::host::mounts;
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, start};
 use aisandbox::plan::layers::Abilities;
-use aisandbox::plan::{Plan, Wish, build, filter_program, reach_filter, trap_filter};
-use aisandbox::profile::{Arch, Context, find_filter, load_str};
+use aisandbox::plan::{Plan, filter_program, reach_filter, trap_filter};
+use aisandbox::profile::{Arch, find_filter};
 use aisandbox::sys::process::{self, Ended};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::AsRawFd;
@@ -212,33 +215,8 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, how: How) -> Plan {
     std::fs::create_dir(folder.0.join("secrets")).unwrap();
     std::fs::create_dir(folder.0.join("asked")).unwrap();
     std::fs::write(folder.0.join("asked.txt"), "").unwrap();
-    let context = Context {
-        home: PathBuf::from("/home/nobody-here"),
-        pwd: folder.0.clone(),
-        user: "tester".into(),
-        uid: facts.ids.uid,
-        env: Default::default(),
-        search: Vec::new(),
-    };
-    let profile = load_str("no_alloc", PROFILE, &context).unwrap();
-    let inner = |path: &Path| aisandbox::base::InnerPath::new(path).unwrap();
-    let wish = Wish {
-        argv: argv.iter().map(Into::into).collect(),
-        environment: std::env::vars_os().collect(),
-        chdir: None,
-        here: inner(&folder.0),
-        home: inner(&context.home),
-        hidden: Vec::new(),
-    };
-    let abilities = Abilities {
-        landlock_abi: facts.landlock.abi,
-        seccomp: true,
-        listener: facts.seccomp.user_notif,
-        cgroup: false,
-        ask_mounts: how.mount_api,
-        namespaces: how.namespaces,
-    };
-    build(profile, &wish, abilities, &HostTree).unwrap()
+    let abilities = Abilities { namespaces: how.namespaces, ..library::abilities(facts, how.mount_api) };
+    library::plan(&folder.0, PROFILE, argv, facts, abilities)
 }
 
 /// A pseudo-terminal as stdin; its master must be kept open.

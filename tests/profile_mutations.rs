@@ -3,22 +3,13 @@
 //! Seeded: the same mutations on every run. AISANDBOX_SEED chooses others; a failure prints the text.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/dice.rs"]
+mod dice;
+
 use aisandbox::profile::{Context, load_str, to_text};
+use dice::Dice;
 
 const ROUNDS: u32 = 10_000;
-
-/// xorshift64*: small, and good enough to choose places and bytes.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
-        usize::try_from(high).unwrap_or(0) % sides.max(1)
-    }
-}
 
 /// Pieces that mean something to YAML, to the format, or to a careless reader.
 const PIECES: [&str; 40] = [

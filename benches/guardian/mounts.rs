@@ -9,6 +9,8 @@ mod fuse;
 #[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/ask_mounts/guardian.rs"]
 mod guardian;
+#[path = "../../tests/support/library.rs"]
+mod library;
 
 use super::timing::median;
 use super::{support, turns};

@@ -1,15 +1,14 @@
 //! A Guardian of a test: launches a sandbox through the library, starts role `mounts`, and answers touches by a closure.
 
 use super::fuse::{self, Answer, Touch};
+use super::library;
 use super::support::binary;
-use aisandbox::base::{HostPath, InnerPath, to_hex};
-use aisandbox::host::HostTree;
+use aisandbox::base::{HostPath, to_hex};
 use aisandbox::host::facts::Facts;
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, Running, start};
-use aisandbox::plan::layers::Abilities;
-use aisandbox::plan::{Plan, Wish, build, filter_program, trap_filter};
-use aisandbox::profile::{Arch, Context, Layer, find_filter, load_str};
+use aisandbox::plan::{Plan, filter_program, trap_filter};
+use aisandbox::profile::{Arch, Layer, find_filter};
 use aisandbox::sys::socket;
 use aisandbox::wire::codec;
 use aisandbox::wire::mounts::{FromMounts, ToMounts};
@@ -17,7 +16,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -172,34 +171,8 @@ impl Guarded {
 }
 
 fn plan(folder: &Path, profile: &str, script: &str, facts: &Facts) -> Plan {
-    let context = Context {
-        home: PathBuf::from("/home/nobody-here"),
-        pwd: folder.to_path_buf(),
-        user: "tester".into(),
-        uid: facts.ids.uid,
-        env: Default::default(),
-        search: Vec::new(),
-    };
-    let text = format!("version: 1\nextends: [cowork]\n{profile}");
-    let profile = load_str("ask_mounts", &text, &context).unwrap();
-    let inner = |path: &Path| InnerPath::new(path).unwrap();
-    let wish = Wish {
-        argv: ["sh", "-c", script].map(Into::into).to_vec(),
-        environment: std::env::vars_os().collect(),
-        chdir: None,
-        here: inner(folder),
-        home: inner(&context.home),
-        hidden: Vec::new(),
-    };
-    let abilities = Abilities {
-        landlock_abi: facts.landlock.abi,
-        seccomp: true,
-        listener: facts.seccomp.user_notif,
-        cgroup: false,
-        ask_mounts: true,
-        namespaces: true,
-    };
-    build(profile, &wish, abilities, &HostTree).unwrap()
+    let profile = format!("version: 1\nextends: [cowork]\n{profile}");
+    library::plan(folder, &profile, &["sh", "-c", script], facts, library::abilities(facts, true))
 }
 
 fn inputs(plan: &Plan, facts: &Facts) -> Inputs {

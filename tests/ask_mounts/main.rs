@@ -6,6 +6,8 @@
 mod creating;
 mod fuse;
 mod guardian;
+#[path = "../support/library.rs"]
+mod library;
 mod real;
 #[path = "../support/mod.rs"]
 mod support;

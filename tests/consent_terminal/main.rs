@@ -6,6 +6,8 @@
 mod attacks;
 mod ends;
 mod launcher;
+#[path = "../support/library.rs"]
+mod library;
 mod scene;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,6 +1,8 @@
 //! `aisandbox policy`: the commands a person writes and checks policies with.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../support/dice.rs"]
+mod dice;
 mod mutations;
 mod table;
 

@@ -18,6 +18,11 @@ impl WallTime {
     pub fn unix_millis(self) -> u64 {
         u64::try_from(self.0 / 1_000_000).unwrap_or(0)
     }
+
+    /// Seconds since 1970; 0 before it.
+    pub fn unix_seconds(self) -> u64 {
+        self.unix_millis() / 1000
+    }
 }
 
 impl fmt::Display for WallTime {

@@ -10,9 +10,8 @@ use crate::role::{self, Role, Started};
 use std::os::fd::AsFd;
 
 /// Starts the role and hands it the administrator's, the person's and the profile's bundles; `None` without any.
-pub(super) fn start(profile: &Profile) -> Result<Option<Started>, String> {
-    let context = Context::of_process().map_err(|error| error.message)?;
-    let found = places::find(&context, &profile.policies)?;
+pub(super) fn start(profile: &Profile, context: &Context) -> Result<Option<Started>, String> {
+    let found = places::find(context, &profile.policies)?;
     if found.is_empty() {
         return Ok(None);
     }

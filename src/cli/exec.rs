@@ -102,7 +102,9 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     }
     tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
     status.started(running.pid(), &run.to_string(), running.namespaces());
-    let serving = match doors.map(|doors| doors.start(&mut running, &plan, run, &session, record.log())) {
+    let begin =
+        |doors: guarded::Doors| doors.start(&mut running, &plan, run, &session, &context, record.log());
+    let serving = match doors.map(begin) {
         Some(Err(why)) => {
             running.abandon();
             note(record.failed(None, &why));

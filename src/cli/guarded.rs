@@ -13,7 +13,7 @@ use super::session;
 use super::shape;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
 use crate::base::{HostPath, InnerPath, RunId};
-use crate::guardian::ceiling::{Actions, Entry, How, OnRevoke};
+use crate::guardian::ceiling::{Actions, Entry, How};
 use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
 use crate::guardian::introduce::{self, Place};
@@ -134,6 +134,7 @@ impl Doors {
         plan: &Plan,
         run: RunId,
         session: &Session,
+        context: &Context,
         log: SharedLog,
     ) -> Result<Serving, String> {
         let mut roles = Roles(Vec::new());
@@ -144,7 +145,7 @@ impl Doors {
         if ways(&plan.profile).contains(&Kind::Notification) {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
-        roles.0.extend(bundles::start(&plan.profile)?);
+        roles.0.extend(bundles::start(&plan.profile, context)?);
         let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());
         if let Some(knower) = knower {
             roles.0.push(reputation::start(knower)?);
@@ -363,11 +364,7 @@ fn entry(ask: &AskEntry) -> Result<Entry, Errno> {
         uses: ask.wish.uses,
         bytes: ask.wish.bytes,
         how,
-        on_revoke: match ask.wish.on_revoke {
-            profile::OnRevoke::Leave => OnRevoke::Leave,
-            profile::OnRevoke::Stop => OnRevoke::Stop,
-            profile::OnRevoke::Kill => OnRevoke::Kill,
-        },
+        on_revoke: ask.wish.on_revoke,
         asked: ask.asked.to_string(),
     })
 }

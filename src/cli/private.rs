@@ -3,10 +3,11 @@
 //! Made new, with a mode that only its owner passes; a name that exists already stops the launch.
 
 use crate::base::{HostPath, RunId};
+use crate::guardian::session::runtime_folder;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 /// The folder; dropped, it is removed with all that is in it.
 #[derive(Debug)]
@@ -15,8 +16,7 @@ pub(super) struct PrivateFolder(HostPath);
 impl PrivateFolder {
     /// Makes it in $XDG_RUNTIME_DIR, or else in /tmp.
     pub(super) fn make(run: RunId) -> Result<Self, String> {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|place| is_ours(place));
-        let path = runtime.unwrap_or_else(|| "/tmp".into()).join(format!("aisandbox-{run}"));
+        let path = runtime_folder().unwrap_or_else(|| "/tmp".into()).join(format!("aisandbox-{run}"));
         let failed = |why: &dyn std::fmt::Display| {
             format!(
                 "make the private folder {}: {why}",
@@ -32,13 +32,6 @@ impl PrivateFolder {
     pub(super) fn path(&self) -> &HostPath {
         &self.0
     }
-}
-
-/// A folder of this user that nobody else can write in.
-fn is_ours(place: &Path) -> bool {
-    let me = nix::unistd::geteuid().as_raw();
-    let fits = |found: fs::Metadata| found.is_dir() && found.uid() == me && found.mode() & 0o022 == 0;
-    place.is_absolute() && fs::symlink_metadata(place).is_ok_and(fits)
 }
 
 impl Drop for PrivateFolder {

@@ -34,7 +34,7 @@ pub(super) fn first_state(plan: &Plan, run: RunId, init: i32) -> RunState {
         init,
         profile: plan.profile.name.clone(),
         command: record::command(plan).argv,
-        since: WallTime::now().unix_millis() / 1000,
+        since: WallTime::now().unix_seconds(),
         guarded: false,
         requests: Vec::new(),
         grants: Vec::new(),

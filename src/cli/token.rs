@@ -68,7 +68,7 @@ fn show(claims: &Claims, checked: bool, json: bool) -> u8 {
 fn now(bound: &Bound) -> u64 {
     match bound {
         Bound::Channel { .. } => BootInstant::now().since_boot().as_secs(),
-        Bound::Audience { .. } => WallTime::now().unix_millis() / 1000,
+        Bound::Audience { .. } => WallTime::now().unix_seconds(),
     }
 }
 

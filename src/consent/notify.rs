@@ -84,7 +84,7 @@ impl Asking {
         if events.revents != 0 {
             self.event()?;
         }
-        if self.shown.as_ref().is_some_and(|shown| shown.question.until <= unix()) {
+        if self.shown.as_ref().is_some_and(|shown| shown.question.until <= WallTime::now().unix_seconds()) {
             self.unable_any_more("nobody answered in time")?;
         }
         Ok(())
@@ -92,7 +92,7 @@ impl Asking {
 
     fn patience(&self) -> i32 {
         let Some(shown) = &self.shown else { return -1 };
-        let left = shown.question.until.saturating_sub(unix()).saturating_add(1);
+        let left = shown.question.until.saturating_sub(WallTime::now().unix_seconds()).saturating_add(1);
         i32::try_from(left.saturating_mul(1000)).unwrap_or(i32::MAX)
     }
 
@@ -275,8 +275,11 @@ fn actions(question: &Question) -> Vec<&'static str> {
 
 /// The question as the text of a notification. Where the server reads markup, none of it is the agent's.
 fn body(question: &Question, markup: bool) -> String {
-    let mut text: Vec<String> =
-        lines(question, WIDTH, unix()).into_iter().skip(1).map(|line| line.text).collect();
+    let mut text: Vec<String> = lines(question, WIDTH, WallTime::now().unix_seconds())
+        .into_iter()
+        .skip(1)
+        .map(|line| line.text)
+        .collect();
     if is_sensitive(question) {
         let id = super::plain(&question.id);
         text.push(format!(" To allow it: aisandbox ui, or aisandbox approve {id}"));
@@ -287,10 +290,6 @@ fn body(question: &Question, markup: bool) -> String {
 
 fn said(error: &zbus::Error) -> String {
     super::plain(&format!("the session bus: {error}"))
-}
-
-fn unix() -> u64 {
-    WallTime::now().unix_millis() / 1000
 }
 
 struct Unpark(Thread);

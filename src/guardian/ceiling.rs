@@ -4,6 +4,7 @@
 //! plan held open, never a path looked up anew.
 
 use crate::base::{HostPath, InnerPath};
+use crate::profile::OnRevoke;
 use crate::wire::files::Serve;
 use crate::wire::subject::{Action, Resource};
 use std::os::fd::OwnedFd;
@@ -73,17 +74,6 @@ pub enum How {
     Served(Serve),
     /// There is no ask mount here: only descriptors, on request.
     Descriptor,
-}
-
-/// What becomes of processes that hold what was taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnRevoke {
-    /// They keep what they hold.
-    Leave,
-    /// They are stopped (SIGSTOP).
-    Stop,
-    /// They are ended (SIGKILL).
-    Kill,
 }
 
 /// One entry of the ceiling.

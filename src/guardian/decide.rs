@@ -6,8 +6,7 @@ use super::Guardian;
 use super::desk::Closed;
 use super::record::{self, Refused};
 use super::request::{Request, Stage};
-use super::wall_seconds;
-use crate::base::to_hex;
+use crate::base::{WallTime, to_hex};
 use crate::sys::random::random_bytes;
 use crate::wire::consent::{Answer, Question};
 use crate::wire::denial::Reason;
@@ -71,7 +70,7 @@ impl Guardian {
             run: self.about.run.clone(),
             depth: u32::try_from(self.about.chain.len()).unwrap_or(u32::MAX),
             uid: self.about.uid,
-            now: wall_seconds(),
+            now: WallTime::now().unix_seconds(),
             grants: self.leases.iter().filter(|lease| lease.holds).map(held).collect(),
         }
     }
@@ -151,7 +150,7 @@ impl Guardian {
 
     fn question(&self, request: &Request) -> Question {
         let entry = self.ceiling.get(request.place);
-        let now = wall_seconds();
+        let now = WallTime::now().unix_seconds();
         let policy = request.decision.as_ref().filter(|decision| !decision.policy.is_empty());
         Question {
             id: request.id.clone(),

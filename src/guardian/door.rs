@@ -6,6 +6,7 @@
 use super::process::Processes;
 use super::token::Tokens;
 use crate::audit::access::{ChannelClosed, Who};
+use crate::base::WallTime;
 use crate::sys::{Errno, asker, local, socket};
 use crate::wire::broker::{Allowed, Call, Outcome};
 use crate::wire::channel::{ChannelError, GuardianEnd, Received, check_hello, full};
@@ -199,7 +200,7 @@ impl Doors {
                     reason: Reason::Unavailable,
                     detail: "the answer is too long for a message".to_owned(),
                     what: String::new(),
-                    at: super::wall_seconds(),
+                    at: WallTime::now().unix_seconds(),
                 };
                 if let Ok(frame) = end.answer(call, Outcome::Denied { denial }) {
                     channel.send(frame, Vec::new());
@@ -276,7 +277,7 @@ impl Channel {
                     reason: Reason::RateLimit,
                     detail: "too many calls of this channel wait".to_owned(),
                     what: String::new(),
-                    at: super::wall_seconds(),
+                    at: WallTime::now().unix_seconds(),
                 };
                 if let Ok(frame) = end.answer(id, Outcome::Denied { denial }) {
                     self.send(frame, Vec::new());

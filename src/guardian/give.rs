@@ -3,13 +3,13 @@
 //! Nothing takes effect before its record. A mount that cannot be taken back ends the run.
 
 use super::Guardian;
-use super::act::holders::{self, Watch};
+use super::act::holders::Watch;
 use super::decide::{Approval, Refusal, millis};
 use super::grant::Lease;
 use super::record::{self, Behind};
 use super::request::{Request, Stage, Waiter};
-use super::wall_seconds;
 use crate::audit::{Event, access};
+use crate::base::WallTime;
 use crate::sys::fd;
 use crate::wire::broker::Outcome;
 use crate::wire::denial::{Denial, Reason};
@@ -80,7 +80,7 @@ impl Guardian {
             object: fd::duplicate_above(request.pinned.as_fd(), 3).ok()?,
             host: request.object.path.clone(),
             approved_by: approval.by.clone(),
-            since: wall_seconds(),
+            since: WallTime::now().unix_seconds(),
             until: seconds.map(|seconds| self.now + Duration::from_secs(seconds)),
             uses_left: if once && alone { Some(1) } else { entry.uses.filter(|_| alone) },
             bytes_left: entry.bytes.filter(|_| request.given == Given::Served),
@@ -202,7 +202,7 @@ impl Guardian {
         if lease.given == Given::Descriptor {
             left.extend(lease.opened.iter().map(handed));
         }
-        let holders = on_revoke.map_or("leave", holders::word);
+        let holders = on_revoke.unwrap_or_default().word();
         self.record_end(&lease.id, ending.why, left.clone(), holders);
         self.desk.forget(lease.place);
         self.doors.tell_revoked(&lease.id);

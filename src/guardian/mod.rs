@@ -56,7 +56,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use token::{Claims, Tokens};
 
-use crate::base::{BootInstant, WallTime};
+use crate::base::BootInstant;
 use crate::profile::{Standing, Template};
 use crate::wire::broker::Allowed;
 use crate::wire::denial::Denial;
@@ -116,11 +116,6 @@ impl Guardian {
     fn end_run(&mut self, why: &str) {
         self.end.get_or_insert_with(|| why.to_owned());
     }
-}
-
-/// Seconds since 1970.
-fn wall_seconds() -> u64 {
-    WallTime::now().unix_millis() / 1000
 }
 
 /// CLOCK_BOOTTIME.

@@ -5,10 +5,10 @@ use super::Guardian;
 use super::act;
 use super::ceiling::{Actions, Entry, How, Within};
 use super::desk::{Key, Ruling};
+use super::label;
 use super::record::{self, Refused};
-use super::{label, wall_seconds};
 use crate::audit::{Event, access};
-use crate::base::InnerPath;
+use crate::base::{InnerPath, WallTime};
 use crate::wire::consent::Object;
 use crate::wire::denial::{Denial, Reason};
 use crate::wire::limit;
@@ -235,7 +235,7 @@ impl Guardian {
             reason,
             detail: detail.to_owned(),
             what,
-            at: wall_seconds(),
+            at: WallTime::now().unix_seconds(),
         };
         if self.denials.len() >= super::state::MOST_DENIALS {
             self.denials.pop_front();

@@ -1,8 +1,8 @@
 //! The run as people see it: questions that wait, leases that hold, the last refusals.
 
+use super::Guardian;
 use super::grant::Lease;
-use super::{Guardian, wall_seconds};
-use crate::base::InnerPath;
+use crate::base::{InnerPath, WallTime};
 use crate::wire::session::{GrantState, RunState};
 use crate::wire::subject::Resource;
 
@@ -26,7 +26,7 @@ impl Guardian {
             by: lease.given,
             approved_by: lease.approved_by.clone(),
             since: lease.since,
-            until: left.map(|left| wall_seconds() + left),
+            until: left.map(|left| WallTime::now().unix_seconds() + left),
             uses_left: lease.uses_left,
             bytes_left: lease.bytes_left,
             revocable: lease.revocable,

@@ -209,7 +209,7 @@ impl Ask {
     }
 
     fn tick(&mut self, relay: Option<&Relay>) {
-        let (now, unix) = (self.begun.elapsed(), unix());
+        let (now, unix) = (self.begun.elapsed(), WallTime::now().unix_seconds());
         let Some(open) = self.open.as_mut().filter(|open| !open.over) else { return };
         if !terminal::in_foreground(open.tty.as_fd()) {
             self.answer(Answer::Deny {}, relay);
@@ -283,7 +283,7 @@ impl Open {
     fn draw(&mut self, now: Duration) {
         let size = terminal::window_size(self.tty.as_fd()).ok();
         let (rows, columns) = size.map_or((0, 0), |size| (size.ws_row, size.ws_col));
-        let screen = self.prompt.screen((rows.into(), columns.into()), now, unix());
+        let screen = self.prompt.screen((rows.into(), columns.into()), now, WallTime::now().unix_seconds());
         if screen != self.drawn {
             self.to_screen.extend_from_slice(screen.as_bytes());
             self.drawn = screen;
@@ -297,8 +297,4 @@ fn prints_to_a_program() -> bool {
     let kinds = [stdout.as_fd(), stderr.as_fd()].map(file::kind_and_identity);
     let leads = |mode: u32| matches!(mode & libc::S_IFMT, libc::S_IFIFO | libc::S_IFSOCK);
     kinds.into_iter().flatten().any(|identity| leads(identity.mode))
-}
-
-fn unix() -> u64 {
-    WallTime::now().unix_millis() / 1000
 }

@@ -4,7 +4,7 @@ use super::message::Message;
 use super::outcome::Outcome;
 use super::parent::Running;
 use super::relay::Relay;
-use crate::sys::process;
+use crate::sys::{process, signal};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Running {
     fn until_deadline(&self) -> i32 {
         let Some((since, most)) = self.deadline else { return -1 };
         let most = self.next_step(most);
-        i32::try_from(most.saturating_sub(since.elapsed()).as_millis().saturating_add(1)).unwrap_or(i32::MAX)
+        signal::poll_time(most.saturating_sub(since.elapsed()))
     }
 
     pub(super) fn watch_the_clock(&mut self) {

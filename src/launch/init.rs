@@ -147,8 +147,7 @@ impl Init<'_> {
     /// Milliseconds to the deadline, -1 without one; `None` when it is over.
     fn left(&self) -> Option<i32> {
         let Some((since, most)) = self.deadline else { return Some(-1) };
-        let left = most.checked_sub(since.elapsed())?;
-        Some(i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX))
+        most.checked_sub(since.elapsed()).map(signal::poll_time)
     }
 
     /// One creating call; `false` when the guard cannot go on.

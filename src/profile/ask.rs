@@ -44,6 +44,17 @@ pub enum OnRevoke {
     Kill,
 }
 
+impl OnRevoke {
+    /// The word of profiles and records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+        }
+    }
+}
+
 /// The most rules of one entry, and the longest rule, bytes.
 const MOST_RULES: usize = 64;
 const LONGEST_RULE: usize = 1024;
@@ -162,10 +173,8 @@ pub(super) fn show(wish: &AskWish, keys: &mut Map<String, Value>) {
     if !wish.programs.is_empty() {
         keys.insert("programs".into(), json!(wish.programs));
     }
-    match wish.on_revoke {
-        OnRevoke::Leave => {}
-        OnRevoke::Stop => drop(keys.insert("on_revoke".into(), "stop".into())),
-        OnRevoke::Kill => drop(keys.insert("on_revoke".into(), "kill".into())),
+    if wish.on_revoke != OnRevoke::Leave {
+        keys.insert("on_revoke".into(), wish.on_revoke.word().into());
     }
     if wish.revocable {
         keys.insert("revocable".into(), true.into());

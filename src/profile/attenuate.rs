@@ -157,14 +157,7 @@ mod tests {
     use crate::profile::{Context, load_str, to_text};
 
     fn person() -> Context {
-        Context {
-            home: "/home/u".into(),
-            pwd: "/home/u/work".into(),
-            user: "u".into(),
-            uid: 1000,
-            env: std::collections::BTreeMap::new(),
-            search: Vec::new(),
-        }
+        Context { pwd: "/home/u/work".into(), ..crate::profile::context::tests::person() }
     }
 
     const PARENT: &str = "version: 1\n\

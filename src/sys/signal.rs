@@ -4,6 +4,7 @@ use super::{Errno, Sys, checked_int};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
 /// A set of signals, kept to be restored.
 #[derive(Clone, Copy)]
@@ -108,6 +109,12 @@ pub fn poll(descriptors: &mut [libc::pollfd], timeout_ms: i32) -> Sys<usize> {
         Err(errno) => Err(errno),
         Ok(ready) => Ok(usize::try_from(ready).unwrap_or(0)),
     }
+}
+
+/// How long [`poll`] waits for a moment that is `left` away, milliseconds: one more than whole, so that the last round
+/// does not spin.
+pub fn poll_time(left: Duration) -> i32 {
+    i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX)
 }
 
 /// One entry for [`poll`] that waits for reading, or that is skipped when there is no descriptor.

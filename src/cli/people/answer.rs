@@ -1,7 +1,8 @@
 //! `approve` and `deny`: the person's answer to one request.
 
-use super::words::{actions, left, now};
+use super::words::{actions, left};
 use super::{Failure, carry_out, find};
+use crate::base::WallTime;
 use crate::cli::args::Approve;
 use crate::consent::plain;
 use crate::consent::text::resource;
@@ -21,7 +22,11 @@ pub(super) fn approve(listed: &Listed, wish: &Approve) -> Result<String, Failure
     }
     let lease = match &reply {
         Reply::Done { grant: Some(grant), .. } => {
-            format!(", grant {}, holds for {}", plain(&grant.id), left(grant.until, now()))
+            format!(
+                ", grant {}, holds for {}",
+                plain(&grant.id),
+                left(grant.until, WallTime::now().unix_seconds())
+            )
         }
         _ => String::new(),
     };

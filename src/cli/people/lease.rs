@@ -1,7 +1,8 @@
 //! `grant`, `revoke`, `extend`: what a person does without being asked.
 
-use super::words::{actions, left, now};
+use super::words::{actions, left};
 use super::{Failure, carry_out, find};
+use crate::base::WallTime;
 use crate::cli::args::Grant;
 use crate::cli::shape;
 use crate::consent::plain;
@@ -65,7 +66,11 @@ fn lease_of(reply: &Reply) -> Option<&GrantState> {
 
 fn told(verb: &str, grant: &GrantState) -> String {
     let (id, what) = (plain(&grant.id), actions(&grant.actions));
-    format!("{verb} {id}: {what} {}, holds for {}\n", resource(&grant.resource), left(grant.until, now()))
+    format!(
+        "{verb} {id}: {what} {}, holds for {}\n",
+        resource(&grant.resource),
+        left(grant.until, WallTime::now().unix_seconds())
+    )
 }
 
 /// What could not be taken back.

@@ -1,8 +1,9 @@
 //! `ps`, `requests`, `grants`: what runs show of themselves.
 
 use super::table::{screen, table};
-use super::words::{self, actions, duration, given, left};
+use super::words::{actions, duration, given, left};
 use super::{Failure, find, json_line};
+use crate::base::WallTime;
 use crate::consent::text::resource;
 use crate::consent::{self, plain};
 use crate::guardian::session::{Listed, Run};
@@ -20,7 +21,7 @@ pub(super) fn runs(listed: &Listed, json: bool) -> Result<String, Failure> {
     if json {
         return json_line(&states);
     }
-    let now = words::now();
+    let now = WallTime::now().unix_seconds();
     let rows: Vec<Vec<String>> = states.iter().map(|state| run_row(state, now)).collect();
     let heads = ["RUN", "PROFILE", "FOR", "PID", "ASKS", "GRANTS", "COMMAND"];
     Ok(if rows.is_empty() { "no run lives\n".to_owned() } else { table(&heads, &rows, 6) })
@@ -51,7 +52,7 @@ pub(super) fn questions(all: &[&Question], json: bool) -> Result<String, Failure
     if json {
         return json_line(&all);
     }
-    let now = words::now();
+    let now = WallTime::now().unix_seconds();
     let texts: Vec<String> = all.iter().map(|question| question_text(question, now)).collect();
     Ok(if texts.is_empty() { "nobody asks for anything\n".to_owned() } else { texts.join("\n") })
 }
@@ -87,7 +88,7 @@ pub(super) fn grants(listed: &Listed, only: Option<&str>, json: bool) -> Result<
         let leased: Vec<Leased<'_>> = all.iter().map(|(run, grant)| Leased { run, grant }).collect();
         return json_line(&leased);
     }
-    let now = words::now();
+    let now = WallTime::now().unix_seconds();
     let rows: Vec<Vec<String>> = all.iter().map(|(run, grant)| grant_row(run, grant, now)).collect();
     let heads = ["GRANT", "ACTIONS", "ON", "LEFT", "GIVEN", "BY", "RUN"];
     Ok(if rows.is_empty() { "nothing is granted\n".to_owned() } else { table(&heads, &rows, 2) })

@@ -30,7 +30,7 @@ pub(super) fn run() -> Result<String, Failure> {
         look(&mut watched);
         let states: Vec<RunState> = watched.values().map(|run: &Watched| run.state.clone()).collect();
         board.take(&states, now);
-        screen.draw(&board, WallTime::now().unix_millis() / 1000).map_err(failed)?;
+        screen.draw(&board, WallTime::now().unix_seconds()).map_err(failed)?;
         let Some(key) = screen.key(LOOK).map_err(failed)? else { continue };
         match board.key(key, begun.elapsed()) {
             Turn::Draw => {}

@@ -2,14 +2,8 @@
 //!
 //! Never shows anything an agent supplied; that goes through `consent::plain`.
 
-use crate::base::WallTime;
 use crate::wire::session::{Given, GrantState};
 use crate::wire::subject::Action;
-
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    WallTime::now().unix_millis() / 1000
-}
 
 /// `read, append`.
 pub(super) fn actions(actions: &[Action]) -> String {

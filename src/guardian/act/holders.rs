@@ -4,8 +4,8 @@
 //! below our init.
 
 use crate::base::{InnerPath, escape};
-use crate::guardian::ceiling::OnRevoke;
 use crate::guardian::process::Processes;
+use crate::profile::OnRevoke;
 use crate::sys::{file, process};
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -18,15 +18,6 @@ pub(in crate::guardian) struct Watch {
     mounts: Vec<u64>,
     /// Processes that had a file of the place mapped.
     mapped: Vec<i32>,
-}
-
-/// The word of a record.
-pub(in crate::guardian) fn word(on_revoke: OnRevoke) -> &'static str {
-    match on_revoke {
-        OnRevoke::Leave => "leave",
-        OnRevoke::Stop => "stop",
-        OnRevoke::Kill => "kill",
-    }
 }
 
 impl Watch {

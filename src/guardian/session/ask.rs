@@ -140,9 +140,7 @@ fn receive(socket: BorrowedFd<'_>, within: Duration) -> Result<Option<Reply>, As
             return Ok(None);
         }
         let mut waits = [signal::wants_reading(Some(socket))];
-        // A millisecond more, so that the last round does not spin.
-        let left = i32::try_from(left.as_millis().saturating_add(1)).unwrap_or(i32::MAX);
-        match signal::poll(&mut waits, left) {
+        match signal::poll(&mut waits, signal::poll_time(left)) {
             Ok(_) => {}
             Err(errno) => return Err(AskError::Sys("wait for the answer", errno)),
         }

@@ -21,4 +21,4 @@ pub use error::SessionError;
 pub use folder::{Session, StateFile};
 pub use list::{Listed, Run, clean_some, list};
 pub use peer::{NotThePerson, Person, check_peer};
-pub use place::places;
+pub use place::{places, runtime_folder};

@@ -57,9 +57,9 @@ impl Place {
 
 /// Paths that no view may show, whether they are there or not.
 pub fn places() -> Vec<PathBuf> {
-    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let usual = Some(usual_runtime());
-    let mut all: Vec<PathBuf> = named.into_iter().chain(usual).map(|path| path.join("aisandbox")).collect();
+    let mut all: Vec<PathBuf> =
+        named_runtime().into_iter().chain(usual).map(|path| path.join("aisandbox")).collect();
     all.extend(audit::sessions_dir());
     all.dedup();
     all
@@ -69,14 +69,27 @@ fn usual_runtime() -> PathBuf {
     PathBuf::from(format!("/run/user/{}", me()))
 }
 
-/// The runtime folder, if it is this user's own and nobody else may write in it, and the path of our folder there.
-/// `guess`: where the variable is not set, as in a cron job, the usual one is tried.
+/// $XDG_RUNTIME_DIR, if it is this user's own and nobody else may write in it.
+pub fn runtime_folder() -> Option<PathBuf> {
+    own(named_runtime()?).map(|(_, path)| path)
+}
+
+fn named_runtime() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The runtime folder, if it is this user's own, and the path of our folder there. `guess`: where the variable is not
+/// set, as in a cron job, the usual one is tried.
 fn runtime(guess: bool) -> Option<(File, PathBuf)> {
-    let named = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let path = named.or_else(|| guess.then(usual_runtime))?;
+    let (folder, path) = own(named_runtime().or_else(|| guess.then(usual_runtime))?)?;
+    Some((folder, path.join("aisandbox")))
+}
+
+/// A folder of this user that nobody else can write in, opened; no link is followed to it.
+fn own(path: PathBuf) -> Option<(File, PathBuf)> {
     let folder = open_folder(&path).ok()?;
     let facts = folder.metadata().ok()?;
-    (facts.uid() == me() && facts.mode() & 0o022 == 0).then(|| (folder, path.join("aisandbox")))
+    (facts.uid() == me() && facts.mode() & 0o022 == 0).then_some((folder, path))
 }
 
 /// This user, as files have it.

@@ -28,7 +28,7 @@ use crate::plan::layers::State;
 use crate::plan::view::door_source;
 use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing, Unknown};
 use crate::role::{self, Role, Started};
-use crate::sys::{Errno, asker, fd, process, signal, socket};
+use crate::sys::{Errno, asker, fd, process, socket};
 use crate::wire::files::ToFiles;
 use crate::wire::session::RunState;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -42,7 +42,7 @@ const BINARY_AT: &str = "/run/aisandbox/aisandbox";
 /// How long a question waits when the profile does not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long roles get to end by themselves.
-const LAST_WORDS_MS: i32 = 500;
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The doors of a guarded run, before there is a sandbox.
 pub(super) struct Doors {
@@ -280,16 +280,7 @@ impl Roles {
 impl Drop for Roles {
     fn drop(&mut self) {
         for started in &self.0 {
-            let mut ended = [signal::wants_reading(Some(started.pidfd.as_fd()))];
-            let waited = signal::poll(&mut ended, LAST_WORDS_MS);
-            if waited != Ok(1)
-                && let Err(errno) = process::signal_pidfd(started.pidfd.as_fd(), libc::SIGKILL)
-            {
-                tracing::debug!("role {} has ended already: {errno}", started.role.name());
-            }
-            if let Err(errno) = process::wait_for(started.pid) {
-                tracing::debug!("role {} was waited for already: {errno}", started.role.name());
-            }
+            started.end(LAST_WORDS);
         }
     }
 }

@@ -3,11 +3,10 @@
 //! Never waits longer than the profile says and a little more. An answer of `good` is kept; every other is asked for anew.
 
 use crate::audit::{KnownGood, reputation_dir};
+use crate::guardian::introduce;
 use crate::launch::ruleset;
 use crate::profile::Reputation;
 use crate::role::{self, Role, Started};
-use crate::sys::{process, signal, socket};
-use crate::wire::codec::{MOST_BYTES, decode, encode};
 use crate::wire::reputation::{By, FromReputation, Standing, ToReputation};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -64,32 +63,16 @@ impl Asking {
     fn question(&mut self, sha256: &str, path: &str, size: u64) -> Result<(Standing, String), String> {
         self.last += 1;
         let ask = ToReputation::Ask { id: self.last, sha256: sha256.into(), path: path.into(), size };
-        tell(&self.role, &ask, None)?;
-        let mut waits = [signal::wants_reading(Some(self.role.socket.as_fd()))];
-        let wait = i32::try_from(self.patience.as_millis()).unwrap_or(i32::MAX);
-        if signal::poll(&mut waits, wait) != Ok(1) {
-            return Err("role reputation did not answer in time".to_owned());
-        }
-        let mut buffer = vec![0; MOST_BYTES];
-        let (length, _) = socket::receive(self.role.socket.as_fd(), &mut buffer, true)
-            .map_err(|errno| format!("hear role reputation: {}", errno.desc()))?;
-        match decode(buffer.get(..length).unwrap_or_default()) {
-            Ok(FromReputation::Answered { id, standing, reason }) if id == self.last => {
-                Ok((standing, reason))
-            }
-            _ => Err("role reputation ended, or said what it was not asked".to_owned()),
+        match introduce::ask(self.role.socket.as_fd(), "reputation", &ask, None, self.patience)? {
+            FromReputation::Answered { id, standing, reason } if id == self.last => Ok((standing, reason)),
+            FromReputation::Answered { .. } => Err("role reputation said what it was not asked".to_owned()),
         }
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        if let Err(errno) = process::signal_pidfd(self.role.pidfd.as_fd(), libc::SIGKILL) {
-            tracing::debug!("role reputation has ended already: {errno}");
-        }
-        if let Err(errno) = process::wait_for(self.role.pid) {
-            tracing::debug!("role reputation was waited for already: {errno}");
-        }
+        self.role.end(Duration::ZERO);
     }
 }
 
@@ -113,14 +96,9 @@ pub(super) fn start(reputation: &Reputation) -> Result<Started, String> {
     let role = role::start_within(Role::Reputation, ruleset.as_ref().map(AsFd::as_fd))
         .map_err(|errno| format!("start role reputation: {}", errno.desc()))?;
     let timeout_ms = u64::try_from(reputation.timeout.as_millis()).unwrap_or(u64::MAX);
-    tell(&role, &ToReputation::Begin { by, timeout_ms }, ca.as_ref())?;
+    let begin = ToReputation::Begin { by, timeout_ms };
+    introduce::tell(role.socket.as_fd(), &begin, ca.as_ref().map(AsFd::as_fd))?;
     Ok(role)
-}
-
-fn tell(role: &Started, message: &ToReputation, file: Option<&File>) -> Result<(), String> {
-    let bytes = encode(message).map_err(|error| format!("tell role reputation: {error}"))?;
-    socket::send(role.socket.as_fd(), &bytes, file.map(AsFd::as_fd), false)
-        .map_err(|errno| format!("tell role reputation: {}", errno.desc()))
 }
 
 /// The port of an address that begins with `https://`.

@@ -11,9 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 /// How long a role may take to answer here.
-const PATIENCE_MS: i32 = 5000;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A place that may be attached later.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ fn ask_mounts(
     message: &ToMounts,
     descriptor: Option<BorrowedFd<'_>>,
 ) -> Result<(), String> {
-    match ask(role, "mounts", message, descriptor)? {
+    match ask(role, "mounts", message, descriptor, PATIENCE)? {
         FromMounts::Done {} => Ok(()),
         FromMounts::Failed { what, errno } => {
             Err(format!("role mounts: {what}: {}", Errno::from_raw(errno).desc()))
@@ -73,26 +74,30 @@ fn ask_mounts(
 /// # Errors
 /// What is wrong with the bundle, with file and line, or that the role does not answer.
 pub fn policy(role: BorrowedFd<'_>, load: &ToPolicy, bundle: BorrowedFd<'_>) -> Result<(), String> {
-    match ask(role, "policy", load, Some(bundle))? {
+    match ask(role, "policy", load, Some(bundle), PATIENCE)? {
         FromPolicy::Loaded { .. } => Ok(()),
         FromPolicy::NotLoaded { error } => Err(error),
         FromPolicy::Decided { .. } => Err("role policy answers what nobody asked".to_owned()),
     }
 }
 
-fn ask<T: DeserializeOwned>(
+/// Tells a role one thing, and gives what it answers within this time.
+/// # Errors
+/// When it is gone, does not answer in time, or answers what cannot be read.
+pub fn ask<T: DeserializeOwned>(
     role: BorrowedFd<'_>,
     name: &str,
     message: &impl Serialize,
     descriptor: Option<BorrowedFd<'_>>,
+    within: Duration,
 ) -> Result<T, String> {
     tell(role, message, descriptor)?;
     let mut waits = [signal::wants_reading(Some(role))];
     let failed = |errno: Errno| format!("role {name}: {errno:?}: {}", errno.desc());
-    if signal::poll(&mut waits, PATIENCE_MS).map_err(failed)? == 0 {
-        return Err(format!("role {name} does not answer"));
+    if signal::poll(&mut waits, signal::poll_time(within)).map_err(failed)? == 0 {
+        return Err(format!("role {name} did not answer in time"));
     }
-    let mut buffer = [0; 8192];
+    let mut buffer = vec![0; codec::MOST_BYTES];
     let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
     match codec::decode(buffer.get(..length).unwrap_or_default()) {
         Err(_) if length == 0 => Err(format!("role {name} ended at once")),

@@ -1,14 +1,15 @@
 //! Role: the table of our own processes beside the Guardian, and how one is started.
 //!
 //! Each is this program again, started by descriptor, with one socket and nothing else. It confines itself before it
-//! reads its first byte (`cli/role.rs`), answers questions, and ends when its socket closes. Never waits for one: the
-//! Guardian sees the socket close.
+//! reads its first byte (`cli/role.rs`), answers questions, and ends when its socket closes. Never waits for an
+//! answer, only for an end.
 #![forbid(unsafe_code)]
 
 use crate::sys::process::{ExecStrings, Pid};
-use crate::sys::{Errno, socket, spawn};
+use crate::sys::{Errno, process, signal, socket, spawn};
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// One of our processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,22 @@ pub struct Started {
     pub pidfd: OwnedFd,
     /// Our end of its socket. Closing it ends the role.
     pub socket: OwnedFd,
+}
+
+impl Started {
+    /// Waits for its end, which comes when its socket is closed, and ends it where that takes longer than `within`.
+    pub fn end(&self, within: Duration) {
+        let mut ended = [signal::wants_reading(Some(self.pidfd.as_fd()))];
+        let waited = signal::poll(&mut ended, i32::try_from(within.as_millis()).unwrap_or(i32::MAX));
+        if waited != Ok(1)
+            && let Err(errno) = process::signal_pidfd(self.pidfd.as_fd(), libc::SIGKILL)
+        {
+            tracing::debug!("role {} has ended already: {errno}", self.role.name());
+        }
+        if let Err(errno) = process::wait_for(self.pid) {
+            tracing::debug!("role {} was waited for already: {errno}", self.role.name());
+        }
+    }
 }
 
 /// Starts a role: this program with the hidden command `__role NAME`.

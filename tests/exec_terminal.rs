@@ -309,6 +309,31 @@ fn an_agent_that_wants_keys_in_a_pipeline_gets_them() {
 }
 
 #[test]
+fn a_launcher_that_was_told_to_stop_goes_on_at_the_first_fg() {
+    if !has_program("bash") {
+        return;
+    }
+    for_each_user(|home| {
+        let mut shell = host_shell(&home);
+        shell.press("$AISANDBOX exec -- sh -c 'echo rea\"\"dy; read a; echo \"<$a>\"'\r");
+        shell.wait_for("ready");
+        let children = format!("/proc/{0}/task/{0}/children", shell.pid());
+        let launcher: i32 = std::fs::read_to_string(children).unwrap().trim().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(launcher), nix::sys::signal::SIGTSTP).unwrap();
+        shell.wait_for("Stopped");
+        shell.wait_for("host> ");
+        shell.press("fg\r");
+        shell.wait_for("sh -c");
+        std::thread::sleep(Duration::from_millis(300));
+        shell.press("word\r");
+        shell.wait_for("<word>");
+        shell.wait_for("host> ");
+        shell.press("exit 0\r");
+        assert_eq!(shell.finish(), 0);
+    });
+}
+
+#[test]
 fn an_agent_in_the_background_that_reads_stops_until_fg() {
     if !has_program("bash") {
         return;

@@ -55,6 +55,8 @@ pub struct Running {
     /// Questions on the person's terminal.
     pub(super) ask: Option<Ask>,
     pub(super) stopped_meanwhile: Option<i32>,
+    /// The agent was stopped by us; that init tells so is no news.
+    stopped_by_us: bool,
 }
 
 /// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
@@ -93,6 +95,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             lives: None,
             ask: None,
             stopped_meanwhile: None,
+            stopped_by_us: false,
         }),
     }
 }
@@ -248,6 +251,10 @@ impl Running {
                     *room = inode;
                 }
             }
+            // Told while we were stopped ourselves, and heard when both go on again.
+            Message::Stopped(libc::SIGSTOP) if std::mem::take(&mut self.stopped_by_us) => {
+                self.send(libc::SIGCONT);
+            }
             Message::Stopped(signal) => self.stop_with_agent(signal),
             Message::Ask(entry) => self.asks.extend(fd.map(|device| (entry, device))),
             Message::UserNamespace => self.user_namespace = fd,
@@ -292,6 +299,7 @@ impl Running {
             match number {
                 libc::SIGWINCH => self.pass_size(),
                 libc::SIGTSTP => {
+                    self.stopped_by_us = true;
                     self.send(libc::SIGSTOP);
                     self.stop_ourselves();
                     self.send(libc::SIGCONT);

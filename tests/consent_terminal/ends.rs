@@ -132,12 +132,12 @@ fn stop() {
     shell.wait_for("ready");
     guardian.ask("8F3K-1");
     guardian.hear_visible("8F3K-1");
-    let launcher = children(shell.pid());
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(launcher), nix::sys::signal::Signal::SIGTSTP).unwrap();
+    let launcher = nix::unistd::Pid::from_raw(children(shell.pid()));
+    nix::sys::signal::kill(launcher, nix::sys::signal::SIGTSTP).unwrap();
     assert_eq!(guardian.hear_answer("8F3K-1"), Answer::Deny {});
     let back = shell.wait_for("host> ");
     assert!(back.contains("\x1b[?1049l"), "{back:?}");
-    shell.press("kill -9 %1; exit\r");
+    nix::sys::signal::kill(launcher, nix::sys::signal::SIGKILL).unwrap(); // stopped, it hears nothing else
 }
 
 /// The only child of a process.

@@ -10,6 +10,8 @@ pub mod channel;
 pub mod codec;
 pub mod consent;
 pub mod denial;
+pub mod dlp;
+pub mod egress;
 pub mod files;
 pub mod frame;
 pub mod hidden;

@@ -1,0 +1,386 @@
+//! Guardian and role `egress`, the only way out of a run whose network is filtered. Rules and descriptors go in before
+//! the agent starts; afterwards grants go in, and events come out. Nothing that comes out can widen what went in.
+
+use super::subject::{Asker, Process};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Who a rule is about: lower-case, without a dot at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Host {
+    /// Exactly this name.
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Every name below this one, not the name itself.
+    Below {
+        /// The name after `*.`.
+        name: String,
+    },
+    /// Addresses: a literal, or what a name resolves to. One address is a network of full length.
+    Network {
+        /// The first address.
+        address: String,
+        /// Bits of the network.
+        bits: u8,
+    },
+    /// The host's own loopback, by the name `localhost` on the inside. A port must be named.
+    Loopback {},
+}
+
+/// What happens to TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Passed on unread once its name agrees.
+    Splice,
+    /// Read: the agent sees a certificate of the session's own authority.
+    Inspect,
+    /// Refused: this rule is for protocols without TLS.
+    Deny,
+}
+
+/// What becomes of content that cannot be scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unscannable {
+    /// Not sent.
+    Block,
+    /// Sent, and recorded.
+    Allow,
+}
+
+/// A rule that allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// File and line of the profile, or the id of the grant: named in denials and records.
+    pub id: String,
+    /// Where to.
+    pub host: Host,
+    /// TCP ports; never empty.
+    pub ports: Vec<u16>,
+    /// What happens to TLS.
+    pub tls: Tls,
+    /// HTTP methods; empty: every one. Needs `Inspect` or plain HTTP.
+    pub methods: Vec<String>,
+    /// Beginnings of HTTP paths, at a `/`; empty: every one. Needs `Inspect` or plain HTTP.
+    pub paths: Vec<String>,
+    /// Lower-case hex of the SHA-256 of programs that may use it; empty: every one. An unknown program matches none.
+    pub programs: Vec<String>,
+    /// Networks that the name may resolve to although they are private.
+    pub networks: Vec<Network>,
+    /// A person is asked first; the connection waits.
+    pub ask: bool,
+    /// What is sent is scanned by role `dlp` (only what is read can be).
+    pub dlp: bool,
+    /// Content that cannot be scanned.
+    pub unscannable: Unscannable,
+    /// Limits for this host.
+    pub limits: Limits,
+}
+
+/// A network of addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// The first address.
+    pub address: String,
+    /// Bits of the network.
+    pub bits: u8,
+}
+
+/// A rule that denies; it beats every rule that allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// File and line of the profile.
+    pub id: String,
+    /// Where to.
+    pub host: Host,
+    /// The TCP port; every one when `None`.
+    pub port: Option<u16>,
+}
+
+/// Limits, for a host or for the session. Rates are bytes a second; what is `None` is not limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes sent.
+    pub upload_total: Option<u64>,
+    /// Bytes sent a second.
+    pub upload_rate: Option<u64>,
+    /// Bytes that may be sent at once above the rate; a second of it when `None`.
+    pub upload_burst: Option<u64>,
+    /// Bytes received.
+    pub download_total: Option<u64>,
+    /// Bytes received a second.
+    pub download_rate: Option<u64>,
+    /// Bytes of one request's body.
+    pub request_body: Option<u64>,
+    /// A person is asked before a body larger than this starts.
+    pub ask_above: Option<u64>,
+    /// Connections at one time.
+    pub connections: Option<u32>,
+}
+
+/// Where in a request a placeholder is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Header values, and inside Basic.
+    Header,
+    /// The query of the target.
+    Query,
+    /// The body.
+    Body,
+}
+
+/// A secret that stays outside.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Credential {
+    /// Its name in the profile, for records.
+    pub name: String,
+    /// What the agent has in its place: of the same shape.
+    pub placeholder: String,
+    /// The secret. Never in a record.
+    pub secret: String,
+    /// Hosts that get it.
+    pub hosts: Vec<Host>,
+    /// Where in a request.
+    pub places: Vec<Place>,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Credential").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A socket of the sandbox's network namespace, or a file, that a message carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Carried {
+    /// TCP that was redirected here; SO_ORIGINAL_DST says where it wanted to go.
+    Redirected {},
+    /// TCP to every address at this port; getsockname says where it wanted to go.
+    Port {
+        /// The port.
+        port: u16,
+    },
+    /// An HTTP proxy for CONNECT and absolute requests.
+    Connect {},
+    /// A SOCKS5 proxy.
+    Socks {},
+    /// UDP 53.
+    Dns {},
+    /// NETLINK_SOCK_DIAG.
+    Diag {},
+    /// A port published on the host's loopback: connections to it go inside, to `inside`.
+    Publish {
+        /// The port inside.
+        inside: u16,
+    },
+    /// An unconnected TCP socket of the sandbox's namespace, for one connection into it.
+    Inward {},
+    /// The host's bundle of certificate authorities, PEM.
+    Roots {},
+    /// The socket of role `dlp`.
+    Dlp {},
+}
+
+/// Guardian to role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToEgress {
+    /// Make the session's authority for names that are inspected, as far as a certificate can name them; answered by
+    /// `Authority`. `until` is seconds since 1970.
+    Authority {
+        /// Names, without wildcards.
+        names: Vec<String>,
+        /// When it ends at the latest.
+        until: u64,
+    },
+    /// A descriptor.
+    Take {
+        /// What it is.
+        what: Carried,
+    },
+    /// A rule that allows. Before `Start` only.
+    Allow {
+        /// The rule.
+        rule: Box<Rule>,
+    },
+    /// A rule that denies.
+    Deny {
+        /// The rule.
+        rule: Deny,
+    },
+    /// A secret.
+    Credential {
+        /// With its placeholder.
+        credential: Credential,
+    },
+    /// How names are resolved outside. Before `Start` only.
+    Resolver {
+        /// Addresses of name servers, with a port behind a colon where it is not 53.
+        servers: Vec<String>,
+        /// Lines of the host's own hosts file.
+        hosts: String,
+        /// Addresses of the host itself, which are refused.
+        own: Vec<String>,
+        /// `http://HOST:PORT` of a proxy that everything goes through.
+        parent: Option<String>,
+    },
+    /// Limits of the whole session.
+    Limits {
+        /// The limits.
+        limits: Limits,
+    },
+    /// Serve from here on; answered by `Ready`.
+    Start {},
+    /// A grant: a rule that holds until it is taken back. Only what a rule with `ask` names.
+    Grant {
+        /// Its id.
+        grant: String,
+        /// The name or address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// The end of a grant: its connections are aborted.
+    Revoke {
+        /// Its id.
+        grant: String,
+    },
+    /// The answer to `Ask`: `None` means no, otherwise the grant that was told before.
+    Answer {
+        /// Which.
+        id: u64,
+        /// The grant.
+        grant: Option<String>,
+        /// Why not, as one of the stable reasons.
+        reason: Option<String>,
+    },
+    /// The answer to `Who`.
+    Known {
+        /// Which.
+        id: u64,
+        /// The process and its parents; pid 0 when it was gone.
+        asker: Asker,
+    },
+}
+
+/// Role to Guardian.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromEgress {
+    /// The session's authority was made.
+    Authority {
+        /// Its certificate.
+        pem: String,
+    },
+    /// It serves.
+    Ready {},
+    /// It cannot; the launch stops.
+    Refused {
+        /// Why, for people.
+        why: String,
+    },
+    /// A person is wanted for this connection.
+    Ask {
+        /// Names the answer.
+        id: u64,
+        /// The name or address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Bytes that would be sent, when it is about a large upload.
+        upload: Option<u64>,
+        /// The inode of the asking socket inside, as SOCK_DIAG told.
+        inode: Option<u64>,
+    },
+    /// Whose socket is this?
+    Who {
+        /// Names the answer.
+        id: u64,
+        /// The inode of a socket inside.
+        inode: u64,
+    },
+    /// Something happened.
+    Event {
+        /// What.
+        event: Box<Event>,
+    },
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A connection was let out.
+    Open,
+    /// A connection or a name was refused.
+    Denied,
+    /// A request of an inspected connection.
+    Request,
+    /// A long connection goes on: once a minute.
+    Volume,
+    /// A connection ended.
+    Close,
+    /// A placeholder, a canary or a known secret was on its way to a host that must not have it.
+    Alert,
+    /// So many more were not told one by one.
+    Omitted,
+}
+
+/// An attempt to reach something, as it was seen. Text of the agent's is cut, and shown escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// What happened.
+    pub kind: Kind,
+    /// The connection: counts from 1 in a session; 0 for a lookup.
+    pub flow: u64,
+    /// The name or literal that was wanted.
+    pub host: String,
+    /// The port; 0 for a lookup.
+    pub port: u16,
+    /// The address outside, when there was one.
+    pub address: Option<String>,
+    /// The protocol that was seen: `tls`, `http`, `h2`, `ssh`, `other`, `dns`.
+    pub protocol: String,
+    /// The name in the TLS hello.
+    pub sni: Option<String>,
+    /// Protocols the TLS hello offered.
+    pub alpn: Vec<String>,
+    /// The hello had Encrypted Client Hello (or GREASE of it).
+    pub ech: bool,
+    /// Who, when it is known.
+    pub process: Option<Process>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Why it was denied: a stable word.
+    pub reason: Option<String>,
+    /// Bytes to the host so far.
+    pub sent: u64,
+    /// Bytes from it so far.
+    pub received: u64,
+    /// Requests so far.
+    pub requests: u64,
+    /// An HTTP request: method and path without its query, cut.
+    pub request: Option<String>,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// Findings of role `dlp`, by kind.
+    pub findings: BTreeMap<String, u64>,
+    /// It was held back so long by limits, milliseconds.
+    pub delay_ms: u64,
+    /// It is over after so long, milliseconds.
+    pub took_ms: u64,
+    /// For `Omitted`: how many.
+    pub count: u64,
+}

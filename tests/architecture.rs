@@ -23,6 +23,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("ureq", "src/reputation/endpoint.rs"),
     ("flate2", "src/policy/archive.rs"),
     ("tar", "src/policy/archive.rs"),
+    ("psl", "src/profile/destination.rs"),
 ];
 
 /// Names that say nothing about what is inside.

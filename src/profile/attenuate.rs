@@ -3,7 +3,7 @@
 //! Never adds a place, a right, a host, a variable or a longer time: every change here shows less or allows less. A
 //! place that goes is covered, not left out, so that nothing of an outer entry shows through.
 
-use super::{Access, Agents, FsEntry, Named, NetworkMode, Profile, Protect};
+use super::{Access, Agents, FsEntry, NetworkMode, Profile, Protect};
 use crate::base::{Action, HostPath, InnerPath, Source};
 use std::time::Duration;
 
@@ -38,11 +38,7 @@ pub fn attenuate(profile: &mut Profile, less: &Less, asked: &Source) {
         hide(profile, path, asked);
     }
     if less.no_network {
-        profile.network.mode = NetworkMode::None;
-        profile.network.asked = asked.clone();
-        profile.network.connect_tcp = None;
-        profile.network.bind_tcp = None;
-        profile.later.retain(|wish: &Named| !wish.value.starts_with("network."));
+        profile.network.close(NetworkMode::None, asked.clone());
     }
     if less.no_requests {
         profile.filesystem.iter_mut().filter(|entry| asks(entry)).for_each(|entry| cover(entry, asked));

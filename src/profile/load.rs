@@ -5,6 +5,7 @@
 use super::context::Context;
 use super::decode::{At, Decode, Decoder};
 use super::find::{FileId, Found, Place, find};
+use super::network_read;
 use super::parse::Node;
 use super::written::ProfileFile;
 use super::written_entry::EntryKeys;
@@ -51,11 +52,7 @@ pub fn unsupported(profile: &Profile) -> Vec<ProfileError> {
         .then(|| refusal(&network.asked, "`network.mode: filtered`", "use none, loopback or host"));
     let deny = network.deny.iter().filter(|_| network.mode == NetworkMode::Host);
     let deny = deny.map(|host| {
-        refusal(
-            &host.asked,
-            &format!("`network.deny: {}` with mode host", host.value),
-            "use none or loopback",
-        )
+        refusal(&host.asked, &format!("`network.deny: {}` with mode host", host.host), "use none or loopback")
     });
     let later =
         profile.later.iter().map(|wish| refusal(&wish.asked, &format!("`{}`", wish.value), "leave it out"));
@@ -80,6 +77,7 @@ fn finish(reference: &str, found: Found, context: &Context) -> Result<Profile, V
     };
     loader.visit(found);
     loader.profile.filesystem = loader.view.into_entries();
+    loader.errors.extend(network_read::check(&loader.profile.network));
     if loader.errors.is_empty() { Ok(loader.profile) } else { Err(loader.errors) }
 }
 

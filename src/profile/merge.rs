@@ -4,8 +4,8 @@
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
-//!   `programs.deny`, `policy.bundles`, `policy.keys`: lists add up;
-//! - `consent.templates`: lists add up, and one of a name that is there takes its place;
+//!   `programs.deny`, `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`: lists add up;
+//! - `consent.templates`, `credentials`: lists add up, and one of a name that is there takes its place;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.
 //!
@@ -14,18 +14,19 @@
 use super::Context;
 use super::decode::At;
 use super::entry::{expand, grow};
+use super::network::Network;
+use super::network_read;
 use super::policies::{self, Policies};
 use super::programs::{self, Programs};
 use super::template;
 use super::values::variable_name;
 use super::written::{
-    ChannelWord, ConsentKeys, DesktopKeys, EnvironmentKeys, LandlockWord, LimitKeys, NetworkKeys,
-    ProfileFile, Say,
+    ChannelWord, ConsentKeys, DesktopKeys, EnvironmentKeys, LandlockWord, LimitKeys, ProfileFile, Say,
 };
 use crate::base::{InnerPath, Source};
 use crate::profile::{
-    Access, Agents, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Network,
-    NetworkMode, Profile, ProfileError, Terminal,
+    Access, Agents, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Profile,
+    ProfileError, Terminal,
 };
 use std::collections::HashMap;
 
@@ -37,13 +38,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         description: String::new(),
         origins: Vec::new(),
         filesystem: Vec::new(),
-        network: Network {
-            mode: NetworkMode::None,
-            asked: asked(),
-            connect_tcp: None,
-            bind_tcp: None,
-            deny: Vec::new(),
-        },
+        network: Network::nothing(asked()),
         environment: Environment::default(),
         limits: Limits { core_size_bytes: Some(0), ..Limits::default() },
         seccomp: Named { value: "agent".into(), asked: asked() },
@@ -116,7 +111,10 @@ pub(super) fn add(
         let value = keep(context_path(value, &asked, context), errors);
         profile.seccomp = Named { value: value.unwrap_or_default(), asked };
     }
-    network(profile, file.network.unwrap_or_default());
+    let mut reader = network_read::Reader { context, errors };
+    reader.network(&mut profile.network, file.network.unwrap_or_default());
+    reader.credentials(&mut profile.network, file.credentials.unwrap_or_default());
+    reader.dlp(&mut profile.network.dlp, file.dlp.unwrap_or_default());
     environment(&mut profile.environment, file.environment.unwrap_or_default(), context, errors);
     limits(&mut profile.limits, file.limits.unwrap_or_default());
     for part in file.landlock.and_then(|landlock| landlock.require).unwrap_or_default() {
@@ -173,29 +171,6 @@ pub fn host_name(name: &str, asked: &Source) -> Result<String, ProfileError> {
     }
     let message = format!("not a host name: `{name}`");
     Err(ProfileError::new(asked.clone(), message).hint("at most 64 letters, digits, `-` and `.`"))
-}
-
-fn network(profile: &mut Profile, keys: NetworkKeys) {
-    let network = &mut profile.network;
-    if let Some(At { value, asked }) = keys.mode {
-        network.mode = value;
-        network.asked = asked;
-    }
-    let tcp = keys.tcp.unwrap_or_default();
-    network.connect_tcp = tcp.connect.or(network.connect_tcp.take());
-    network.bind_tcp = tcp.bind.or(network.bind_tcp.take());
-    for At { value, asked } in keys.deny.unwrap_or_default() {
-        let port = value.port.map(|port| format!(":{port}")).unwrap_or_default();
-        let host = value.host.map(|host| host.0).unwrap_or_default();
-        network.deny.push(Named { value: format!("{host}{port}"), asked });
-    }
-    for At { value, asked } in keys.allow.unwrap_or_default() {
-        let host = value.host.map(|host| host.0).unwrap_or_default();
-        profile.later.push(Named { value: format!("network.allow: {host}"), asked });
-    }
-    if let Some(At { asked, .. }) = keys.limits {
-        profile.later.push(Named { value: "network.limits".into(), asked });
-    }
 }
 
 fn environment(

@@ -9,6 +9,7 @@ mod attenuate;
 mod calls;
 mod context;
 mod decode;
+mod destination;
 mod entry;
 mod error;
 mod filter_decode;
@@ -22,6 +23,9 @@ mod load;
 mod merge;
 mod model;
 mod nearest;
+mod network;
+mod network_read;
+mod network_shown;
 mod parse;
 mod policies;
 mod programs;
@@ -35,12 +39,14 @@ mod units;
 mod values;
 mod written;
 mod written_entry;
+mod written_network;
 
 pub use answers::{Standing, answers};
 pub use ask::{AskWish, OnRevoke};
 pub use attenuate::{Less, attenuate, descend};
 pub use calls::{Arch, call_name, call_names, call_number};
 pub use context::Context;
+pub use destination::Destination;
 pub use error::ProfileError;
 pub use filter_file::{Compare, Condition, FilterAction, FilterFile, FilterRule, Width};
 pub use filter_shipped::{FilterContent, FilterText, FoundFilter, ShippedFilter, find_filter, own_filter};
@@ -49,6 +55,10 @@ pub use lint::unfit;
 pub use load::{load, load_str, unsupported};
 pub use merge::host_name;
 pub use model::*;
+pub use network::{
+    Allowed, ByProgram, Credential, Denied, Dlp, Network, Published, SecretPlace, SecretSource, TlsUse,
+    Traffic,
+};
 pub use policies::Policies;
 pub use programs::{ProgramRule, Programs, Reputation, Unknown};
 pub use protect::{GroupEntry, protect_group};

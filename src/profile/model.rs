@@ -20,7 +20,7 @@ pub struct Profile {
     /// The view, in the order written; later entries of one path replace earlier ones when profiles merge.
     pub filesystem: Vec<FsEntry>,
     /// The way out.
-    pub network: Network,
+    pub network: super::Network,
     /// What of the environment reaches the agent.
     pub environment: Environment,
     /// Resource limits; `None` means none asked for.
@@ -179,21 +179,6 @@ pub struct Protect {
     pub name_only: bool,
     /// The group it came from (`git`), or `None` for the profile's own pattern.
     pub group: Option<&'static str>,
-}
-
-/// `network:`.
-#[derive(Debug, Clone)]
-pub struct Network {
-    /// How much network there is.
-    pub mode: NetworkMode,
-    /// Where the mode was written.
-    pub asked: Source,
-    /// TCP ports that may be connected to; `None` leaves it to the mode (Landlock ABI 4, Linux 6.7).
-    pub connect_tcp: Option<Vec<u16>>,
-    /// TCP ports that may be bound; `None` leaves it to the mode.
-    pub bind_tcp: Option<Vec<u16>>,
-    /// Hosts refused whatever else is allowed (`*.pastebin.com`). With `none` and `loopback` nothing gets there anyway.
-    pub deny: Vec<Named>,
 }
 
 /// `network.mode`.

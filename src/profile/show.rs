@@ -2,12 +2,13 @@
 //!
 //! Never shows a value in a form that would mean something else when read again: the text is a profile itself.
 
+use super::network_shown;
 use super::parse::resolve;
 use super::policies::{self, Policies};
 use super::programs::{self, Programs};
 use super::protect;
 use super::template;
-use crate::profile::{Access, FsEntry, Layer, Limits, Profile, Protect};
+use crate::profile::{Access, Dlp, FsEntry, Layer, Limits, Profile, Protect};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -17,7 +18,13 @@ pub fn to_json(profile: &Profile) -> Value {
     all.insert("version".into(), 1.into());
     all.insert("description".into(), profile.description.as_str().into());
     all.insert("filesystem".into(), profile.filesystem.iter().map(entry).collect());
-    all.insert("network".into(), network(profile));
+    all.insert("network".into(), network_shown::network(&profile.network));
+    if !profile.network.credentials.is_empty() {
+        all.insert("credentials".into(), network_shown::credentials(&profile.network));
+    }
+    if profile.network.dlp != Dlp::default() {
+        all.insert("dlp".into(), network_shown::dlp(&profile.network.dlp));
+    }
     let set: Map<String, Value> = profile
         .environment
         .set
@@ -87,7 +94,7 @@ fn section(text: &mut String, key: &str, value: &Value) {
         Value::Object(map) if !map.is_empty() => {
             text.push_str(&format!("{key}:\n"));
             for (key, value) in map {
-                text.push_str(&format!("  {key}: {}\n", flow(value)));
+                text.push_str(&format!("  {}: {}\n", scalar(key), flow(value)));
             }
         }
         other => text.push_str(&format!("{key}: {}\n", flow(other))),
@@ -102,7 +109,8 @@ fn flow(value: &Value) -> String {
         Value::Object(map) if map.is_empty() => "{}".into(),
         Value::Object(map) => {
             let shown = map.iter().filter(|(key, _)| *key != "asked");
-            let parts: Vec<String> = shown.map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            let parts: Vec<String> =
+                shown.map(|(key, value)| format!("{}: {}", scalar(key), flow(value))).collect();
             format!("{{ {} }}", parts.join(", "))
         }
         other => other.to_string(),
@@ -193,29 +201,6 @@ fn protected(protects: &[Protect]) -> Vec<String> {
         .filter(|protect| protect.group.is_none())
         .map(|protect| format!("./{}", protect.path));
     groups.chain(own).collect()
-}
-
-fn network(profile: &Profile) -> Value {
-    let network = &profile.network;
-    let mut keys = Map::new();
-    keys.insert("mode".into(), json!(network.mode));
-    if network.connect_tcp.is_some() || network.bind_tcp.is_some() {
-        let mut tcp = Map::new();
-        tcp.extend(network.connect_tcp.as_ref().map(|ports| ("connect".to_owned(), json!(ports))));
-        tcp.extend(network.bind_tcp.as_ref().map(|ports| ("bind".to_owned(), json!(ports))));
-        keys.insert("tcp".into(), tcp.into());
-    }
-    if !network.deny.is_empty() {
-        let host = |text: &str| match text
-            .rsplit_once(':')
-            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
-        {
-            Some((host, port)) if !host.contains(':') => json!({ "host": host, "port": port }),
-            _ => json!({ "host": text }),
-        };
-        keys.insert("deny".into(), network.deny.iter().map(|deny| host(&deny.value)).collect());
-    }
-    keys.into()
 }
 
 fn limits(limits: &Limits) -> Value {

@@ -3,7 +3,9 @@
 //! Never takes what only looks right: each says in its hint what would be.
 
 use super::decode::{At, Decode, Decoder, schema, shown};
+use super::destination::Destination;
 use super::model::{AuditMode, Layer, NetworkMode};
+use super::network::{SecretPlace, TlsUse};
 use super::parse::{Node, Value};
 use std::collections::HashMap;
 
@@ -11,9 +13,9 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version;
 
-/// A destination: a DNS name or address in lower case, `*.` before a name at most.
+/// A destination of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Host(pub(crate) String);
+pub(crate) struct Host(pub(crate) Destination);
 
 /// Variables with their values; numbers and truth values are taken as their text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,14 +41,10 @@ impl Decode for Host {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
         let line = node.line;
         let text = decoder.text(node)?.value;
-        let name = text.strip_prefix("*.").unwrap_or(&text);
-        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.:".contains(&byte);
-        let labels = name.len() <= 253 && name.split('.').all(|label| !label.is_empty() && label.len() <= 63);
-        if labels && name.bytes().all(fit) {
-            return Some(Self(text));
+        match Destination::parse(&text) {
+            Ok(destination) => Some(Self(destination)),
+            Err(hint) => decoder.refuse(line, format!("not a host: `{text}`"), Some(hint.into())),
         }
-        let hint = Some("write a name in lower case, an address, or `*.example.org`".into());
-        decoder.refuse(line, format!("not a host: `{text}`"), hint)
     }
 }
 
@@ -108,6 +106,8 @@ macro_rules! model_words {
 }
 
 model_words!(NetworkMode, "mode", "none" => None, "loopback" => Loopback, "filtered" => Filtered, "host" => Host);
+model_words!(TlsUse, "tls", "splice" => Splice, "inspect" => Inspect, "deny" => Deny);
+model_words!(SecretPlace, "place", "header" => Header, "query" => Query, "body" => Body);
 model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
 model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
     "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
@@ -115,7 +115,7 @@ model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" =
     "ask-mounts" => AskMounts);
 
 schema!(Version, { "const": 1 });
-schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+$" });
+schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+(/[0-9]+)?$" });
 schema!(Sha256, { "type": "string", "pattern": "^[0-9a-f]{64}$" });
 schema!(Settings, {
     "type": "object",

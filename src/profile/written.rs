@@ -3,11 +3,12 @@
 //! Never fills in a default or a variable: `entry` and `merge` do. The JSON Schema is made from these types.
 
 use super::decode::{At, mapping, words};
-use super::model::{AuditMode, Layer, NetworkMode};
+use super::model::{AuditMode, Layer};
 use super::template::TemplateKeys;
 use super::units::{Bytes, Cores, Count, Lasting, Memory};
-use super::values::{Host, Settings, Sha256, Version};
+use super::values::{Settings, Sha256, Version};
 use super::written_entry::EntryKeys;
+use super::written_network::{CredentialKeys, DlpKeys, NetworkKeys};
 
 mapping! {
     /// A profile of aisandbox: what a confined program can see and do.
@@ -22,6 +23,10 @@ mapping! {
         filesystem: Vec<At<EntryKeys>>,
         /// The way out.
         network: NetworkKeys,
+        /// Secrets that stay outside: the program has placeholders of them.
+        credentials: Vec<At<CredentialKeys>>,
+        /// Scanning of what leaves.
+        dlp: DlpKeys,
         /// What of the environment reaches the program.
         environment: EnvironmentKeys,
         /// Resource limits.
@@ -64,78 +69,6 @@ mapping! {
         require_signature: bool,
         /// Files with a public key in PEM, for signatures of bundles. Lists of several profiles add up.
         keys: Vec<At<String>>,
-    }
-}
-
-mapping! {
-    /// The way out.
-    NetworkKeys, required [] {
-        /// none: not even loopback. loopback: its own. filtered: by name. host: the host's.
-        mode: At<NetworkMode>,
-        /// Destinations that are allowed when filtered.
-        allow: Vec<At<AllowKeys>>,
-        /// Destinations that are refused whatever else is allowed. Lists of several profiles add up.
-        deny: Vec<At<DenyKeys>>,
-        /// Limits on what leaves.
-        limits: At<TrafficKeys>,
-        /// TCP ports, by Landlock.
-        tcp: TcpKeys,
-    }
-}
-
-mapping! {
-    /// A destination that is allowed.
-    AllowKeys, required ["host"] {
-        /// A name, an address, or `*.` before a name.
-        host: Host,
-        /// The TCP port; 443 when not said.
-        port: u16,
-        /// HTTP methods.
-        methods: Vec<String>,
-        /// Beginnings of paths.
-        paths: Vec<String>,
-        /// splice: passed on unread. inspect: read.
-        tls: TlsWord,
-    }
-}
-
-words! {
-    /// What happens to TLS.
-    TlsWord, "tls" {
-        "splice" => Splice,
-        "inspect" => Inspect,
-    }
-}
-
-mapping! {
-    /// A destination that is refused.
-    DenyKeys, required ["host"] {
-        /// A name, an address, or `*.` before a name.
-        host: Host,
-        /// The TCP port; every port when not said.
-        port: u16,
-    }
-}
-
-mapping! {
-    /// Limits on what leaves.
-    TrafficKeys, required [] {
-        /// Bytes of all uploads of a run.
-        upload_total: Bytes,
-        /// Bytes a second.
-        upload_rate: Bytes,
-        /// Bytes of one request.
-        request_body: Bytes,
-    }
-}
-
-mapping! {
-    /// TCP ports, by Landlock.
-    TcpKeys, required [] {
-        /// Ports that may be connected to.
-        connect: Vec<u16>,
-        /// Ports that may be bound.
-        bind: Vec<u16>,
     }
 }
 

@@ -117,7 +117,7 @@ fn too_many_malformed_messages_end_the_run() {
     for_each_user(|home| {
         let profile = profile(&home, "  - { path: /tmp, access: tmpfs }", "ui");
         let script = "import os, socket, time\nd = socket.socket(fileno=int(os.environ['AISANDBOX_BROKER']))\n\
-                      for n in range(30):\n  d.send(b'x' * 20)\nprint('sent', flush=True)\ntime.sleep(20)\nprint('alive')\n";
+                      for n in range(30):\n  d.send(b'x' * 20)\nprint('sent', flush=True)\ntime.sleep(100)\nprint('alive')\n";
         home.write("work/bad.py", script);
         let output = home.aisandbox(&["exec", "--profile", &profile, "--", "python3", "bad.py"]).output();
         assert!(!output.stdout().contains("alive") && output.code != 0, "{output:?}");

@@ -1,11 +1,11 @@
 //! The launcher, and with it the Guardian, is killed at any moment: nothing of the run is left.
 
-use crate::support::run::comes_true;
+use crate::support::run::{PATIENCE, comes_true};
 use crate::support::{Home, for_each_user};
 use crate::{DOCS, Guarded, WAITS, profile};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Moments that are tried; many more with AISANDBOX_SLOW=1.
 fn rounds() -> u64 {
@@ -42,19 +42,31 @@ struct Killed {
     said: String,
 }
 
-fn kill_after(home: &Home, profile: &str, moment: Duration) -> Killed {
+/// Kills it after a time; without one, when the agent has what it touched.
+fn kill_after(home: &Home, profile: &str, moment: Option<Duration>) -> Killed {
     let mut guarded = Guarded::start(home, profile, "cat docs/note & cat docs/note; sleep 60");
-    std::thread::sleep(moment);
+    let mut said = String::new();
+    match moment {
+        Some(moment) => std::thread::sleep(moment),
+        None => said = guarded.run.read_line(),
+    }
     let all = tree(guarded.run.pid());
     guarded.run.signal(libc::SIGKILL);
-    Killed { all, said: guarded.run.finish().stdout() }
+    Killed { all, said: said + &guarded.run.finish().stdout() }
+}
+
+/// How long a run takes here in which one thing is touched and given.
+fn whole_run(home: &Home, profile: &str) -> Duration {
+    let begun = Instant::now();
+    assert_eq!(Guarded::start(home, profile, "cat docs/note").end().stdout(), "real\n");
+    begun.elapsed()
 }
 
 /// Nobody is asked: what is touched is given at once.
 fn approved_before(home: &Home) -> String {
     let text = std::fs::read_to_string(profile(home, DOCS, WAITS)).unwrap();
-    let template = "templates: [{ name: docs, actions: [read], path: $PWD/docs }], timeout: 20s";
-    home.write("approved.yaml", &text.replace("timeout: 20s", template)).to_str().unwrap().to_owned()
+    let template = "templates: [{ name: docs, actions: [read], path: $PWD/docs }], timeout: 5m";
+    home.write("approved.yaml", &text.replace("timeout: 5m", template)).to_str().unwrap().to_owned()
 }
 
 /// Mounts outside that are of this home.
@@ -76,11 +88,13 @@ fn a_launcher_killed_at_any_moment_leaves_nothing() {
         home.write("work/docs/note", "real\n");
         let profiles = [approved_before(&home), profile(&home, DOCS, WAITS)];
         let (mut most, mut given) = (0, 0);
-        for round in 0..rounds() {
-            let moment = Duration::from_millis(round * 7919 % 600);
+        let whole = whole_run(&home, &profiles[0]);
+        for round in 0..=rounds() {
+            let part = u32::try_from(round * 7919 % 600).unwrap();
+            let moment = (round < rounds()).then(|| whole * part / 400);
             let Killed { all, said } = kill_after(&home, &profiles[(round % 2) as usize], moment);
             most = most.max(all.len());
-            let gone = comes_true(Duration::from_secs(10), || all.iter().all(|pid| !alive(*pid)));
+            let gone = comes_true(PATIENCE, || all.iter().all(|pid| !alive(*pid)));
             let left: Vec<i32> = all.iter().copied().filter(|pid| alive(*pid)).collect();
             assert!(gone, "after {moment:?}: {left:?} of {all:?}");
             if said.contains("real") {
@@ -94,6 +108,6 @@ fn a_launcher_killed_at_any_moment_leaves_nothing() {
         let folders = sessions.map(Iterator::count).unwrap_or_default();
         assert!(folders <= 1, "one is kept for the next run; here are {folders}");
         assert!(most >= 4, "a launcher, two roles and init were there at least once: {most}");
-        assert!(given > 0 || rounds() < 50, "the control: some runs were given what they touched");
+        assert!(given > 0, "the control: a run was given what it touched");
     });
 }

@@ -48,8 +48,10 @@ fn mcp_from_inside_waits_for_a_person_outside() {
             call(3, "tools/call", ask),
         ];
         home.write("work/calls", &(text.join("\n") + "\n"));
-        let guarded =
-            Guarded::start(&home, &path, &format!("(cat calls; sleep 4) | {TOOL} mcp; cat docs/note"));
+        // Its input ends when the last answer is there.
+        let wait = "until grep -q isError out; do sleep 0.1; done";
+        let script = format!("(cat calls; {wait}) | {TOOL} mcp > out; cat out docs/note");
+        let guarded = Guarded::start(&home, &path, &script);
         let id = guarded.asked();
         guarded.person(&["approve", &id]).expect_code(0);
         let output = guarded.end();

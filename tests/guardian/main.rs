@@ -15,9 +15,8 @@ mod terminal;
 
 use serde_json::Value;
 use std::path::Path;
-use std::time::Duration;
 use support::Home;
-use support::run::{Output, Started, comes_true};
+use support::run::{Output, PATIENCE, Started, comes_true};
 
 /// A run that goes on while a test acts as the person.
 pub(crate) struct Guarded<'h> {
@@ -25,10 +24,11 @@ pub(crate) struct Guarded<'h> {
     pub(crate) run: Started,
 }
 
-/// Writes a profile that asks for these entries; gives its path.
+/// Writes a profile that asks for these entries; gives its path. A question waits longer than a test does: one that
+/// nobody answers fails the test.
 pub(crate) fn profile(home: &Home, entries: &str, ways: &str) -> String {
     let text = format!(
-        "version: 1\nextends: [cowork]\nguardian: true\nfilesystem:\n{entries}\nconsent: {{ channels: [{ways}], timeout: 20s }}\n"
+        "version: 1\nextends: [cowork]\nguardian: true\nfilesystem:\n{entries}\nconsent: {{ channels: [{ways}], timeout: 5m }}\n"
     );
     home.write("guarded.yaml", &text).to_str().unwrap().to_owned()
 }
@@ -49,12 +49,18 @@ impl<'h> Guarded<'h> {
     /// Waits until somebody is asked; gives the request's id.
     pub(crate) fn asked(&self) -> String {
         let mut found = Value::Null;
-        let there = comes_true(Duration::from_secs(15), || {
+        let there = comes_true(PATIENCE, || {
             found = self.json(&["requests", "--json"]);
             found[0]["id"].is_string()
         });
         assert!(there, "nobody was asked");
         found[0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until nothing is granted any more.
+    pub(crate) fn nothing_granted(&self) {
+        let none = || self.json(&["grants", "--json"]).as_array().is_some_and(Vec::is_empty);
+        assert!(comes_true(PATIENCE, none), "a grant never ended");
     }
 
     /// A command of the person.
@@ -65,7 +71,7 @@ impl<'h> Guarded<'h> {
     /// Waits for a file that the script makes.
     pub(crate) fn reaches(&self, name: &str) {
         let path = self.home.join(name);
-        assert!(comes_true(Duration::from_secs(20), || path.exists()), "{name} never came");
+        assert!(comes_true(PATIENCE, || path.exists()), "{name} never came");
     }
 
     /// Waits for the end.

@@ -43,7 +43,7 @@ fn an_answer_for_good_stands_under_its_own_profile_file_alone() {
     for_each_user(|home| {
         home.write("docs/note", "real\n");
         let text = "version: 1\nextends: [cowork]\nfilesystem:\n  - { path: $HOME/docs, access: ask, actions: [read] }\n\
-                    consent: { channels: [ui], timeout: 20s }\n";
+                    consent: { channels: [ui], timeout: 5m }\n";
         for folder in ["work", "other"] {
             home.write(&format!("{folder}/x.yaml"), text);
         }

@@ -55,10 +55,12 @@ fn a_lease_that_ran_out_is_gone() {
     for_each_user(|home| {
         home.write("work/docs/note", "real\n");
         let profile = profile(&home, DOCS, WAITS);
-        let script = "cat docs/note; sleep 5; cat docs/note || echo gone";
+        let script = "cat docs/note; until [ -e go ]; do sleep 0.1; done; cat docs/note || echo gone";
         let guarded = Guarded::start(&home, &profile, script);
         let id = guarded.asked();
-        guarded.person(&["approve", &id, "--for", "3s"]).expect_code(0);
+        guarded.person(&["approve", &id, "--for", "5s"]).expect_code(0);
+        guarded.nothing_granted();
+        home.write("work/go", "");
         let second = guarded.asked();
         guarded.person(&["deny", &second]).expect_code(0);
         assert_eq!(guarded.end().stdout(), "real\ngone\n");

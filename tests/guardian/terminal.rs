@@ -21,8 +21,9 @@ fn the_code_is_a_yes_anything_else_a_no_and_silence_too() {
         ] {
             home.write("work/docs/note", "real\n");
             let path = profile(&home, crate::DOCS, "terminal");
-            let text = std::fs::read_to_string(&path).unwrap().replace("20s", "4s");
-            home.write("guarded.yaml", &text);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let time = if answer.is_empty() { "3s" } else { "5m" };
+            home.write("guarded.yaml", &text.replace("5m", time));
             let mut screen =
                 Terminal::start(home.aisandbox(&["exec", "--profile", &path, "--", "cat", "docs/note"]));
             let code = code(&mut screen);

@@ -1,6 +1,6 @@
 //! A terminal for a test: a program in its own session on it, keys to press and a screen to read.
 
-use super::run::Run;
+use super::run::{PATIENCE, Run};
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{Termios, tcgetattr};
 use std::fs::File;
@@ -9,9 +9,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Child;
 use std::time::{Duration, Instant};
-
-/// How long a text may take to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A program on a terminal of its own.
 pub(crate) struct Terminal {

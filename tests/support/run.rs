@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// A run that takes longer is ended, and the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What takes longer will never come, on the slowest machine. Nothing waits so long unless the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A program that will run.
 pub(crate) struct Run {
@@ -167,16 +167,12 @@ impl Run {
         let Some(status) = wait_until(&mut child, end) else {
             child.kill().unwrap();
             child.wait().unwrap();
-            let rest = Duration::from_secs(2);
+            let rest = Duration::from_secs(2); // for the message of a failure only
             let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
             let said = [stdout, stderr].map(|all| text(all.recv_timeout(rest).unwrap_or_default()));
             panic!("still running after {:?}; it said {said:?}", self.patience);
         };
-        let rest = Duration::from_secs(5);
-        let held = "the program ended, and something still holds its output open";
-        let (stdout, stderr) =
-            (stdout.recv_timeout(rest).expect(held), stderr.recv_timeout(rest).expect(held));
-        Output { stdout, stderr, code: status }
+        Output { stdout: all_of(&stdout), stderr: all_of(&stderr), code: status }
     }
 }
 
@@ -218,12 +214,7 @@ impl Started {
         let stdout = collect(self.child.stdout.take());
         let stderr = collect(self.child.stderr.take());
         let code = wait_until(&mut self.child, Instant::now() + PATIENCE).expect("it should have ended");
-        let rest = Duration::from_secs(5);
-        Output {
-            stdout: stdout.recv_timeout(rest).unwrap(),
-            stderr: stderr.recv_timeout(rest).unwrap(),
-            code,
-        }
+        Output { stdout: all_of(&stdout), stderr: all_of(&stderr), code }
     }
 }
 
@@ -278,6 +269,11 @@ fn collect(from: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> 
         drop(done.send(bytes)); // nobody waits any more when the test has failed
     });
     all
+}
+
+#[track_caller]
+fn all_of(collected: &mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
+    collected.recv_timeout(PATIENCE).expect("the program ended, and something still holds its output open")
 }
 
 fn wait_until(child: &mut Child, end: Instant) -> Option<i32> {

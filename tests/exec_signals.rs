@@ -3,11 +3,8 @@
 
 mod support;
 
-use std::time::Duration;
-use support::run::{comes_true, processes_with};
+use support::run::{PATIENCE, comes_true, processes_with};
 use support::{Home, for_each_user, has_program};
-
-const SOON: Duration = Duration::from_secs(10);
 
 #[test]
 fn signals_reach_the_agent_and_its_answer_comes_back() {
@@ -57,7 +54,7 @@ fn a_signal_the_caller_ignores_is_not_ignored_inside() {
 /// Starts an agent with two children that could outlive it; gives a word that is in all their command lines.
 fn busy(home: &Home, name: &str) -> (String, String) {
     let mark = format!("mark-{name}-{}-{}", home.user.uid, std::process::id());
-    let stay = "import signal, time\nfor number in (1, 2, 13, 15): signal.signal(number, signal.SIG_IGN)\ntime.sleep(90)\n";
+    let stay = "import signal, time\nfor number in (1, 2, 13, 15): signal.signal(number, signal.SIG_IGN)\ntime.sleep(900)\n";
     home.write("work/stay.py", stay);
     let start = format!("/usr/bin/python3 stay.py {mark}");
     (mark, format!("(setsid {start} &) ; {start} & {start} & "))
@@ -75,7 +72,7 @@ fn background_processes_of_an_agent_end_with_it() {
         let mut run = run.start();
         assert_eq!(run.read_line(), "ready");
         // The control: they are there, three and the launcher's own line is not among them.
-        assert!(comes_true(SOON, || processes_with(&mark).len() >= 3));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).len() >= 3));
         run.finish().expect_code(5);
         assert_eq!(processes_with(&mark), Vec::<i32>::new()); // at once: the launcher waits for all of them
     });
@@ -91,11 +88,11 @@ fn nothing_survives_a_launcher_that_is_killed() {
         home.write("work/run.sh", &format!("{start} echo ready; wait\n"));
         let mut run = home.aisandbox(&["exec", "--", "sh", "run.sh"]).start();
         assert_eq!(run.read_line(), "ready");
-        assert!(comes_true(SOON, || processes_with(&mark).len() >= 3));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).len() >= 3));
         let before = home.listing();
         run.signal(libc::SIGKILL);
         assert_eq!(run.finish().code, -libc::SIGKILL);
-        assert!(comes_true(SOON, || processes_with(&mark).is_empty()), "{:?}", processes_with(&mark));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()), "{:?}", processes_with(&mark));
         assert_eq!(home.listing(), before);
     });
 }
@@ -117,7 +114,7 @@ fn nothing_survives_when_pid_1_is_killed_and_the_code_says_so() {
         let end = run.finish();
         assert_eq!(end.code, 128 + libc::SIGKILL);
         end.expect_said("ended from outside");
-        assert!(comes_true(SOON, || processes_with(&mark).is_empty()));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()));
     });
 }
 
@@ -125,7 +122,8 @@ fn nothing_survives_when_pid_1_is_killed_and_the_code_says_so() {
 fn pid_1_reaps_what_the_agent_leaves_behind() {
     for_each_user(|home| {
         let script = "for i in 1 2 3 4 5 6 7 8; do (sh -c 'sleep 0.1' &) ; done; sleep 1; \
-                      cat /proc/[0-9]*/stat | grep -c ') Z '; cat /proc/1/comm";
+                      for n in $(seq 600); do z=$(cat /proc/[0-9]*/stat | grep -c ') Z '); [ $z = 0 ] && break; sleep 0.1; done; \
+                      echo $z; cat /proc/1/comm";
         assert_eq!(home.exec(&[], script).expect_code(0), "0\naisandbox-init\n");
     });
 }
@@ -142,13 +140,11 @@ fn an_agent_cannot_signal_pid_1_to_death() {
 #[test]
 fn a_run_that_is_out_of_time_gives_124_and_leaves_nothing() {
     for_each_user(|home| {
-        let start = std::time::Instant::now();
-        let output = home.exec(&["--timeout", "1s"], "echo ready; exec sleep 60");
+        let output = home.exec(&["--timeout", "3s"], "echo ready; exec sleep 900");
         assert_eq!(output.expect_code(124), "ready\n");
         output.expect_said("wall time");
-        assert!(start.elapsed() < Duration::from_secs(5));
         assert!(home.records().concat().contains("wall_time"));
-        assert_eq!(home.exec(&["--timeout", "20s"], "exit 3").code, 3);
+        assert_eq!(home.exec(&["--timeout", "5m"], "exit 3").code, 3);
     });
 }
 
@@ -156,7 +152,7 @@ fn a_run_that_is_out_of_time_gives_124_and_leaves_nothing() {
 fn an_agent_that_ignores_the_end_of_its_time_is_ended_all_the_same() {
     for_each_user(|home| {
         let script = "trap '' TERM; echo ready; while :; do sleep 0.1; done";
-        let output = home.exec(&["--timeout", "1s"], script);
+        let output = home.exec(&["--timeout", "3s"], script);
         assert_eq!(output.expect_code(124), "ready\n");
     });
 }
@@ -164,11 +160,13 @@ fn an_agent_that_ignores_the_end_of_its_time_is_ended_all_the_same() {
 #[test]
 fn a_stopped_launcher_stops_nothing_for_good() {
     for_each_user(|home| {
-        let mut run = home.sandboxed(&[], "echo ready; sleep 0.3; echo done").start();
+        let mut run =
+            home.sandboxed(&[], "echo ready; until [ -e go ]; do sleep 0.1; done; echo done").start();
         assert_eq!(run.read_line(), "ready");
         run.signal(libc::SIGTSTP);
         let stat = format!("/proc/{}/stat", run.pid());
-        assert!(comes_true(SOON, || std::fs::read_to_string(&stat).unwrap().contains(") T ")));
+        assert!(comes_true(PATIENCE, || std::fs::read_to_string(&stat).unwrap().contains(") T ")));
+        home.write("work/go", "");
         run.signal(libc::SIGCONT);
         assert_eq!(run.finish().expect_code(0), "done\n");
     });

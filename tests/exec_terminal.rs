@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 use support::pty::Terminal;
-use support::run::{Run, comes_true};
+use support::run::{PATIENCE, Run, comes_true};
 use support::{Home, for_each_user, has_program};
 
 fn on_terminal(home: &Home, flags: &[&str], script: &str) -> Terminal {
@@ -125,9 +125,7 @@ fn a_shell_inside_has_job_control() {
         assert!(!shown.contains("no job control"), "{shown}");
         shell.press("sleep 61 & sleep 62\r");
         shell.wait_for("sleep 62");
-        std::thread::sleep(Duration::from_millis(300));
-        shell.press("\x1a"); // ^Z stops the job, not us
-        shell.wait_for("Stopped");
+        shell.press_until("\x1a", "Stopped"); // ^Z stops the job, not us
         shell.wait_for("in> ");
         shell.press("jobs\r");
         shell.wait_for("Running");
@@ -135,9 +133,7 @@ fn a_shell_inside_has_job_control() {
         shell.wait_for("\r\n2\r\n");
         shell.press("fg %2\r");
         shell.wait_for("sleep 62");
-        std::thread::sleep(Duration::from_millis(300));
-        shell.press("\x03"); // ^C ends the job, not the shell
-        shell.wait_for("in> ");
+        shell.press_until("\x03", "in> "); // ^C ends the job, not the shell
         shell.press("echo $((40 + 2)); kill %1; exit 6\r");
         shell.wait_for("42");
         assert_eq!(shell.finish(), 6);
@@ -154,21 +150,16 @@ fn the_stop_key_stops_the_whole_command_and_fg_continues_it() {
         let before = shell.settings();
         shell.press("$AISANDBOX exec -- sh -c 'echo rea\"\"dy; read line; echo \"got <$line>\"; exit 8'\r");
         shell.wait_for("ready\r\n");
-        std::thread::sleep(Duration::from_millis(200));
-        shell.press("\x1a");
-        shell.wait_for("Stopped");
+        shell.press_until("\x1a", "Stopped");
         shell.wait_for("host> ");
         assert_eq!(shell.settings().local_flags.bits() & 0xf, before.local_flags.bits() & 0xf);
         shell.press("echo in bet\"\"ween\r");
         shell.wait_for("in between");
-        shell.press("fg\r");
+        shell.press("fg; echo co\"\"de $?\r");
         shell.wait_for("sh -c");
-        std::thread::sleep(Duration::from_millis(300));
-        shell.press("words\r");
-        shell.wait_for("got <words>");
-        shell.wait_for("host> ");
-        shell.press("echo code $?\r");
+        shell.press_until("words\r", "got <words>");
         shell.wait_for("code 8");
+        shell.wait_for("host> ");
         shell.press("exit 0\r");
         assert_eq!(shell.finish(), 0);
     });
@@ -181,10 +172,13 @@ fn a_launcher_in_the_background_leaves_the_terminal_alone() {
     }
     for_each_user(|home| {
         let mut shell = host_shell(&home);
-        shell.press("$AISANDBOX exec -- sh -c 'sleep 0.5; echo from ins\"\"ide' &\r");
+        shell.press(
+            "$AISANDBOX exec -- sh -c 'until [ -e go ]; do sleep 0.1; done; echo from ins\"\"ide' &\r",
+        );
         shell.wait_for("host> ");
         shell.press("echo still $((50 + 5))\r");
         shell.wait_for("still 55");
+        home.write("work/go", "");
         shell.wait_for("from inside");
         shell.press("wait; echo code $?\r");
         shell.wait_for("code 0");
@@ -200,7 +194,7 @@ fn the_terminals_settings_are_as_before_however_it_ends() {
             let mut screen = on_terminal(&home, &[], "echo ready; read line; exit 0");
             let before = screen.settings_before().clone();
             screen.wait_for("ready");
-            assert!(comes_true(Duration::from_secs(5), || screen.settings() != before), "it becomes raw");
+            assert!(comes_true(PATIENCE, || screen.settings() != before), "it becomes raw");
             match signal {
                 None => screen.press("\r"),
                 Some(number) => {
@@ -293,9 +287,7 @@ fn an_agent_that_wants_keys_in_a_pipeline_gets_them() {
         // Keys by stdin with stdout in a pipe; then by /dev/tty with both in pipes, and without an echo.
         shell.press("$AISANDBOX exec -- sh -c 'echo rea\"\"dy >&2; read line; echo \"got <$line>\"' | cat\r");
         shell.wait_for("ready\r\n");
-        std::thread::sleep(Duration::from_millis(300));
-        shell.press("words\r");
-        shell.wait_for("got <words>");
+        shell.press_until("words\r", "got <words>");
         shell.wait_for("host> ");
         shell.press("echo pi\"\"ped | $AISANDBOX exec -- sh -c 'cat; stty -echo < /dev/tty; echo se\"\"cret: >&2; read word < /dev/tty; echo \"<$word>\"' | cat\r");
         shell.wait_for("secret:");
@@ -324,9 +316,7 @@ fn a_launcher_that_was_told_to_stop_goes_on_at_the_first_fg() {
         shell.wait_for("host> ");
         shell.press("fg\r");
         shell.wait_for("sh -c");
-        std::thread::sleep(Duration::from_millis(300));
-        shell.press("word\r");
-        shell.wait_for("<word>");
+        shell.press_until("word\r", "<word>");
         shell.wait_for("host> ");
         shell.press("exit 0\r");
         assert_eq!(shell.finish(), 0);
@@ -344,17 +334,14 @@ fn an_agent_in_the_background_that_reads_stops_until_fg() {
             "$AISANDBOX exec -- sh -c 'sleep 0.3; read line; echo \"got <$line>\"; exit 8' & sleep 1.5\r",
         );
         shell.wait_for("host> ");
-        shell.press("jobs\r");
-        shell.wait_for("Stopped");
+        shell.press_until("jobs\r", "Stopped");
         shell.wait_for("host> ");
-        shell.press("fg\r");
+        shell.press("fg; echo co\"\"de $?\r");
         shell.wait_for("sh -c");
-        std::thread::sleep(Duration::from_millis(400));
-        shell.press("words\r");
-        shell.wait_for("got <words>");
-        shell.wait_for("host> ");
-        shell.press("echo code $?; exit 0\r");
+        shell.press_until("words\r", "got <words>");
         shell.wait_for("code 8");
+        shell.wait_for("host> ");
+        shell.press("exit 0\r");
         assert_eq!(shell.finish(), 0);
     });
 }

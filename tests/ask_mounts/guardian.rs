@@ -19,7 +19,6 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// Role `mounts`, and its socket.
 pub(crate) struct Mounts {
@@ -192,11 +191,4 @@ fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
         pseudo_terminal: false,
         tell_namespaces: false,
     }
-}
-
-/// Milliseconds that something took.
-pub(crate) fn timed<T>(what: impl FnOnce() -> T) -> (T, f64) {
-    let begun = Instant::now();
-    let done = what();
-    (done, begun.elapsed().as_secs_f64() * 1e3)
 }

@@ -20,7 +20,6 @@ use guardian::{DONE, Guarded, Mounts};
 use nix::errno::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 type Case = (&'static str, fn(&Path));
 
@@ -272,11 +271,9 @@ fn the_role_is_careful(folder: &Path) {
 }
 
 fn a_server_that_dies(folder: &Path) {
-    let begun = Instant::now();
     let script = "cat asked/note || echo failed; cat asked/note || echo again; echo alive";
     let (outcome, said) = Guarded::new(folder, READ, script).run(|_, _| Answer::Die);
     assert_eq!((outcome, said.as_str()), (Outcome::Exited(0), "failed\nagain\nalive\n"));
-    assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
 /// Runs with a Guardian that holds the device until it hears of the end, and does something at the first touch.
@@ -294,9 +291,7 @@ fn held_open(folder: &Path, script: &str, at_touch: impl Fn(i32) + Send + 'stati
             Answer::Die
         });
     });
-    let (ended, took) = guardian::timed(|| sandbox.finish());
-    assert!(took < 10_000.0, "{took} ms");
-    ended
+    sandbox.finish()
 }
 
 fn the_run_ends_although(folder: &Path) {
@@ -322,7 +317,7 @@ fn init_killed_ends_every_asker(folder: &Path) {
 }
 
 fn wait_for(path: &Path) {
-    assert!(support::run::comes_true(Duration::from_secs(20), || path.exists()), "{}", path.display());
+    assert!(support::run::comes_true(support::run::PATIENCE, || path.exists()), "{}", path.display());
 }
 
 /// The folder of one case: `asked` with a note and a folder, `beside` with another note.
@@ -353,14 +348,14 @@ impl Drop for Folder {
     }
 }
 
-/// Runs a body in a process of its own. A panic is exit code 101; what takes a minute is ended.
+/// Runs a body in a process of its own. A panic is exit code 101; what takes three minutes hangs, and is ended.
 fn in_child(body: impl FnOnce()) -> Ended {
     process::assert_single_threaded().unwrap();
     // SAFETY: one thread, as checked; the child ends by _exit.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: an integer; the signal's default ends this process.
-        unsafe { libc::alarm(60) };
+        unsafe { libc::alarm(180) };
         // In whichever thread.
         std::panic::set_hook(Box::new(|panic| {
             eprintln!("{panic}");

@@ -4,7 +4,7 @@ use crate::Test;
 use crate::scene::{Guardian, MOMENT, code, launch, scene};
 use crate::support::for_each_user;
 use crate::support::pty::Terminal;
-use crate::support::run::comes_true;
+use crate::support::run::{PATIENCE, comes_true};
 use aisandbox::wire::consent::{Answer, Shown};
 use aisandbox::wire::subject::Scope;
 use std::thread::sleep;
@@ -37,10 +37,8 @@ fn yes() {
         screen.press(&format!("{code} 5m\r"));
         assert_eq!(guardian.hear_answer("8F3K-1"), Answer::Allow { scope: Scope::For { seconds: 300 } });
         screen.wait_for(UNCOVER);
-        assert!(comes_true(MOMENT, || screen.settings() == before));
-        sleep(MOMENT); // what is typed while the screen is put back is dropped
-        screen.press("words\r");
-        screen.wait_for("<words>");
+        assert!(comes_true(PATIENCE, || screen.settings() == before));
+        screen.press_until("words\r", "<words>");
         assert_eq!(screen.finish(), 0);
     });
 }
@@ -79,8 +77,7 @@ fn two() {
     let second = code(&mut screen, "8F3K-2");
     assert_ne!(first, second);
     guardian.hear_visible("8F3K-2");
-    screen.press(&format!("{second}o\r")); // too early
-    assert_eq!(guardian.hear_within(MOMENT), None);
+    sleep(MOMENT);
     screen.press(&format!("{first}o\r")); // the code of an older question
     screen.wait_for("That is not the code");
     assert_eq!(guardian.hear_within(Duration::from_millis(300)), None);
@@ -96,9 +93,7 @@ fn withdrawn() {
     guardian.withdraw("8F3K-2");
     guardian.withdraw("8F3K-1");
     screen.wait_for(UNCOVER);
-    sleep(MOMENT); // what is typed while the screen is put back is dropped
-    screen.press("on\r");
-    screen.wait_for("<on>");
+    screen.press_until("on\r", "<on>");
     assert_eq!(guardian.hear_within(Duration::from_millis(100)), None);
 }
 

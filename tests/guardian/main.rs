@@ -114,15 +114,20 @@ pub(crate) const DOCS: &str = "  - { path: $PWD/docs, access: ask, actions: [rea
 /// The way by which a question waits for `approve`.
 pub(crate) const WAITS: &str = "ui";
 
-/// Ends a role of a launcher, as a bug of it would.
+/// Ends a role of a launcher, as a bug of it would. The agent may run before each role has its name.
 pub(crate) fn kill_role(launcher: i32, name: &str) {
-    let tasks = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
     let is_role = |pid: &&str| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
         words.get(1..3) == Some(&[b"__role".as_slice(), name.as_bytes()])
     };
-    let pid = tasks.split_whitespace().find(is_role).unwrap_or_else(|| panic!("no role {name}: {tasks}"));
-    let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+    let mut pid = None;
+    let begun = comes_true(PATIENCE, || {
+        let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();
+        pid = children.split_whitespace().find(is_role).map(|pid| pid.parse().unwrap());
+        pid.is_some()
+    });
+    assert!(begun, "no role {name}");
+    let pid = nix::unistd::Pid::from_raw(pid.unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
 }

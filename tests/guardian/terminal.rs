@@ -26,14 +26,17 @@ fn the_code_is_a_yes_anything_else_a_no_and_silence_too() {
             home.write("guarded.yaml", &text.replace("5m", time));
             let mut screen =
                 Terminal::start(home.aisandbox(&["exec", "--profile", &path, "--", "cat", "docs/note"]));
-            let code = code(&mut screen);
-            std::thread::sleep(std::time::Duration::from_millis(1200)); // what was typed before is no answer
             match answer {
-                "code" => screen.press(&format!("{code}o\r")),
-                other if !other.is_empty() => screen.press(&format!("{other}\r")),
-                _ => {}
-            }
-            screen.wait_for(said);
+                "code" => {
+                    let keys = format!("{}o\r", code(&mut screen));
+                    screen.press_until(&keys, said) // what comes in the first second is no answer
+                }
+                "" => screen.wait_for(said),
+                other => {
+                    code(&mut screen);
+                    screen.press_until(&format!("{other}\r"), said)
+                }
+            };
             assert_eq!(screen.finish(), i32::from(!reason.is_empty()), "{answer}");
             if reason.is_empty() {
                 assert_eq!(event(&home, "grant")["approved_by"], "terminal");

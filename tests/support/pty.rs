@@ -10,6 +10,9 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+/// How long keys may take to have an effect before they are pressed again.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// A program on a terminal of its own.
 pub(crate) struct Terminal {
     child: Child,
@@ -87,18 +90,45 @@ impl Terminal {
     /// Waits until a text appears after what was waited for before; gives what came up to its end.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        let seen = self.wait_within(text, PATIENCE);
+        seen.unwrap_or_else(|| panic!("{text:?} did not appear in {:?}", self.fresh()))
+    }
+
+    /// Presses keys until a text appears, as a person does whose keys were dropped: the terminal may just be changing
+    /// its settings, or the program that they are meant for may not be there yet.
+    #[track_caller]
+    pub(crate) fn press_until(&mut self, keys: &str, text: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
-            let fresh = &self.screen[self.read..];
-            if let Some(at) = fresh.windows(text.len()).position(|part| part == text.as_bytes()) {
-                let upto = self.read + at + text.len();
-                let seen = String::from_utf8_lossy(&self.screen[self.read..upto]).into_owned();
-                self.read = upto;
+            self.press(keys);
+            if let Some(seen) = self.wait_within(text, AGAIN) {
                 return seen;
             }
-            assert!(Instant::now() < end, "{text:?} did not appear in {:?}", String::from_utf8_lossy(fresh));
+            assert!(Instant::now() < end, "{keys:?} gave no {text:?} in {:?}", self.fresh());
+        }
+    }
+
+    fn wait_within(&mut self, text: &str, most: Duration) -> Option<String> {
+        let end = Instant::now() + most;
+        let mut looked = self.read;
+        loop {
+            let part = &self.screen[looked..];
+            if let Some(at) = part.windows(text.len()).position(|part| part == text.as_bytes()) {
+                let upto = looked + at + text.len();
+                let seen = String::from_utf8_lossy(&self.screen[self.read..upto]).into_owned();
+                self.read = upto;
+                return Some(seen);
+            }
+            looked = looked.max((self.screen.len() + 1).saturating_sub(text.len()));
+            if Instant::now() > end {
+                return None;
+            }
             self.look(Duration::from_millis(50));
         }
+    }
+
+    fn fresh(&self) -> String {
+        String::from_utf8_lossy(&self.screen[self.read..]).into_owned()
     }
 
     /// Everything that was shown until now.

@@ -167,7 +167,7 @@ impl Doors {
             templates: plan.profile.consent.templates.clone(),
             standing: self.standing,
             answers: self.answers,
-            rates: Rates::default(),
+            rates: rates(&plan.profile),
             log,
             durable: plan.profile.audit == AuditMode::Durable,
             digests: digests_dir().and_then(|dir| DigestCache::open(&dir)).ok(),
@@ -372,6 +372,19 @@ fn terminal(running: &mut Running, profile: &Profile) -> Result<Option<OwnedFd>,
 
 /// Without a word of the profile, whoever looks may answer.
 fn ways(profile: &Profile) -> Vec<Kind> {
+/// What the profile does not say is as the desk has it.
+fn rates(profile: &Profile) -> Rates {
+    let (said, usual) = (profile.consent.rates, Rates::default());
+    let or =
+        |said: Option<u64>, usual: usize| said.and_then(|said| usize::try_from(said).ok()).unwrap_or(usual);
+    Rates {
+        per_minute: or(said.per_minute, usual.per_minute),
+        per_asker: or(said.per_process, usual.per_asker),
+        waiting: or(said.waiting, usual.waiting),
+        memory: said.refusal.unwrap_or(usual.memory),
+    }
+}
+
     let known = [Kind::Terminal, Kind::Notification, Kind::Ui];
     let named: Vec<Kind> = profile
         .consent

@@ -28,7 +28,7 @@ impl Default for Rates {
 }
 
 /// A refusal never stands longer than this unless a person said never.
-const LONGEST_MEMORY: Duration = Duration::from_secs(900);
+const LONGEST_MEMORY: Duration = crate::profile::LONGEST_REFUSAL;
 /// A person who refused this often in a row is left alone for a while, which doubles each time.
 const PATIENCE: u32 = 3;
 /// The first such while.

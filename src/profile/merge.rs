@@ -18,6 +18,7 @@ use super::network::Network;
 use super::network_read;
 use super::policies::{self, Policies};
 use super::programs::{self, Programs};
+use super::rates;
 use super::template;
 use super::values::variable_name;
 use super::written::{
@@ -241,5 +242,6 @@ fn consent(consent: &mut Consent, keys: ConsentKeys, context: &Context, errors: 
     if let Some(channels) = keys.channels {
         consent.channels = channels.into_iter().filter_map(word).collect();
     }
+    rates::add(&mut consent.rates, keys.rates.unwrap_or_default(), errors);
     consent.timeout = keys.timeout.map(|timeout| timeout.0).or(consent.timeout);
 }

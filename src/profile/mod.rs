@@ -30,6 +30,7 @@ mod parse;
 mod policies;
 mod programs;
 mod protect;
+mod rates;
 mod schema;
 mod shipped;
 mod shipped_parsed;
@@ -62,6 +63,7 @@ pub use network::{
 pub use policies::Policies;
 pub use programs::{ProgramRule, Programs, Reputation, Unknown};
 pub use protect::{GroupEntry, protect_group};
+pub use rates::LONGEST_REFUSAL;
 pub use schema::{filter_schema, schema};
 pub use show::{to_json, to_text};
 pub use template::Template;

@@ -305,6 +305,21 @@ pub struct Consent {
     pub timeout: Option<Duration>,
     /// Flows approved in advance.
     pub templates: Vec<Template>,
+    /// How much may be asked.
+    pub rates: Rates,
+}
+
+/// `consent.rates`. `None`: as the Guardian has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// New questions of a run in a minute.
+    pub per_minute: Option<u64>,
+    /// New questions of one process in a minute.
+    pub per_process: Option<u64>,
+    /// Questions that wait at once.
+    pub waiting: Option<u64>,
+    /// How long a refusal stands.
+    pub refusal: Option<Duration>,
 }
 
 /// `agents:`.

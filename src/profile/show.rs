@@ -7,6 +7,7 @@ use super::parse::resolve;
 use super::policies::{self, Policies};
 use super::programs::{self, Programs};
 use super::protect;
+use super::rates;
 use super::template;
 use crate::profile::{Access, Dlp, FsEntry, Layer, Limits, Profile, Protect};
 use serde_json::{Map, Value, json};
@@ -228,6 +229,7 @@ fn consent(profile: &Profile) -> Value {
         keys.insert("channels".into(), json!(profile.consent.channels));
     }
     keys.extend(profile.consent.timeout.map(|timeout| ("timeout".to_owned(), time(timeout).into())));
+    keys.extend(rates::to_json(&profile.consent.rates).map(|rates| ("rates".to_owned(), rates)));
     if !profile.consent.templates.is_empty() {
         let templates: Value = profile.consent.templates.iter().map(template::to_json).collect();
         keys.insert("templates".into(), templates);

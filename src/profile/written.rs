@@ -170,8 +170,24 @@ mapping! {
         channels: Vec<ChannelWord>,
         /// No answer after this long means no.
         timeout: Lasting,
+        /// How much may be asked.
+        rates: RateKeys,
         /// Flows approved in advance. Lists of several profiles add up; one of the same name takes the place.
         templates: Vec<At<TemplateKeys>>,
+    }
+}
+
+mapping! {
+    /// How much may be asked. More is refused without asking anybody.
+    RateKeys, required [] {
+        /// New questions of a run in a minute, 1 to 600; 20 when not said.
+        per_minute: At<Count>,
+        /// New questions of one process in a minute, 1 to 600; 10 when not said.
+        per_process: At<Count>,
+        /// Questions that wait at once, 1 to 64; 16 when not said.
+        waiting: At<Count>,
+        /// How long a refusal stands, at most 15 minutes; 30 seconds when not said. It doubles with each one.
+        refusal: At<Lasting>,
     }
 }
 

@@ -18,6 +18,17 @@ pub struct GuardianStart {
     pub chain: Vec<String>,
 }
 
+/// A reason came for a request that was asked already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonGiven {
+    /// The request's id.
+    pub request: String,
+    /// Who gave it.
+    pub who: Who,
+    /// Why, in the agent's words, cut.
+    pub why: String,
+}
+
 /// The Guardian of a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuardianEnd {

@@ -4,7 +4,7 @@
 
 use super::access::{
     AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, ProgramCheck,
-    Request, Revoke, Token, Transfer,
+    ReasonGiven, Request, Revoke, Token, Transfer,
 };
 use super::redact;
 use crate::base::escape;
@@ -34,6 +34,8 @@ pub enum Event {
     GuardianEnd(GuardianEnd),
     /// Somebody inside asked for access.
     Request(Box<Request>),
+    /// The agent said why, for a request that waits.
+    ReasonGiven(Box<ReasonGiven>),
     /// A policy decided.
     Decision(Decision),
     /// What is known of a program was asked, or a person was asked about it.
@@ -68,6 +70,7 @@ impl Event {
             Self::GuardianStart(_) => "guardian_start",
             Self::GuardianEnd(_) => "guardian_end",
             Self::Request(_) => "request",
+            Self::ReasonGiven(_) => "reason_given",
             Self::Decision(_) => "decision",
             Self::ProgramCheck(_) => "program_check",
             Self::Grant(_) => "grant",

@@ -174,19 +174,34 @@ impl Consent {
         Heard { request: item.request, shown: item.seen_at.map(|seen| now.saturating_sub(seen)) }
     }
 
+    /// The agent says why, after it was asked. What is on a screen goes, and comes again with the words: who was about
+    /// to answer answers to what stands there.
+    pub fn explain(&mut self, request: u64, why: String, nonce: String) -> Vec<Send> {
+        let Some(item) = self.waiting.iter_mut().find(|item| item.request == request) else {
+            return Vec::new();
+        };
+        (item.question.why, item.nonce, item.seen_at) = (Some(why), nonce, None);
+        let id = item.question.id.clone();
+        self.withdraw(request, &id)
+    }
+
+    fn withdraw(&mut self, request: u64, id: &str) -> Vec<Send> {
+        let showing = self.ways.iter_mut().filter(|way| way.showing == Some(request));
+        showing
+            .map(|way| {
+                way.showing = None;
+                (way.id, Show::Withdraw { id: id.to_owned() })
+            })
+            .collect()
+    }
+
     /// The question is over, by whatever way: it goes from every screen.
     pub fn close(&mut self, request: u64) -> Vec<Send> {
         let Some(place) = self.waiting.iter().position(|item| item.request == request) else {
             return Vec::new();
         };
         let id = self.waiting.remove(place).question.id;
-        let showing = self.ways.iter_mut().filter(|way| way.showing == Some(request));
-        showing
-            .map(|way| {
-                way.showing = None;
-                (way.id, Show::Withdraw { id: id.clone() })
-            })
-            .collect()
+        self.withdraw(request, &id)
     }
 
     /// Questions nobody can be reached for any more.

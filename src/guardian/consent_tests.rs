@@ -112,3 +112,20 @@ fn a_question_ends_when_its_time_is_over() {
     assert_eq!(consent.overdue(NOW - Duration::from_millis(1)), [0; 0]);
     assert_eq!(consent.overdue(NOW), [1]);
 }
+
+#[test]
+fn a_reason_that_comes_later_is_shown_and_an_answer_to_what_stood_there_before_is_none() {
+    let mut consent = with_ways(&[Kind::Terminal, Kind::Ui], &[(TERMINAL, Kind::Terminal)]);
+    assert!(consent.ask(1, question("A"), "old".into(), LATER));
+    assert_eq!(asked(&consent.next_shows()), [(TERMINAL, "A".into())]);
+    consent.visible(TERMINAL, "A", NOW);
+    assert_eq!(asked(&consent.explain(1, "the totals".into(), "new".into())), [(TERMINAL, "-A".into())]);
+    assert_eq!(consent.answer(TERMINAL, "A", "old", NOW), None, "nothing is on the screen now");
+    let shown = consent.next_shows();
+    let [(TERMINAL, Show::Ask { question, nonce })] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!((question.why.as_deref(), nonce.as_str()), (Some("the totals"), "new"));
+    assert_eq!(consent.answer(TERMINAL, "A", "old", NOW), None, "an answer to the one before");
+    let (heard, _) = consent.answer(TERMINAL, "A", "new", NOW).unwrap();
+    assert_eq!(heard.shown, None, "how long it was seen counts anew");
+    assert_eq!(asked(&consent.explain(7, "w".into(), "n".into())), []);
+}

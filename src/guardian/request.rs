@@ -8,7 +8,8 @@ use super::desk::{Key, Ruling};
 use super::label;
 use super::record::{self, Refused};
 use crate::audit::{Event, access};
-use crate::base::{InnerPath, WallTime};
+use crate::base::{InnerPath, WallTime, to_hex};
+use crate::sys::random::random_bytes;
 use crate::wire::consent::Object;
 use crate::wire::denial::{Denial, Reason};
 use crate::wire::limit;
@@ -148,9 +149,34 @@ impl Guardian {
             return self.turn_away(wish, Reason::RateLimit, "too many wait for this answer already");
         }
         request.waiters.push(wish.waiter);
+        self.add_reason(number, wish);
+        let Some(request) = self.requests.get(&number) else { return };
         if request.stage == Stage::Consent {
             let (id, until) = (request.id.clone(), request.until);
             self.tell_pending(wish.waiter, &id, until);
+        }
+    }
+
+    /// A touch says no reason; one that joins it can. The first counts, and the question is shown anew with it.
+    fn add_reason(&mut self, number: u64, wish: &Wish) {
+        let Some(request) = self.requests.get_mut(&number).filter(|request| request.why.is_none()) else {
+            return;
+        };
+        let Some(why) = reason(wish) else { return };
+        request.why = Some(why.clone());
+        let (id, stage) = (request.id.clone(), request.stage);
+        let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
+        self.recorder.note(&Event::ReasonGiven(Box::new(access::ReasonGiven {
+            request: id,
+            who: record::who(&asker),
+            why: why.clone(),
+        })));
+        if stage == Stage::Consent
+            && let Ok(nonce) = random_bytes::<16>()
+        {
+            let sends = self.consent.explain(number, why, to_hex(&nonce));
+            self.show(sends);
+            self.changed = true;
         }
     }
 
@@ -179,7 +205,7 @@ impl Guardian {
             pinned,
             object,
             asker,
-            why: wish.why.as_deref().map(|why| limit::kept(why).to_owned()).filter(|why| !why.is_empty()),
+            why: reason(&wish),
             waiters: vec![wish.waiter],
             until: self.now + self.timeout,
             decision: None,
@@ -244,6 +270,11 @@ impl Guardian {
         self.changed = true;
         denial
     }
+}
+
+/// As much of a wish's reason as is kept.
+fn reason(wish: &Wish) -> Option<String> {
+    wish.why.as_deref().map(|why| limit::kept(why).to_owned()).filter(|why| !why.is_empty())
 }
 
 impl Request {

@@ -1,8 +1,8 @@
 //! The Guardian's records as text for people. Every string is escaped: agents and files wrote most of them.
 
 use crate::audit::access::{
-    AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, ProgramCheck, Request,
-    Revoke, Seen, Transfer, What, Who,
+    AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, ProgramCheck,
+    ReasonGiven, Request, Revoke, Seen, Transfer, What, Who,
 };
 use crate::audit::event::Event;
 use crate::base::{Escaped, escape};
@@ -13,6 +13,7 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::GuardianStart(start) => guardian_start(start),
         Event::GuardianEnd(end) => guardian_end(end),
         Event::Request(request) => asked(request),
+        Event::ReasonGiven(given) => reason_given(given),
         Event::Decision(decision) => decided(decision),
         Event::ProgramCheck(check) => checked(check),
         Event::Grant(grant) => granted(grant),
@@ -74,6 +75,12 @@ fn checked(check: &ProgramCheck) -> Vec<String> {
     let mut lines = vec![format!("{}: {} by {}", shown(&check.path), shown(&check.answer), shown(&check.by))];
     lines.extend(check.sha256.as_deref().map(|digest| format!("its SHA-256 is {}", shown(digest))));
     lines.extend((!check.reason.is_empty()).then(|| format!("the reason: {}", shown(&check.reason))));
+fn reason_given(given: &ReasonGiven) -> Vec<String> {
+    let mut lines = vec![format!("{}: the agent says: {}", shown(&given.request), shown(&given.why))];
+    lines.extend(who(&given.who));
+    lines
+}
+
     lines
 }
 

@@ -35,7 +35,7 @@ fn no_core_is_dumped() {
 fn a_fork_bomb_ends_at_the_limit() {
     for_each_user(|home| {
         let loop_of =
-            |count| format!("n=0; while [ $n -lt {count} ]; do sleep 2 & n=$((n+1)); done; echo all");
+            |count| format!("n=0; while [ $n -lt {count} ]; do sleep 600 & n=$((n+1)); done; echo all");
         let free = home.exec(&["--pids", "1000"], &loop_of(80));
         assert_eq!(free.expect_code(0), "all\n"); // the control: the same loop under a wide limit
         let bound = home.exec(&["--pids", "40", "-v"], &loop_of(80));

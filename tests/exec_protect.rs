@@ -143,7 +143,7 @@ fn nothing_appears_on_the_host_when_the_launcher_is_killed_in_the_middle() {
             std::thread::sleep(Duration::from_millis(wait_ms));
             run.signal(libc::SIGKILL);
             run.finish();
-            assert!(comes_true(Duration::from_secs(5), || home.listing() == before), "{:?}", home.listing());
+            assert!(comes_true(support::run::PATIENCE, || home.listing() == before), "{:?}", home.listing());
         }
     });
 }

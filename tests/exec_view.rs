@@ -173,7 +173,7 @@ fn a_server_of_the_host_is_reached_only_with_the_hosts_network() {
 
 const SERVE: &str = "import socket, threading\ns = socket.create_server(('127.0.0.1', 0))\n\
                      t = threading.Thread(target=lambda: s.accept()[0].sendall(b'inside'))\nt.start()\n\
-                     c = socket.create_connection(s.getsockname(), 3)\nprint(c.recv(9).decode())\nt.join()\n";
+                     c = socket.create_connection(s.getsockname(), 60)\nprint(c.recv(9).decode())\nt.join()\n";
 
 #[test]
 fn a_server_inside_is_reached_from_inside_where_there_is_a_loopback() {
@@ -183,7 +183,8 @@ fn a_server_inside_is_reached_from_inside_where_there_is_a_loopback() {
     for_each_user(|home| {
         home.write("work/serve.py", SERVE);
         for (flags, works) in [(&[][..], true), (&["--net", "loopback"], true), (&["--net", "none"], false)] {
-            let output = home.exec(flags, "timeout -s KILL 5 python3 serve.py");
+            let most = if works { 100 } else { 5 };
+            let output = home.exec(flags, &format!("timeout -s KILL {most} python3 serve.py"));
             assert_eq!(output.code == 0, works, "{flags:?}: {output:?}");
             assert_eq!(output.stdout(), if works { "inside\n" } else { "" });
         }

@@ -21,7 +21,8 @@ fn command(home: &Home, script: &str, more: &str) -> String {
     home.write("asked", &format!("#!/bin/sh\n{script}\n"));
     let path = home.join("asked");
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    format!("reputation: {{ command: [{}, first], timeout: 1s{more} }}", path.display())
+    let timeout = if script.contains("sleep") { "1s" } else { "60s" };
+    format!("reputation: {{ command: [{}, first], timeout: {timeout}{more} }}", path.display())
 }
 
 /// What was answered before is not known any more.
@@ -69,8 +70,8 @@ fn a_command_that_knows_programs_is_asked_before_the_run_and_its_answer_is_recor
             ("echo '{\"answer\":\"good\"}'; exit 1", "exit code 1"),
             ("echo good", "malformed"),
             ("head -c 9999 /dev/zero", "longer than"),
-            ("sleep 60", "in time"),
-            ("sleep 60 & exit 0", "in time"),
+            ("sleep 600", "in time"),
+            ("sleep 600 & exit 0", "in time"),
         ] {
             forget(&home);
             let asked = command(&home, script, "");
@@ -156,7 +157,7 @@ fn a_program_that_is_asked_for_while_the_run_goes_on_needs_a_reputation_too() {
                 &format!(
                     "version: 1\nextends: [cowork]\nprograms: {{ {asked} }}\nfilesystem:\n\
                      - {{ path: {entry}, access: ask, actions: [read, execute] }}\n\
-                     consent: {{ channels: [ui], timeout: 2s, templates: [{{ name: t, actions: [read, execute], \
+                     consent: {{ channels: [ui], timeout: 5m, templates: [{{ name: t, actions: [read, execute], \
                      path: {entry} }}] }}\n"
                 ),
             );
@@ -167,7 +168,7 @@ fn a_program_that_is_asked_for_while_the_run_goes_on_needs_a_reputation_too() {
         };
         let file = tool.to_str().unwrap();
         assert_eq!(ask("exit 0", file).expect_code(0), "tool\nran\n");
-        for answer in ["exit 1", "exit 2", "echo x", "sleep 9"] {
+        for answer in ["exit 1", "exit 2", "echo x", "sleep 600"] {
             let refused = ask(answer, file).expect_code(0);
             assert!(!refused.contains("tool\n") && refused.ends_with("ran\n"), "{answer}: {refused}");
         }
@@ -199,7 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = {'malformed': b'{"answer":', 'long': b' ' * 100000, 'words': b'{"answer":"fine"}',
                 'moved': b'{"answer":"good"}', 'status': b'{"answer":"good"}'}
         body = body.get(kind, ('{"answer":"%s","reason":"listed"}' % kind).encode())
-        if kind == 'slow': time.sleep(20)
+        if kind == 'slow': time.sleep(600)
         self.send_response({'moved': 302, 'status': 503}.get(kind, 200))
         if kind == 'moved': self.send_header('location', '/good')
         self.send_header('content-length', str(len(body)))
@@ -241,7 +242,8 @@ impl Server {
     }
 
     fn url(&self, kind: &str) -> String {
-        format!("url: \"https://127.0.0.1:{}/{kind}\", timeout: 2s, cache: 1s", self.port)
+        let timeout = if kind == "slow" { "2s" } else { "60s" };
+        format!("url: \"https://127.0.0.1:{}/{kind}\", timeout: {timeout}, cache: 1s", self.port)
     }
 }
 

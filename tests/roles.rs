@@ -7,7 +7,6 @@ use aisandbox::sys::socket;
 use nix::errno::Errno;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 use support::run::{Started, comes_true};
 use support::{Home, for_each_user};
 
@@ -28,7 +27,7 @@ fn a_role_that_waits_for_its_first_message_is_confined() {
     for_each_user(|home| {
         let (role, socket) = start(&home, "mounts");
         let pid = role.pid();
-        assert!(comes_true(Duration::from_secs(5), || status(pid, "Seccomp") == "2"), "no filter");
+        assert!(comes_true(support::run::PATIENCE, || status(pid, "Seccomp") == "2"), "no filter");
         assert_eq!(status(pid, "NoNewPrivs"), "1");
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
             assert_eq!(status(pid, set), "0000000000000000", "{set}");

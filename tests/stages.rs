@@ -8,7 +8,6 @@ mod support;
 use aisandbox::launch::Stage;
 use inject::Rule;
 use nix::errno::Errno;
-use std::time::Duration;
 use support::run::{Output, Run, comes_true, processes_with};
 use support::{Home, for_each_user};
 
@@ -161,7 +160,7 @@ fn a_command_without_its_interpreter_is_127_and_one_that_may_not_run_is_126() {
 #[test]
 fn neither_init_nor_the_agent_holds_a_capability_in_any_set() {
     for_each_user(|home| {
-        let mut running = exec(&home, &[], "echo ran; sleep 60").start();
+        let mut running = exec(&home, &[], "echo ran; sleep 600").start();
         assert_eq!(running.read_line(), "ran");
         assert_ne!(
             capabilities(running.pid()).1,
@@ -200,7 +199,7 @@ fn nothing_stays(home: &Home, run: impl FnOnce() -> Output) -> Output {
     assert_eq!(home.listing(), before, "something was left in the home");
     let word = home.work().display().to_string();
     let gone = || processes_with(&word).is_empty();
-    assert!(comes_true(Duration::from_secs(5), gone), "left: {:?}", processes_with(&word));
+    assert!(comes_true(support::run::PATIENCE, gone), "left: {:?}", processes_with(&word));
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(&word), "a mount was left: {mounts}");
     output

@@ -1,8 +1,9 @@
 //! Agents that agents start, with the real Guardian.
 
-use crate::support::{Home, for_each_user, run::Output};
+use crate::support::run::{Output, PATIENCE, comes_true};
+use crate::support::{Home, for_each_user};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Our program, as a guarded sandbox shows it.
 const OURS: &str = "/run/aisandbox/aisandbox";
@@ -55,7 +56,7 @@ fn levels_and_numbers_of_agents_have_an_end() {
         let both = run(&home, "{ most: 2, depth: 1 }", two);
         assert_eq!(both.expect_code(0), "up\nsecond\nend\n", "{both:?}"); // the control
         let full =
-            "mkfifo f; $X exec -- sh -c 'echo up > f; sleep 20' & cat f; $X exec -- echo second; kill $!";
+            "mkfifo f; $X exec -- sh -c 'echo up > f; sleep 600' & cat f; $X exec -- echo second; kill $!";
         let refused = run(&home, "{ most: 1, depth: 1 }", full);
         assert_eq!(refused.stdout(), "up\n", "{refused:?}");
         refused.expect_said("rate-limit");
@@ -77,8 +78,8 @@ fn without_the_key_no_agent_is_started() {
 fn an_agent_ends_with_the_exec_that_asked_for_it() {
     for_each_user(|home| {
         let script = "$X exec -- sh -c 'echo up > up; while :; do date +%N > beat; sleep 0.05; done' & \
-                      while ! [ -e beat ]; do sleep 0.05; done; kill -9 $!; sleep 3; a=$(cat beat); sleep 0.5; b=$(cat beat); \
-                      [ \"$a\" = \"$b\" ] && echo ended";
+                      while ! [ -e beat ]; do sleep 0.05; done; kill -9 $!; for n in $(seq 60); do \
+                      a=$(cat beat); sleep 2; b=$(cat beat); [ \"$a\" = \"$b\" ] && break; done; [ \"$a\" = \"$b\" ] && echo ended";
         let output = run(&home, "{ most: 1, depth: 1 }", script);
         assert_eq!(output.expect_code(0), "ended\n", "{output:?}");
     });
@@ -115,16 +116,14 @@ fn every_agent_is_gone_when_the_first_launcher_is_killed() {
         let path = profile(&home, "{ most: 1, depth: 2 }");
         let mut launcher = home.sandboxed(&["--profile", &path], &script).command.spawn().unwrap();
         let beat = home.join("work/beat");
-        let since = Instant::now();
-        while !beat.exists() {
-            assert!(since.elapsed() < Duration::from_secs(30), "the agent of the agent never ran");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        assert!(comes_true(PATIENCE, || beat.exists()), "the agent of the agent never ran");
         launcher.kill().unwrap();
         launcher.wait().unwrap();
-        std::thread::sleep(Duration::from_secs(1));
-        let last = std::fs::read(&beat).unwrap();
-        std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(std::fs::read(&beat).unwrap(), last, "it still runs");
+        let is_still = || {
+            let last = std::fs::read(&beat).unwrap();
+            std::thread::sleep(Duration::from_secs(1));
+            std::fs::read(&beat).unwrap() == last
+        };
+        assert!(comes_true(PATIENCE, is_still), "it still runs");
     });
 }

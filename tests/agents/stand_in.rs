@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a person thinks about what lies below `/slow`.
-pub(crate) const THINKS: Duration = Duration::from_millis(1500);
+pub(crate) const THINKS: Duration = Duration::from_secs(4);
 
 /// Listens at a new socket in `folder`; every connection is served by a thread of its own.
 pub(crate) fn listen_in(folder: &Path) -> PathBuf {

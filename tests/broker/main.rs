@@ -99,7 +99,7 @@ fn the_channels_of_a_run_have_an_end_and_a_closed_one_makes_room() {
     many.pop();
     assert_eq!(call(&mut many[0], Op::Ping {}), Outcome::Done {});
     // A program that another test is starting right now may hold a copy of the closed one for a moment.
-    let made_room = (0..500).any(|_| {
+    let made_room = (0..10_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
         Broker::by_door(agent.as_fd()).is_ok()
     });

@@ -3,7 +3,7 @@
 
 use crate::attack::for_each_attacker;
 use crate::support::pty::Terminal;
-use crate::support::run::{comes_true, processes_with};
+use crate::support::run::{PATIENCE, comes_true, processes_with};
 use crate::support::{binary, for_each_user};
 use std::time::Duration;
 
@@ -42,9 +42,9 @@ fn a_launcher_killed_at_any_moment_leaves_no_process() {
             started.signal(libc::SIGKILL);
         }
         let control = home.sandboxed(&[], &script).start();
-        assert!(comes_true(Duration::from_secs(10), || processes_with(&mark).len() >= 2));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).len() >= 2));
         control.signal(libc::SIGKILL);
-        assert!(comes_true(Duration::from_secs(10), || processes_with(&mark).is_empty()));
+        assert!(comes_true(PATIENCE, || processes_with(&mark).is_empty()));
     });
 }
 
@@ -58,7 +58,7 @@ if os.fork() == 0:
         put('alive', str(time.time()))
         time.sleep(0.05)
 os.kill(os.getpid(), signal.SIGSTOP)
-time.sleep(60)";
+time.sleep(900)";
     for_each_attacker(|home| {
         let alive = || std::fs::read_to_string(home.join("work/alive")).unwrap_or_default();
         let goes_on = || {
@@ -66,9 +66,9 @@ time.sleep(60)";
             std::thread::sleep(Duration::from_millis(400));
             before != alive()
         };
-        let _terminal = Terminal::start(home.attack(&["--timeout", "1s"], script));
-        assert!(comes_true(Duration::from_secs(10), goes_on)); // the control: it runs while the launcher is stopped
-        assert!(comes_true(Duration::from_secs(12), || !goes_on()));
+        let _terminal = Terminal::start(home.attack(&["--timeout", "4s"], script));
+        assert!(comes_true(PATIENCE, goes_on)); // the control: it runs while the launcher is stopped
+        assert!(comes_true(PATIENCE, || !goes_on()));
     });
 }
 
@@ -87,13 +87,14 @@ storm()";
         for number in [libc::SIGTERM, libc::SIGKILL] {
             let mut started = home.attack(&[], flood).start();
             assert_eq!(started.read_line(), "started");
-            std::thread::sleep(Duration::from_millis(200));
+            let told = || home.records().last().is_some_and(|record| record.contains(".envrc"));
+            assert!(comes_true(PATIENCE, told), "it floods");
             let mine = started.pid();
             started.signal(number);
             let code = started.finish().code;
             assert!(code == 128 + number || code == -number, "{code}");
             let children = || std::fs::read_to_string(format!("/proc/{mine}/task/{mine}/children")).is_ok();
-            assert!(comes_true(Duration::from_secs(10), || !children()));
+            assert!(comes_true(PATIENCE, || !children()));
         }
         assert!(!home.join("work/.envrc").exists());
         let record = home.records().join("");

@@ -100,7 +100,7 @@ fn in_child(child: impl FnOnce(std::fs::File) -> i32) -> Ran {
     if pid == 0 {
         drop(read);
         // SAFETY: an integer; the default action ends a run that hangs.
-        unsafe { libc::alarm(120) };
+        unsafe { libc::alarm(600) };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             child(std::fs::File::from(OwnedFd::from(write)))
         }));

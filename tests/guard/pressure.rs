@@ -8,6 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// A guard that waits with a caller does so until somebody comes, or for the 45 s of /proc/sys/fs/lease-break-time.
+const HELD_UP: Duration = Duration::from_secs(20);
+
 const NAMES: &[&str] = &["forbidden", "way/forbidden"];
 
 #[test]
@@ -21,10 +24,13 @@ fn a_fifo_without_a_peer_does_not_hold_the_guard_up() {
                 thread::spawn(move || said(openat(libc::AT_FDCWD, ["a", "b"][turn % 2], flags)))
             })
             .collect();
-        thread::sleep(Duration::from_millis(300));
+        // Four are told at once that too many wait: then sixteen do.
+        while writers.iter().filter(|writer| writer.is_finished()).count() < 4 {
+            thread::sleep(Duration::from_millis(10));
+        }
         let start = Instant::now();
         let free = create("free");
-        let waited = start.elapsed() > Duration::from_millis(200);
+        let waited = start.elapsed() > HELD_UP;
         let reader = File::open("a").unwrap();
         let writer = OpenOptions::new().write(true).open("b").unwrap();
         let mut said: Vec<String> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
@@ -42,7 +48,8 @@ fn a_caller_killed_while_it_waits_for_a_fifo_leaves_room_for_others() {
     let ran = guarded(&held, &held.plan(NAMES), || {
         shell(
             "mkfifo a; i=0; while [ $i -lt 40 ]; do (echo x > a) & p=$!; sleep 0.01; kill -9 $p; wait $p 2>/dev/null; \
-             i=$((i+1)); [ $((i%10)) = 0 ] && sleep 0.5; done; (echo through > a) & cat a",
+             i=$((i+1)); [ $((i%10)) = 0 ] && sleep 0.5; done; \
+             (for n in $(seq 300); do echo through > a && break; sleep 0.2; done) & timeout 120 cat a",
         )()
     });
     assert!(ran.output.contains("through"), "{ran:?}");
@@ -70,8 +77,10 @@ fn a_caller_whose_worker_is_killed_gets_an_answer() {
     let ran = guarded(&held, &held.plan(NAMES), || {
         shell("mkfifo a")();
         let writer = thread::spawn(|| said(openat(libc::AT_FDCWD, "a", libc::O_CREAT | libc::O_WRONLY)));
-        thread::sleep(Duration::from_millis(200));
-        kill_workers();
+        while !writer.is_finished() {
+            thread::sleep(Duration::from_millis(200));
+            kill_workers();
+        }
         writer.join().unwrap()
     });
     assert!(ran.output.starts_with("EINTR"), "{ran:?}");
@@ -91,7 +100,7 @@ fn a_leased_file_does_not_hold_the_guard_up() {
         thread::sleep(Duration::from_millis(200));
         let start = Instant::now();
         let free = said(create("free"));
-        let waited = start.elapsed() > Duration::from_millis(200);
+        let waited = start.elapsed() > HELD_UP;
         drop(file);
         format!("{lease} {free} {waited} {}", other.join().unwrap())
     });

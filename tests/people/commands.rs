@@ -1,13 +1,13 @@
 //! Each command: what it sends, what it prints, and how it ends.
 
 use crate::stand_in::{Manner, StandIn};
-use crate::support::run::{Output, comes_true};
+use crate::support::run::{Output, PATIENCE, comes_true};
 use crate::support::{Home, for_each_user};
 use crate::{HOSTILE, RUNS, ask, json, runtime, states};
 use aisandbox::wire::consent::Answer;
 use aisandbox::wire::session::Command;
 use aisandbox::wire::subject::{Action, Scope};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 fn with(manner: Manner, mut body: impl FnMut(&Home, &StandIn)) {
     for_each_user(|home| {
@@ -185,7 +185,7 @@ fn a_guardian_that_says_nothing_is_given_up_after_ten_seconds() {
         let output: Output = ask(home, &["revoke", "AAAA-g1"]);
         output.expect_code(125);
         output.expect_said("gave no answer within 10 s");
-        assert!((9..20).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() >= 9, "{:?}", begun.elapsed());
     });
 }
 
@@ -211,6 +211,6 @@ fn watching_prints_again_after_a_change() {
         let later = (0..4).map(|_| watch.read_line()).find(|line| line == "[]");
         assert!(later.is_some());
         let watches = || stand_in.commands().iter().filter(|command| **command == Command::Watch {}).count();
-        assert!(comes_true(Duration::from_secs(5), || watches() == 2));
+        assert!(comes_true(PATIENCE, || watches() == 2));
     });
 }

@@ -205,9 +205,9 @@ fn a_program_inside_a_sandbox_is_not_taken_for_the_person() {
             return;
         }
         let stand_in = crate::stand_in::StandIn::start(&home, crate::stand_in::Manner::Does, &[]);
-        let connect = "python3 -c 'import socket, time\n\
+        let connect = "python3 -c 'import socket\n\
                        s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n\
-                       s.connect(\"also\"); time.sleep(0.3); print(\"connected\")'";
+                       s.connect(\"also\"); s.recv(1); print(\"connected\")'";
         assert_eq!(home.outside(connect).expect_code(0), "connected\n");
         assert!(stand_in.said("the person"), "the control");
         assert_eq!(home.exec(&[], connect).expect_code(0), "connected\n");

@@ -3,7 +3,7 @@
 //!
 //! Never grants anything: what is tested is the person's side.
 
-use crate::support::run::{Run, Started, comes_true};
+use crate::support::run::{PATIENCE, Run, Started, comes_true, while_nobody_forks};
 use crate::support::{Home, skip};
 use aisandbox::guardian::session::{Session, check_peer};
 use aisandbox::sys::{local, signal, socket};
@@ -55,7 +55,7 @@ impl StandIn {
             .env("STAND_IN_ALSO", home.work());
         run.command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
         let started = Self { process: run.start(), log };
-        assert!(comes_true(Duration::from_secs(20), || started.said("ready")), "the stand-in began");
+        assert!(comes_true(PATIENCE, || started.said("ready")), "the stand-in began");
         started
     }
 
@@ -86,7 +86,7 @@ fn program() -> &'static Path {
         if !beside_the_binary {
             return std::env::current_exe().unwrap();
         }
-        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        while_nobody_forks(|| fs::copy(std::env::current_exe().unwrap(), &copy)).unwrap();
         copy
     })
 }
@@ -143,7 +143,7 @@ fn write_down(line: &str) {
 /// Gives back a connection that must stay open.
 fn answer(connection: OwnedFd, manner: Manner, state: &RunState) -> Option<OwnedFd> {
     check_peer(connection.as_fd()).unwrap();
-    signal::poll(&mut [signal::wants_reading(Some(connection.as_fd()))], 5000).unwrap();
+    signal::poll(&mut [signal::wants_reading(Some(connection.as_fd()))], 180_000).unwrap();
     let mut buffer = vec![0; codec::MOST_BYTES];
     let (length, _) = socket::receive(connection.as_fd(), &mut buffer, false).unwrap();
     let command: Command = codec::decode(&buffer[..length]).unwrap();

@@ -91,7 +91,8 @@ fn may_make_namespaces(user: User) -> bool {
             Ok(nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWUSER)?)
         })
     };
-    probe.status().is_ok_and(|status| status.success())
+    let ended = run::spawn(&mut probe).and_then(|mut probe| probe.wait());
+    ended.is_ok_and(|status| status.success())
 }
 
 /// The binary under test, at a place that every user can execute. Root's copy goes when the tests end.
@@ -104,7 +105,7 @@ pub(crate) fn binary() -> &'static Path {
         }
         let copy = copy_folder();
         fs::DirBuilder::new().mode(0o755).create(&copy).unwrap();
-        fs::copy(built, copy.join("aisandbox")).unwrap();
+        run::while_nobody_forks(|| fs::copy(built, copy.join("aisandbox"))).unwrap();
         // SAFETY: the function is a plain one of this program, which stays loaded until the process ends.
         unsafe { libc::atexit(remove_copy) };
         copy.join("aisandbox")
@@ -153,7 +154,7 @@ impl Home {
     pub(crate) fn write(&self, path: &str, content: &str) -> PathBuf {
         let file = self.join(path);
         self.make_folder(Path::new(path).parent().unwrap().to_str().unwrap());
-        fs::write(&file, content).unwrap();
+        run::while_nobody_forks(|| fs::write(&file, content)).unwrap();
         self.give(&file);
         file
     }

@@ -1,6 +1,6 @@
 //! A terminal for a test: a program in its own session on it, keys to press and a screen to read.
 
-use super::run::{PATIENCE, Run};
+use super::run::{PATIENCE, Run, spawn};
 use nix::pty::{Winsize, openpty};
 use nix::sys::termios::{Termios, tcgetattr};
 use std::fs::File;
@@ -50,7 +50,7 @@ impl Terminal {
         };
         // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.
         unsafe { run.command.pre_exec(take) };
-        let child = run.command.spawn().unwrap();
+        let child = spawn(&mut run.command).unwrap();
         Self { child, master: pair.master.into(), slave, before, screen: Vec::new(), read: 0 }
     }
 

@@ -7,11 +7,27 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{PoisonError, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 /// What takes longer will never come, on the slowest machine. Nothing waits so long unless the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Held shared from a fork to its exec, and alone while a file is written: a process forked in between would hold the
+/// file open for writing, and nobody could execute it (ETXTBSY).
+static FORKS: RwLock<()> = RwLock::new(());
+
+/// Starts a program; it has been executed when this returns.
+pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _forks = FORKS.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// Does what opens a file for writing that may be executed later.
+pub(crate) fn while_nobody_forks<T>(write: impl FnOnce() -> T) -> T {
+    let _alone = FORKS.write().unwrap_or_else(PoisonError::into_inner);
+    write()
+}
 
 /// A program that will run.
 pub(crate) struct Run {
@@ -149,14 +165,14 @@ impl Run {
 
     /// Starts it and gives it to the test, which must see it end.
     pub(crate) fn start(mut self) -> Started {
-        let child = self.command.spawn().unwrap();
+        let child = spawn(&mut self.command).unwrap();
         Started { child }
     }
 
     /// Runs it to its end. What takes too long is ended by its pid, and the test fails.
     #[track_caller]
     pub(crate) fn output(mut self) -> Output {
-        let mut child = self.command.spawn().unwrap();
+        let mut child = spawn(&mut self.command).unwrap();
         drop(self.command); // and with it the descriptors it was to pass
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), self.input.take()) {
             std::thread::spawn(move || drop(pipe.write_all(&bytes))); // a program need not read its input

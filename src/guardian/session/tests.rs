@@ -13,7 +13,10 @@ use std::fs::{self, File, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+/// Longer than anything here takes on the slowest machine.
+const LONG: Duration = Duration::from_secs(180);
 
 /// A place of one test; it goes with it.
 struct Base(PathBuf);
@@ -125,11 +128,9 @@ fn what_a_killed_launcher_left_is_removed_by_whoever_lists() {
     }
     let live = base.session(old(5000));
     live.write(&state(old(5000))).unwrap();
-    let begun = Instant::now();
     let found = base.list();
     assert_eq!((found.runs.len(), found.cleaned, found.odd.len()), (1, 1000, 0));
     assert_eq!(base.names(), 1);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -268,7 +269,7 @@ fn serve(
 ) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let wait = |fd: &OwnedFd| {
-            signal::poll(&mut [signal::wants_reading(Some(fd.as_fd()))], 5000).unwrap();
+            signal::poll(&mut [signal::wants_reading(Some(fd.as_fd()))], 180_000).unwrap();
         };
         wait(&listener);
         let connection = local::accept(listener.as_fd()).unwrap();
@@ -296,7 +297,7 @@ fn asked(
 
 #[test]
 fn a_command_gets_its_answer() {
-    let reply = asked("answer", Duration::from_secs(5), |connection, command| {
+    let reply = asked("answer", LONG, |connection, command| {
         assert_eq!(command, Command::State {});
         let reply = Reply::State { state: Box::new(state(old(1))) };
         socket::send(connection.as_fd(), &codec::encode(&reply).unwrap(), None, true).unwrap();
@@ -306,27 +307,22 @@ fn a_command_gets_its_answer() {
 
 #[test]
 fn a_guardian_that_never_answers_is_given_up() {
-    let begun = Instant::now();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let limit = Duration::from_millis(200);
-    let held = asked("silent", limit, move |connection, _| {
-        stopped.recv_timeout(Duration::from_millis(600)).unwrap_err();
-        drop(connection);
+    let held = asked("silent", limit, |connection, _| {
+        signal::poll(&mut [signal::wants_reading(Some(connection.as_fd()))], 180_000).unwrap(); // it goes away
     });
-    drop(stop);
     assert!(matches!(held, Err(AskError::Silent(within)) if within == limit), "{held:?}");
-    assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
 #[test]
 fn a_run_that_ends_in_the_middle_of_a_command_is_told() {
-    let ended = asked("ends", Duration::from_secs(5), |connection, _| drop(connection));
+    let ended = asked("ends", LONG, |connection, _| drop(connection));
     assert!(matches!(ended, Err(AskError::Ended)), "{ended:?}");
 }
 
 #[test]
 fn an_answer_that_is_none_is_refused() {
-    let odd = asked("odd", Duration::from_secs(5), |connection, _| {
+    let odd = asked("odd", LONG, |connection, _| {
         socket::send(connection.as_fd(), b"{\"done\":{\"grant\":null,\"left\":[],\"more\":1}}", None, true)
             .unwrap();
     });
@@ -338,7 +334,7 @@ fn a_run_without_a_guardian_is_not_asked() {
     let base = Base::new("plain");
     let session = base.session(old(1));
     session.write(&RunState { guarded: false, ..state(old(1)) }).unwrap();
-    let refused = ask(base.list().runs.first().unwrap(), &Command::State {}, Duration::from_secs(1));
+    let refused = ask(base.list().runs.first().unwrap(), &Command::State {}, LONG);
     assert!(matches!(refused, Err(AskError::NotGuarded)));
 }
 
@@ -355,9 +351,8 @@ fn a_watcher_gets_every_state_until_the_run_ends() {
         }
     });
     let watch = watch(base.list().runs.first().unwrap()).unwrap();
-    let second = Duration::from_secs(5);
-    assert_eq!(watch.next(second).unwrap().unwrap().since, 1);
-    assert_eq!(watch.next(second).unwrap().unwrap().since, 2);
-    assert!(matches!(watch.next(second), Err(AskError::Ended)));
+    assert_eq!(watch.next(LONG).unwrap().unwrap().since, 1);
+    assert_eq!(watch.next(LONG).unwrap().unwrap().since, 2);
+    assert!(matches!(watch.next(LONG), Err(AskError::Ended)));
     guardian.join().unwrap();
 }

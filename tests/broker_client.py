@@ -1,5 +1,4 @@
 """A client of the Guardian, written from aisandbox-broker(7) alone, with nothing but the standard library."""
-
 import hmac, json, os, select, socket, struct, sys
 HEADER = struct.Struct(">4s4BIQ")
 ROOM = 65588
@@ -32,7 +31,7 @@ class Broker:
 
     def call(self, op):
         """Yields the results of a call, each with its descriptors: `pending` first where a person is asked."""
-        number, self.calls = self.calls, self.calls + 1
+        number, used, self.calls = self.calls, self.token, self.calls + 1
         payload = json.dumps({"id": number, "token": self.token, "op": op}).encode()
         frame = HEADER.pack(b"AIS1", 1, 1, 0, 0, len(payload), self.sent) + payload
         self.socket.send(frame + self.code(b"a2g", frame))
@@ -40,21 +39,22 @@ class Broker:
         while True:
             frame, fds, _, _ = socket.recv_fds(self.socket, ROOM, 8)
             signed, (_, _, kind, _, _, length, sequence) = frame[:-32], HEADER.unpack(frame[:20])
-            good = hmac.compare_digest(frame[-32:], self.code(b"g2a", signed))
-            assert good and len(signed) == 20 + length and sequence == self.received, "not from the Guardian"
-            self.received += 1
-            said = json.loads(signed[20:])
+            assert hmac.compare_digest(frame[-32:], self.code(b"g2a", signed)), "not from the Guardian"
+            assert len(signed) == 20 + length and sequence == self.received, "not the next frame"
+            said, self.received = json.loads(signed[20:]), self.received + 1
             if kind == 3 and "rotated" in said:
                 self.epoch, self.token = said["rotated"]["epoch"], said["rotated"]["token"]
             if kind == 2 and said["id"] == number:
+                reason = said["result"].get("denied", {}).get("denial", {}).get("reason")
+                if reason == "token" and self.token != used:  # it is repeated under the new one
+                    return (yield from self.call(op))
                 yield said["result"], fds
-                if not {"pending", "spawned"} & said["result"].keys():
-                    return
+                if not {"pending", "spawned"} & said["result"].keys(): return
 
 
 if __name__ == "__main__":
     broker = Broker()
     for op in map(json.loads, sys.argv[1:]):
         for result, fds in broker.call(op):
-            texts = [os.fdopen(fd).read() for fd in fds]
-            print(json.dumps({"run": broker.run, "result": result, "texts": texts}))
+            said = {"run": broker.run, "result": result, "texts": [os.fdopen(fd).read() for fd in fds]}
+            print(json.dumps(said))

@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use aisandbox::base::to_hex;
-use aisandbox::crypto::{Secret, public_key};
-use aisandbox::guardian::token::{Tokens, sign};
+use aisandbox::guardian::token::{Signer, Statement, Tokens};
 use aisandbox::wire::broker::Allowed;
 use aisandbox::wire::frame::ChannelId;
 use aisandbox::wire::subject::{Action, Resource};
@@ -57,16 +56,27 @@ fn a_token_of_a_channel_is_shown_and_said_to_be_unchecked() {
     );
 }
 
+fn statement() -> Statement {
+    Statement {
+        grant: "8F3K-g1".into(),
+        approved_by: "ui\u{1b}[2J".into(),
+        allowed: pair("/a"),
+        until: None,
+        audience: "backend:mail".into(),
+    }
+}
+
 #[test]
 fn a_signed_token_is_checked_with_the_public_key_alone() {
-    let (seed, stranger) = (Secret::random().unwrap(), Secret::random().unwrap());
-    let (key, other) = (to_hex(&public_key(&seed).unwrap()), to_hex(&public_key(&stranger).unwrap()));
-    let text = sign(&seed, "RUN", pair("/a"), "backend:mail", now()).unwrap();
+    let (signer, stranger) = (Signer::new().unwrap(), Signer::new().unwrap());
+    let (key, other) = (signer.public_hex(), stranger.public_hex());
+    let (text, _) = signer.sign("RUN", statement(), now()).unwrap();
     let (code, shown, _) = aisandbox(&["token", "--public-key", &key, &text], "");
     assert!(code == 0 && shown.contains("signature checked") && shown.contains("backend:mail"), "{shown}");
+    assert!(shown.contains("8F3K-g1") && !shown.contains('\u{1b}'), "{shown:?}");
     let (code, shown, error) = aisandbox(&["token", "--public-key", &other, &text], "");
     assert!(code == 1 && shown.is_empty() && error.contains("show a token"), "{error}");
-    let old = sign(&seed, "RUN", pair("/a"), "backend:mail", now() - 1000).unwrap();
+    let (old, _) = signer.sign("RUN", statement(), now() - 1000).unwrap();
     let (code, shown, _) = aisandbox(&["token", "--public-key", &key, &old], "");
     assert!(code == 1 && shown.contains("its time is over"), "{shown}");
     assert_eq!(aisandbox(&["token", &old], "").0, 0, "looking alone judges nothing");

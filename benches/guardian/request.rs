@@ -29,7 +29,7 @@ pub(crate) fn run() {
             let same = known.take().filter(|(text, _)| **text == *call.token);
             let (text, claims) = same
                 .unwrap_or_else(|| ((*call.token).to_owned(), tokens.check(id, &call.token, NOW).unwrap()));
-            tokens.check_standing(&claims, NOW).unwrap();
+            tokens.check_standing(&claims, 0, NOW).unwrap();
             known = Some((text, claims.clone()));
             claims
         });

@@ -1,8 +1,7 @@
 //! Token: making and checking one, and looking again at one that was checked before.
 
 use crate::timing::report;
-use aisandbox::crypto::{Secret, public_key};
-use aisandbox::guardian::token::{Tokens, check_signed, sign};
+use aisandbox::guardian::token::{Signer, Statement, Tokens, check_signed};
 use aisandbox::wire::broker::Allowed;
 use aisandbox::wire::frame::ChannelId;
 use aisandbox::wire::subject::{Action, Resource};
@@ -30,15 +29,24 @@ pub(crate) fn run() {
         black_box(tokens.check(channel, black_box(&minted.text), 1001).unwrap());
     });
     report("check one that was checked before", None, || {
-        tokens.check_standing(black_box(&minted.claims), 1001).unwrap();
+        tokens.check_standing(black_box(&minted.claims), 0, 1001).unwrap();
     });
     report("mint", None, || {
         black_box(tokens.mint(channel, allowed(), 300, 1000).unwrap());
     });
-    let seed = Secret::random().unwrap();
-    let (public, signed) =
-        (public_key(&seed).unwrap(), sign(&seed, "RUN", allowed(), "backend:a", 1).unwrap());
+    let signer = Signer::new().unwrap();
+    let statement = || Statement {
+        grant: "8F3K-g1".to_owned(),
+        approved_by: "approve".to_owned(),
+        allowed: allowed(),
+        until: None,
+        audience: "backend:a".to_owned(),
+    };
+    let (signed, _) = signer.sign("RUN", statement(), 1).unwrap();
+    report("sign a statement of a lease", None, || {
+        black_box(signer.sign("RUN", statement(), 1).unwrap());
+    });
     report("check a signed one with the public key", None, || {
-        black_box(check_signed(black_box(&signed), &public).unwrap());
+        black_box(check_signed(black_box(&signed), signer.public()).unwrap());
     });
 }

@@ -253,7 +253,7 @@ pub struct ChannelClosed {
 /// A token was made or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// `attenuated`, `renewed`, `rotated` or `refused`.
+    /// `attenuated`, `renewed`, `revoked` (with all that go back to it), `rotated` or `refused`.
     pub what: String,
     /// Its id, as hex.
     pub token: String,

@@ -107,6 +107,11 @@ impl Job {
         Ok((root, self.handed.under.depth))
     }
 
+    /// The socket to the Guardian of the run above, for the one of this run.
+    pub(super) fn overseer(&self) -> Result<OwnedFd, u8> {
+        fd::duplicate_above(self.socket.as_fd(), 3).map_err(|_| 125u8)
+    }
+
     /// Refuses a plan that is more than the one above.
     pub(super) fn hold_to(&self, plan: &mut Plan) -> Result<(), u8> {
         let mut more = exceeds(&self.handed.parent, &outline(plan));
@@ -126,8 +131,8 @@ impl Job {
     }
 
     /// Tells the Guardian that the agent goes. One that is gone takes us with it.
-    pub(super) fn started(&self) -> Result<(), u8> {
-        let message = crate::wire::codec::encode(&FromLauncher::Started {}).map_err(|_| 125u8)?;
+    pub(super) fn started(&self, guarded: bool) -> Result<(), u8> {
+        let message = crate::wire::codec::encode(&FromLauncher::Started { guarded }).map_err(|_| 125u8)?;
         socket::send(self.socket.as_fd(), &message, None, true).map_err(|_| 125u8)
     }
 }

@@ -8,7 +8,9 @@ use crate::sys::{Errno, fd, peer, signal, socket};
 use crate::wire::agent::{AgentEnd, Message, Welcomed, hello};
 use crate::wire::broker::{Event, Op, Outcome, Return};
 use crate::wire::channel::ChannelError;
+use crate::wire::denial::Reason;
 use crate::wire::frame::MOST_FRAME;
+use crate::wire::hidden::Hidden;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -157,7 +159,8 @@ impl Broker {
     }
 
     /// Calls and waits for the last word on it. `on_pending` hears the request's id and its seconds when a person is
-    /// asked; answers to other calls that come meanwhile are dropped, so one caller uses either this or `send`.
+    /// asked; answers to other calls that come meanwhile are dropped, so one caller uses either this or `send`. A call
+    /// that was refused for its token is repeated once, when another token came since.
     /// # Errors
     /// As `send` and `hear`.
     pub fn call(
@@ -165,13 +168,26 @@ impl Broker {
         op: Op,
         on_pending: &mut dyn FnMut(&str, u64),
     ) -> Result<(Outcome, Vec<OwnedFd>), BrokerError> {
-        let id = self.send(op)?;
+        let used = Hidden::from(self.end.token());
+        let mut id = self.send(op.clone())?;
+        let mut again = Some(op);
         loop {
             match self.hear()? {
                 Heard::Answer(Return { id: of, result: Outcome::Pending { request, seconds } }, _)
                     if of == id =>
                 {
                     on_pending(&request, seconds);
+                }
+                // Its time was over, or a person took something back: the new token came before this refusal.
+                Heard::Answer(Return { id: of, result }, _)
+                    if of == id
+                        && again.is_some()
+                        && refused_for_its_token(&result)
+                        && *used != *self.end.token() =>
+                {
+                    if let Some(op) = again.take() {
+                        id = self.send(op)?;
+                    }
                 }
                 Heard::Answer(answer, descriptors) if answer.id == id => {
                     return Ok((answer.result, descriptors));
@@ -180,6 +196,11 @@ impl Broker {
             }
         }
     }
+}
+
+/// Whether a call is worth repeating under another token.
+pub fn refused_for_its_token(result: &Outcome) -> bool {
+    matches!(result, Outcome::Denied { denial } if denial.reason == Reason::Token)
 }
 
 /// Says hello and waits for the welcome, with the descriptor it brings at a shared door.

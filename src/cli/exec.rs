@@ -52,7 +52,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     };
     let mut doors = guarded::doors(&mut profile, &session, &context)?;
     if let (Some(job), Some(doors)) = (job, &mut doors) {
-        doors.go_back_to(job.under()?);
+        doors.go_back_to(job.under()?, job.overseer()?);
     }
     let facts = Facts::for_launch();
     let cgroup = make_cgroup(run, &profile);
@@ -116,7 +116,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
     }
-    job.map_or(Ok(()), Job::started)?;
+    job.map_or(Ok(()), |job| job.started(serving.is_some()))?;
     if serving.is_none() {
         session::show(&session, &plan, run, running.pid());
     }

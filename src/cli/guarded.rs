@@ -53,6 +53,7 @@ pub(super) struct Doors {
     answers: Option<PathBuf>,
     standing: Vec<Standing>,
     under: Option<(TokenId, u8)>,
+    overseer: Option<OwnedFd>,
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
@@ -88,7 +89,7 @@ pub(super) fn doors(
         .as_deref()
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None }))
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None, overseer: None }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -115,8 +116,8 @@ impl Doors {
     }
 
     /// Tokens given at these doors go back to the one the run was asked for under.
-    pub(super) fn go_back_to(&mut self, under: (TokenId, u8)) {
-        self.under = Some(under);
+    pub(super) fn go_back_to(&mut self, under: (TokenId, u8), overseer: OwnedFd) {
+        (self.under, self.overseer) = (Some(under), Some(overseer));
     }
 
     /// Names the doors to the agent.
@@ -186,6 +187,7 @@ impl Doors {
             }),
             roles: roles.ends().map_err(failed("hold a role's socket"))?,
             terminal: terminal(running, &plan.profile)?,
+            overseer: self.overseer,
             stop,
             teller: Box::new(move |state: &RunState| {
                 if let Err(error) = state_file.write(state) {
@@ -370,8 +372,6 @@ fn terminal(running: &mut Running, profile: &Profile) -> Result<Option<OwnedFd>,
     Ok(Some(ours))
 }
 
-/// Without a word of the profile, whoever looks may answer.
-fn ways(profile: &Profile) -> Vec<Kind> {
 /// What the profile does not say is as the desk has it.
 fn rates(profile: &Profile) -> Rates {
     let (said, usual) = (profile.consent.rates, Rates::default());
@@ -385,6 +385,8 @@ fn rates(profile: &Profile) -> Rates {
     }
 }
 
+/// Without a word of the profile, whoever looks may answer.
+fn ways(profile: &Profile) -> Vec<Kind> {
     let known = [Kind::Terminal, Kind::Notification, Kind::Ui];
     let named: Vec<Kind> = profile
         .consent

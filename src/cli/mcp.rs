@@ -8,12 +8,13 @@ mod rpc;
 mod server;
 mod tools;
 
-use super::broker::{Broker, Heard};
+use super::broker::{Broker, Heard, refused_for_its_token};
 use super::output::{complain, print};
 use super::request::Answer;
 use crate::base::BootInstant;
 use crate::sys::{Errno, fd, signal};
 use crate::wire::broker::{Op, Outcome};
+use crate::wire::hidden::Hidden;
 use rpc::Lines;
 use serde_json::Value;
 use server::{Server, Turn};
@@ -57,8 +58,18 @@ struct Conversation {
     server: Server,
     lines: Lines,
     guardian: Option<Broker>,
-    /// Calls that wait: the number on the channel, the ticket of the conversation.
-    asked: Vec<(u32, u64)>,
+    /// Calls that wait.
+    asked: Vec<Asked>,
+}
+
+/// A call that waits for its answer.
+struct Asked {
+    /// Its number on the channel.
+    call: u32,
+    /// Its ticket in the conversation.
+    ticket: u64,
+    /// The token it was made under, and what it is, while it can be repeated.
+    again: Option<(Hidden, Op)>,
 }
 
 impl Conversation {
@@ -112,12 +123,16 @@ impl Conversation {
 
     /// A channel that failed is of no use any more: the next call opens another.
     fn ask(&mut self, ticket: u64, op: Op) -> Result<(), Stop> {
-        let sent = match &mut self.guardian {
-            Some(guardian) => guardian.send(op),
-            none => Broker::connect().and_then(|guardian| none.insert(guardian).send(op)),
+        let opened = match &mut self.guardian {
+            Some(guardian) => Ok(guardian),
+            none => Broker::connect().map(|guardian| none.insert(guardian)),
         };
+        let sent = opened.and_then(|guardian| {
+            let used = Hidden::from(guardian.end().token());
+            Ok((guardian.send(op.clone())?, Some((used, op))))
+        });
         match sent {
-            Ok(call) => self.asked.push((call, ticket)),
+            Ok((call, again)) => self.asked.push(Asked { call, ticket, again }),
             Err(error) => {
                 let answer = Answer::nobody(&error.to_string());
                 if let Some(line) = self.server.answered(ticket, &answer) {
@@ -139,13 +154,22 @@ impl Conversation {
                 return self.server.nobody(&error.to_string()).iter().try_for_each(say);
             }
         };
-        let Some(place) = self.asked.iter().position(|(call, _)| *call == answer.id) else { return Ok(()) };
-        let ticket = self.asked.get(place).map_or(0, |(_, ticket)| *ticket);
+        let Some(asked) = self.asked.iter_mut().find(|asked| asked.call == answer.id) else { return Ok(()) };
+        let ticket = asked.ticket;
+        // The token was over, or a person took something back: the new one came before this refusal.
+        if refused_for_its_token(&answer.result)
+            && let Some((used, op)) = asked.again.take()
+            && *used != *guardian.end().token()
+            && let Ok(call) = guardian.send(op)
+        {
+            asked.call = call;
+            return Ok(());
+        }
         if let Outcome::Pending { request, .. } = answer.result {
             self.server.pending(ticket, request);
             return Ok(());
         }
-        self.asked.swap_remove(place);
+        self.asked.retain(|asked| asked.call != answer.id);
         self.server.answered(ticket, &Answer::of(&answer.result)).iter().try_for_each(say)
     }
 }

@@ -75,7 +75,9 @@ fn now(bound: &Bound) -> u64 {
 fn as_json(claims: &Claims, checked: bool, over: bool) -> String {
     let bound = match &claims.bound {
         Bound::Channel { channel, epoch } => json!({ "channel": channel.to_string(), "epoch": epoch }),
-        Bound::Audience { name } => json!({ "audience": name }),
+        Bound::Audience { name, grant, approved_by } => {
+            json!({ "audience": name, "grant": grant, "approved_by": approved_by })
+        }
     };
     let shown = json!({
         "checked": checked,
@@ -100,7 +102,10 @@ fn as_text(claims: &Claims, checked: bool, over: bool) -> String {
         Bound::Channel { channel, epoch } => {
             (format!("channel {channel}, token epoch {epoch}"), "CLOCK_BOOTTIME")
         }
-        Bound::Audience { name } => (format!("audience {}", escape(name.as_bytes())), "since 1970"),
+        Bound::Audience { name, grant, approved_by } => {
+            let [name, grant, by] = [name, grant, approved_by].map(|text| escape(text.as_bytes()));
+            (format!("audience {name}, of grant {grant}, approved by {by}"), "since 1970")
+        }
     };
     let state = if over { "is over" } else { "is not over" };
     let mut text = format!("token {} ({word})\n", claims.id);

@@ -63,9 +63,15 @@ impl Guardian {
 
     fn call(&mut self, channel: u64, call: Call, pid: Option<i32>) {
         let waiter = Waiter::Call { channel, call: call.id };
-        let claims = match self.check_token(channel, &call.token) {
+        let renewing = matches!(call.op, Op::Renew {});
+        let claims = match self.check_token(channel, &call.token, renewing) {
             Ok(claims) => claims,
-            Err(error) => return self.deny(waiter, Reason::Token, &error.to_string(), ""),
+            Err(error) => {
+                if error == TokenError::Expired {
+                    self.refresh(channel);
+                }
+                return self.deny(waiter, error.reason(), &error.to_string(), "");
+            }
         };
         if let Err(why) = limit::check(&call.op) {
             return self.deny(waiter, Reason::Protocol, why, "");
@@ -99,16 +105,19 @@ impl Guardian {
         }
     }
 
-    /// A token that was checked is known by its text; only what can have changed is looked at again.
-    fn check_token(&mut self, channel: u64, text: &str) -> Result<Arc<Claims>, TokenError> {
+    /// A token that was checked is known by its text; only what can have changed is looked at again. One that is to be
+    /// renewed may be of any epoch since a person took something back: who attenuated tokens has no other way to follow
+    /// a rotation.
+    fn check_token(&mut self, channel: u64, text: &str, renewing: bool) -> Result<Arc<Claims>, TokenError> {
         let now = self.now.as_secs();
+        let since = if renewing { 0 } else { self.doors.since(channel, now) };
         let key = (channel, text.to_owned());
         if let Some(claims) = self.claims.get(&key) {
-            self.tokens.check_standing(claims, now)?;
+            self.tokens.check_standing(claims, since, now)?;
             return Ok(Arc::clone(claims));
         }
         let id = self.doors.id(channel).ok_or(TokenError::Forged)?;
-        let claims = Arc::new(self.tokens.check(id, text, now)?);
+        let claims = Arc::new(self.tokens.check_since(id, text, since, now)?);
         if self.claims.len() >= MOST_CLAIMS {
             self.claims.clear();
         }
@@ -173,7 +182,7 @@ impl Guardian {
         let minted = match minted {
             Ok(minted) => minted,
             Err(error) => {
-                return self.deny(Waiter::Call { channel, call }, Reason::Token, &error.to_string(), what);
+                return self.deny(Waiter::Call { channel, call }, error.reason(), &error.to_string(), what);
             }
         };
         let seconds = minted.claims.expires.saturating_sub(self.now.as_secs()).min(LONGEST_S);
@@ -200,18 +209,6 @@ impl Guardian {
         let number = lease.number;
         self.end_lease(number, "released", None);
         self.doors.answer(channel, call, Outcome::Done {}, Vec::new());
-    }
-
-    /// New keys and tokens, after a change of what the agent may do.
-    pub(super) fn rotate(&mut self, taken_away: bool) {
-        let now = self.now.as_secs();
-        let rotated = if taken_away { self.tokens.revoke_all(now) } else { self.tokens.rotate(now) };
-        if let Err(error) = rotated {
-            return self.end_run(&format!("no new keys: {error}"));
-        }
-        self.claims.clear();
-        let fresh = Fresh { run: &self.about.run, tokens: &self.tokens, allowed: &self.allowed, now };
-        self.doors.tell_rotated(&fresh);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::profile::{Less, Profile, attenuate, descend, to_text};
 use crate::role;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, fd, sealed, socket};
-use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, ToLauncher, Under};
+use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, Taken, ToLauncher, Under};
 use crate::wire::broker;
 use crate::wire::denial::Reason;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -62,18 +62,16 @@ struct Agent {
     caller: Caller,
     pid: Pid,
     pidfd: OwnedFd,
-    /// Until it has started.
-    starting: Option<Starting>,
+    /// The root of the token that it was asked for under.
+    root: String,
+    /// Its launcher's, until that says that nobody there listens.
+    socket: Option<OwnedFd>,
+    /// Its streams, until it has started.
+    starting: Option<Vec<OwnedFd>>,
     /// When its launcher is killed (CLOCK_BOOTTIME).
     kill_at: Option<Duration>,
     /// It was told to end.
     ending: bool,
-}
-
-#[derive(Debug)]
-struct Starting {
-    socket: OwnedFd,
-    streams: Vec<OwnedFd>,
 }
 
 /// All of them.
@@ -105,10 +103,20 @@ impl Agents {
         let handed = above.hand_down(run, argv, chdir, (less, under))?;
         let failed = |errno: Errno| (Reason::Kernel, format!("start a launcher: {}", errno.desc()));
         let (pid, pidfd, socket) = role::start_launcher().map_err(failed)?;
-        let mut agent =
-            Agent { run, caller, pid, pidfd, starting: None, kill_at: Some(now + MOST_START), ending: false };
-        match tell(&socket, &handed) {
-            Ok(streams) => agent.starting = Some(Starting { socket, streams }),
+        let told = tell(&socket, &handed);
+        let mut agent = Agent {
+            run,
+            caller,
+            pid,
+            pidfd,
+            root: handed.under.root,
+            socket: Some(socket),
+            starting: None,
+            kill_at: Some(now + MOST_START),
+            ending: false,
+        };
+        match told {
+            Ok(streams) => agent.starting = Some(streams),
             Err(errno) => {
                 agent.end(libc::SIGKILL);
                 process::wait_for(pid).map_err(failed)?;
@@ -136,7 +144,7 @@ impl Agents {
     /// What to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.running.iter().flat_map(|agent| {
-            let starting = agent.starting.as_ref().map(|starting| starting.socket.as_fd());
+            let starting = agent.socket.as_ref().filter(|_| agent.starting.is_some()).map(AsFd::as_fd);
             starting.into_iter().chain([agent.pidfd.as_fd()])
         })
     }
@@ -163,6 +171,21 @@ impl Agents {
         }
         self.running = left;
         news
+    }
+
+    /// Tells every agent that what it was started under was taken back: one lease, or everything. One that cannot be
+    /// told is ended.
+    pub fn tell_taken_back(&mut self, lease: Option<&Taken>) {
+        for agent in &self.running {
+            let Some(socket) = &agent.socket else { continue };
+            let message = ToLauncher::TakenBack { root: agent.root.clone(), lease: lease.cloned() };
+            let bytes = crate::wire::codec::encode(&message).unwrap_or_default();
+            match socket::send(socket.as_fd(), &bytes, None, false) {
+                // A launcher that is gone has taken its agent with it.
+                Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}
+                Err(_) => agent.end(libc::SIGKILL),
+            }
+        }
     }
 
     /// Ends every agent whose channel is gone.
@@ -249,13 +272,14 @@ impl Agent {
     }
 
     fn started(&mut self) -> Option<News> {
-        let starting = self.starting.as_ref()?;
+        let socket = self.socket.as_ref().filter(|_| self.starting.is_some())?;
         let mut buffer = [0; 256];
-        let (length, _) = socket::receive(starting.socket.as_fd(), &mut buffer, false).ok()?;
+        let (length, _) = socket::receive(socket.as_fd(), &mut buffer, false).ok()?;
         let said = crate::wire::codec::decode(buffer.get(..length)?);
-        let Ok(FromLauncher::Started {}) = said else { return None };
+        let Ok(FromLauncher::Started { guarded }) = said else { return None };
         self.kill_at = self.kill_at.filter(|_| self.ending);
-        let streams = self.starting.take()?.streams;
+        self.socket = self.socket.take().filter(|_| guarded);
+        let streams = self.starting.take()?;
         Some(News::Started(self.caller, self.run, streams))
     }
 
@@ -269,16 +293,16 @@ impl Agent {
             Ok(Ended::Stopped(_)) | Err(_) => 125,
         };
         Some(match self.starting.take() {
-            Some(starting) => News::Failed(self.caller, words(&starting)),
+            Some(streams) => News::Failed(self.caller, words(&streams)),
             None => News::Ended(self.caller, self.run, code),
         })
     }
 }
 
 /// What a launcher that started nothing has said. No agent had its stderr yet, so the words are ours.
-fn words(starting: &Starting) -> String {
+fn words(streams: &[OwnedFd]) -> String {
     let mut buffer = [0; MOST_WORDS];
-    let stderr = starting.streams.get(2).filter(|stream| fd::set_nonblocking(stream.as_fd()).is_ok());
+    let stderr = streams.get(2).filter(|stream| fd::set_nonblocking(stream.as_fd()).is_ok());
     let length = stderr.and_then(|stream| fd::read(stream.as_fd(), &mut buffer).ok()).unwrap_or(0);
     let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default()).replace('\n', "; ");
     let text = text.trim_end_matches("; ").to_owned();

@@ -10,6 +10,7 @@ use super::request::{Waiter, Wish};
 use super::session::check_peer;
 use crate::audit::{Event, access};
 use crate::sys::{local, socket};
+use crate::wire::agents::Taken;
 use crate::wire::codec;
 use crate::wire::consent::Answer;
 use crate::wire::denial::Reason;
@@ -152,11 +153,15 @@ impl Guardian {
         let Some((last, others)) = numbers.split_last() else {
             return self.refuse_command(session, "no lease of this id holds");
         };
+        let taken = self.leases.get(*last).filter(|_| id != "all").map(|lease| Taken {
+            actions: lease.actions.list(),
+            path: lease.path.as_path().display().to_string(),
+        });
         for number in others {
             self.end_lease(*number, "revoked", None);
         }
         self.end_lease(*last, "revoked", Some(session));
-        self.rotate(true);
+        self.taken_back(taken.as_ref());
     }
 
     fn extend(&mut self, session: u64, id: &str, seconds: u64) {
@@ -175,6 +180,7 @@ impl Guardian {
             lease.until = Some(until);
             lease.asker = None;
         }
+        self.rights_changed();
         let grant = self.leases.get(number).map(|lease| Box::new(self.grant_state(lease)));
         self.sessions.reply(session, &Reply::Done { grant, left: Vec::new() });
         self.changed = true;

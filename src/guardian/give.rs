@@ -132,6 +132,7 @@ impl Guardian {
     fn in_force(&mut self, number: u64, lease: u64) {
         if let Some(lease) = self.leases.get_mut(lease) {
             lease.holds = true;
+            self.rights_changed();
         }
         let Some(request) = self.requests.remove(&number) else { return };
         self.desk.granted(&request.key);
@@ -172,6 +173,7 @@ impl Guardian {
         let Some(lease) = self.leases.get_mut(number) else { return };
         lease.holds = false;
         let (given, place) = (lease.given, lease.place);
+        self.rights_changed();
         let Some(entry) = self.ceiling.get(place) else { return };
         let (entry_number, inner) = (entry.number, entry.inner.clone());
         let watch = (given == Given::Mount).then(|| Watch::before(&self.processes, &inner));

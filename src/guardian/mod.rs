@@ -9,6 +9,7 @@ mod act;
 mod agent;
 pub mod agents;
 pub mod ceiling;
+mod channel;
 mod command;
 pub mod consent;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod process;
 mod record;
 pub mod reputation;
 mod request;
+mod rights;
 mod roles;
 mod serve;
 pub mod session;
@@ -49,6 +51,7 @@ use link::Link;
 use process::Processes;
 use record::Recorder;
 use request::Request;
+use rights::Rotation;
 use roles::Roles;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -82,6 +85,9 @@ struct Guardian {
     reputation: Option<reputation::Reputation>,
     roles: Roles,
     tokens: Tokens,
+    rotation: Rotation,
+    /// The Guardian of the run above, whose agent started this one.
+    overseer: Option<Link>,
     /// What the first token of a channel lists.
     allowed: Vec<Allowed>,
     /// Tokens that were checked, by channel and text.

@@ -15,6 +15,7 @@ use super::grant::Leases;
 use super::link::Link;
 use super::process::Processes;
 use super::record::Recorder;
+use super::rights::Rotation;
 use super::roles::Roles;
 use super::setup::{Setup, Summary, Teller};
 use super::token::Tokens;
@@ -45,6 +46,8 @@ enum Source {
     Asker(u64),
     /// An agent that was started has something to say, or has ended.
     Agents,
+    /// The Guardian of the run above.
+    Overseer,
 }
 
 /// Serves until it is told to stop. The sandbox is ended when the Guardian cannot go on.
@@ -125,6 +128,8 @@ impl Serving {
             ceiling,
             roles,
             tokens,
+            rotation: Rotation::default(),
+            overseer: setup.overseer.map(Link::new),
         };
         let notify = others.into_iter().filter(|end| end.role == Role::Notify);
         let ways = setup.terminal.into_iter().map(|socket| (Kind::Terminal, socket));
@@ -166,6 +171,7 @@ impl Serving {
     fn between(&mut self) {
         let guardian = &mut self.guardian;
         guardian.timers();
+        guardian.rotate_when_due();
         let shows = guardian.consent.next_shows();
         guardian.show(shows);
         if std::mem::take(&mut guardian.changed) {
@@ -228,6 +234,9 @@ impl Serving {
         for descriptor in guardian.agents.descriptors() {
             wait(descriptor, libc::POLLIN, Source::Agents);
         }
+        if let Some(link) = &guardian.overseer {
+            wait(link.descriptor(), libc::POLLIN, Source::Overseer);
+        }
         for lease in guardian.leases.iter().filter(|lease| lease.holds) {
             if let Some(asker) = &lease.asker {
                 wait(asker.as_fd(), libc::POLLIN, Source::Asker(lease.number));
@@ -254,6 +263,7 @@ impl Serving {
                 guardian.hear_way(number);
             }
             Source::Agents => guardian.hear_agents(),
+            Source::Overseer => guardian.hear_above(),
             Source::Asker(number) => guardian.end_lease(number, "asker-ended", None),
         }
     }
@@ -302,6 +312,7 @@ impl Guardian {
             self.leases.next_deadline(),
             self.roles.next_deadline(),
             self.agents.due(),
+            self.rotation.due(),
         ];
         all.into_iter().flatten().min()
     }

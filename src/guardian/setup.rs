@@ -92,6 +92,8 @@ pub struct Setup {
     pub terminal: Option<OwnedFd>,
     /// What can be handed down to agents that are started; `None`: none can be.
     pub above: Option<super::agents::Above>,
+    /// The socket to the Guardian of the run above, when an agent started this one.
+    pub overseer: Option<OwnedFd>,
     /// Readable when the run is over.
     pub stop: OwnedFd,
     /// Hears of changes.

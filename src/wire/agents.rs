@@ -14,6 +14,23 @@ pub enum ToLauncher {
     Stream {},
     /// What to do. The message carries a sealed file with a [`Handed`].
     Start {},
+    /// A person took back what the agent was started under. Said at any time after the others.
+    TakenBack {
+        /// The root of the tokens that hold no more, as hex.
+        root: String,
+        /// The lease that was taken back; `None`: everything.
+        lease: Option<Taken>,
+    },
+}
+
+/// A lease that a person took back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// What it allowed.
+    pub actions: Vec<super::subject::Action>,
+    /// The path it was for, as agents see it.
+    pub path: String,
 }
 
 /// Launcher to Guardian: one message.
@@ -21,7 +38,10 @@ pub enum ToLauncher {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FromLauncher {
     /// The record is written and the agent goes.
-    Started {},
+    Started {
+        /// It has a Guardian, which hears what is taken back.
+        guarded: bool,
+    },
     /// Nothing runs.
     Failed {
         /// For people and agents.

@@ -151,6 +151,11 @@ impl GuardianEnd {
         self.id
     }
 
+    /// The agent has not used the keys of the last rotation yet.
+    pub fn is_behind(&self) -> bool {
+        self.next.is_some()
+    }
+
     /// How many calls wait for their answer.
     pub fn waiting(&self) -> usize {
         self.waiting.len()

@@ -12,6 +12,7 @@ mod own;
 mod person;
 mod shipped;
 mod terminal;
+mod tokens;
 
 use serde_json::Value;
 use std::path::Path;

@@ -45,6 +45,10 @@ pub enum Bound {
     Audience {
         /// A name, such as `backend:mail`.
         name: String,
+        /// The lease it is of.
+        grant: String,
+        /// Who or what said yes to that.
+        approved_by: String,
     },
 }
 

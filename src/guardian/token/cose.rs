@@ -25,6 +25,9 @@ const ALLOWED: i64 = -70001;
 const EPOCH: i64 = -70002;
 const ROOT: i64 = -70003;
 const DEPTH: i64 = -70004;
+/// The lease that a statement for somebody outside is of, and who said yes to it.
+const GRANT: i64 = -70005;
+const APPROVER: i64 = -70006;
 /// The member of `cnf` that names a key by its id (RFC 8747).
 const CNF_KID: i64 = 3;
 
@@ -39,15 +42,27 @@ pub(super) fn seal(claims: &Claims, kid: &[u8], aad: &[u8], key: &Secret) -> Res
         .map_err(malformed)
 }
 
+/// The key that checks a token.
+pub(super) enum Key<'k> {
+    /// The one that is kept.
+    Present(&'k Secret),
+    /// One of before, derived for this check.
+    Older(Secret),
+}
+
 /// The claims of a COSE_Mac0, once its code was checked with the key that `key_of` gives for its kid.
 pub(super) fn open<'k>(
     bytes: &[u8],
     aad: &[u8],
-    key_of: impl FnOnce(&[u8]) -> Option<&'k Secret>,
+    key_of: impl FnOnce(&[u8]) -> Result<Key<'k>, TokenError>,
 ) -> Result<Claims, TokenError> {
     let token = CoseMac0::from_tagged_slice(bytes).map_err(malformed)?;
     let kid = check_headers(&token.protected, &token.unprotected, Algorithm::HMAC_256_256)?;
-    let key = key_of(kid).ok_or(TokenError::OtherEpoch)?;
+    let key = key_of(kid)?;
+    let key = match &key {
+        Key::Present(key) => key,
+        Key::Older(key) => key,
+    };
     token.verify_payload_tag(
         aad,
         || TokenError::Malformed("no claims"),
@@ -113,7 +128,7 @@ fn check_headers<'a>(
 fn set_of(claims: &Claims) -> ClaimsSet {
     let seconds = |at: u64| Some(Timestamp::WholeSeconds(i64::try_from(at).unwrap_or(i64::MAX)));
     let (audience, mut rest) = match &claims.bound {
-        Bound::Audience { name } => (Some(name.clone()), Vec::new()),
+        Bound::Audience { name, grant, approved_by } => (Some(name.clone()), lease_of(grant, approved_by)),
         Bound::Channel { channel, epoch } => (None, bound_to(*channel, *epoch)),
     };
     let pairs = claims.allowed.iter().map(|pair| Value::Array(words_of(pair))).collect();
@@ -135,6 +150,11 @@ fn set_of(claims: &Claims) -> ClaimsSet {
 fn bound_to(channel: ChannelId, epoch: u32) -> Vec<(ClaimName, Value)> {
     let by_id = Value::Map(vec![(Value::from(CNF_KID), Value::Bytes(channel.0.to_vec()))]);
     vec![(ClaimName::Assigned(CwtClaimName::Cnf), by_id), (ClaimName::PrivateUse(EPOCH), Value::from(epoch))]
+}
+
+fn lease_of(grant: &str, approved_by: &str) -> Vec<(ClaimName, Value)> {
+    let text = |claim, text: &str| (ClaimName::PrivateUse(claim), Value::Text(text.to_owned()));
+    vec![text(GRANT, grant), text(APPROVER, approved_by)]
 }
 
 /// `[action, kind, path or name]`, and the port for a host.
@@ -161,9 +181,12 @@ fn claims_of(payload: Option<&[u8]>) -> Result<Claims, TokenError> {
     for (name, value) in set.rest {
         found.take(&name, value).ok_or(wrong.clone())?;
     }
-    let bound = match (set.audience, found.channel, found.epoch) {
-        (Some(name), None, None) => Some(Bound::Audience { name }),
-        (None, Some(channel), Some(epoch)) => Some(Bound::Channel { channel, epoch }),
+    let lease = found.grant.zip(found.approved_by);
+    let bound = match (set.audience, lease, found.channel, found.epoch) {
+        (Some(name), Some((grant, approved_by)), None, None) => {
+            Some(Bound::Audience { name, grant, approved_by })
+        }
+        (None, None, Some(channel), Some(epoch)) => Some(Bound::Channel { channel, epoch }),
         _ => None,
     };
     let claims = || {
@@ -196,6 +219,8 @@ struct Rest {
     root: Option<TokenId>,
     depth: Option<u8>,
     allowed: Option<Vec<Allowed>>,
+    grant: Option<String>,
+    approved_by: Option<String>,
 }
 
 impl Rest {
@@ -212,6 +237,8 @@ impl Rest {
                 self.allowed =
                     Some(value.into_array().ok()?.into_iter().map(pair_of).collect::<Option<_>>()?);
             }
+            ClaimName::PrivateUse(GRANT) => self.grant = Some(value.into_text().ok()?),
+            ClaimName::PrivateUse(APPROVER) => self.approved_by = Some(value.into_text().ok()?),
             _ => return None,
         }
         Some(())
@@ -269,7 +296,11 @@ mod tests {
         let key = Secret::take(&mut [9; 32]).unwrap();
         let sealed = CoseMac0Builder::new().protected(protected).unprotected(unprotected).payload(payload);
         let sealed = sealed.create_tag(b"aad", |bytes| mac(&key, &[bytes]).to_vec()).build();
-        open(&sealed.to_tagged_vec().unwrap(), b"aad", |kid| (kid == [7]).then_some(&key)).is_ok()
+        let key_of = |kid: &[u8]| match kid {
+            [7] => Ok(Key::Present(&key)),
+            _ => Err(TokenError::OtherEpoch),
+        };
+        open(&sealed.to_tagged_vec().unwrap(), b"aad", key_of).is_ok()
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Why a token is not taken, or none is made. The reason of the denial is always `token`; these are the details.
+//! Why a token is not taken, or none is made. The reason of the denial is `token`, or `revoked` for one that was taken
+//! back; these are the details.
 
 use crate::sys::Errno;
+use crate::wire::denial::Reason;
 use std::fmt;
 
 /// Why.
@@ -30,16 +32,25 @@ pub enum TokenError {
     Keys(Errno),
 }
 
+impl TokenError {
+    /// The reason of a denial.
+    pub fn reason(&self) -> Reason {
+        if *self == Self::Revoked { Reason::Revoked } else { Reason::Token }
+    }
+}
+
 impl fmt::Display for TokenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => out.write_str("the token is too long or no base64url"),
             Self::Malformed(what) => write!(out, "the token is malformed: {what}"),
-            Self::OtherEpoch => out.write_str("the token is from before a rotation, or of another run"),
+            Self::OtherEpoch => {
+                out.write_str("the token is from before a rotation, or of another run; use the latest one")
+            }
             Self::Forged => out.write_str("the token was not made for this run and channel"),
             Self::Expired => out.write_str("the token's time is over"),
             Self::Time => out.write_str("the token's times are none that are given"),
-            Self::Revoked => out.write_str("the token was taken back"),
+            Self::Revoked => out.write_str("the token, or the one it goes back to, was taken back"),
             Self::Wider => out.write_str("a token can be made to allow less, never more"),
             Self::TooDeep => out.write_str("the token was attenuated too many times"),
             Self::Listed(what) => out.write_str(what),

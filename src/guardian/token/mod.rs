@@ -6,12 +6,17 @@
 mod claims;
 mod cose;
 mod error;
+mod heard;
+mod signed;
 
 pub use claims::{Bound, Claims, TokenId, is_within};
 pub use cose::ISSUER;
+use cose::Key;
 pub use error::TokenError;
+pub use heard::Heard;
+pub use signed::{Signer, Statement, check_signed};
 
-use crate::crypto::{PUBLIC_BYTES, Secret};
+use crate::crypto::Secret;
 use crate::sys::random::random_bytes;
 use crate::wire::broker::Allowed;
 use crate::wire::frame::ChannelId;
@@ -25,9 +30,9 @@ use std::collections::BTreeMap;
 pub const LONGEST_S: u64 = 300;
 /// The shortest a token of the Guardian's own lasts, seconds: a slow agent must be able to renew it.
 pub const SHORTEST_S: u64 = 60;
-/// How long tokens of before a rotation are still taken, seconds: calls are on their way. Not when something was
-/// taken back.
-pub const GRACE_S: u64 = 2;
+/// How long tokens of before a rotation are still taken once a channel is known to have the new one, seconds: more than
+/// two whole ones. Not when a person took something back.
+pub const GRACE_S: u64 = 3;
 /// How many times a token can be attenuated: as deep as agents start agents.
 pub const MOST_DEPTH: u8 = 8;
 /// The most characters of a token. A call must hold it beside what it calls for.
@@ -58,12 +63,14 @@ pub struct Tokens {
     master: Secret,
     epoch: u32,
     key: Secret,
-    /// The key of before, and the second from which it is of no use.
-    before: Option<(u32, Secret, u64)>,
+    /// The first epoch whose tokens can hold: a person took something back before it.
+    floor: u32,
     /// Ids and roots that were taken back, and when nothing that goes back to them can hold any more.
     revoked: BTreeMap<TokenId, u64>,
     /// Where all tokens of this run go back to, when its agent was started by another.
     origin: Option<(TokenId, u8)>,
+    /// That was taken back: nothing of this run holds any more.
+    cut_off: bool,
 }
 
 impl Tokens {
@@ -74,7 +81,7 @@ impl Tokens {
         let master = Secret::random()?;
         let key = epoch_key(&master, run, 0)?;
         let (run, revoked) = (run.to_owned(), BTreeMap::new());
-        Ok(Self { run, master, epoch: 0, key, before: None, revoked, origin: None })
+        Ok(Self { run, master, epoch: 0, key, floor: 0, revoked, origin: None, cut_off: false })
     }
 
     /// The tokens of a run that an agent started with a token of its own: they go back to the same root, one deeper.
@@ -125,13 +132,19 @@ impl Tokens {
         self.make(channel, Wanted { root: Some(parent.root), depth, allowed, seconds }, now)
     }
 
-    /// A fresh token that says the same.
+    /// A fresh token that says the same, instead of one of any epoch since a person took something back. One that was
+    /// attenuated ends no later for it.
     /// # Errors
-    /// As [`Self::mint`].
+    /// As [`Self::mint`]; [`TokenError::Expired`].
     pub fn renew(&self, held: &Claims, channel: ChannelId, now: u64) -> Result<Minted, TokenError> {
         let (root, depth) = (Some(held.root), held.depth);
-        let wanted = Wanted { root, depth, allowed: held.allowed.clone(), seconds: LONGEST_S };
-        self.make(channel, wanted, now)
+        let left = held.expires.saturating_sub(now);
+        if left == 0 {
+            return Err(TokenError::Expired);
+        }
+        let narrowed = depth > self.origin.map_or(0, |(_, depth)| depth);
+        let seconds = if narrowed { left.min(LONGEST_S) } else { LONGEST_S };
+        self.make(channel, Wanted { root, depth, allowed: held.allowed.clone(), seconds }, now)
     }
 
     fn make(&self, channel: ChannelId, wanted: Wanted, now: u64) -> Result<Minted, TokenError> {
@@ -152,60 +165,86 @@ impl Tokens {
         if text.len() > MOST_TEXT { Err(TokenError::Text) } else { Ok(Minted { text, claims }) }
     }
 
-    /// What a token says, when it holds on this channel now.
+    /// What a token of the present epoch says, when it holds on this channel now.
     /// # Errors
     /// The first thing that is wrong with it.
     pub fn check(&self, channel: ChannelId, text: &str, now: u64) -> Result<Claims, TokenError> {
-        let claims = cose::open(&bytes_of(text)?, &self.aad(channel), |kid| self.key_of(kid, now))?;
+        self.check_since(channel, text, self.epoch, now)
+    }
+
+    /// The same for a token of any epoch since this one: the channel may not know the present one yet.
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn check_since(
+        &self,
+        channel: ChannelId,
+        text: &str,
+        since: u32,
+        now: u64,
+    ) -> Result<Claims, TokenError> {
+        let claims = cose::open(&bytes_of(text)?, &self.aad(channel), |kid| self.key_of(kid, since))?;
         let Bound::Channel { channel: named, epoch } = &claims.bound else { return Err(TokenError::Forged) };
         if claims.run != self.run || *named != channel || *epoch > self.epoch {
             return Err(TokenError::Forged);
         }
-        self.check_standing(&claims, now)?;
+        self.check_standing(&claims, since, now)?;
         Ok(claims)
     }
 
     /// Whether claims that were checked before still hold: only what can have changed is looked at.
     /// # Errors
     /// What has changed.
-    pub fn check_standing(&self, claims: &Claims, now: u64) -> Result<(), TokenError> {
+    pub fn check_standing(&self, claims: &Claims, since: u32, now: u64) -> Result<(), TokenError> {
         let Bound::Channel { epoch, .. } = &claims.bound else { return Err(TokenError::Forged) };
-        if self.key_of(&epoch.to_be_bytes(), now).is_none() {
-            return Err(TokenError::OtherEpoch);
+        let taken_back = |id| self.revoked.contains_key(id);
+        if self.cut_off || taken_back(&claims.id) || taken_back(&claims.root) {
+            return Err(TokenError::Revoked);
         }
+        self.check_epoch(*epoch, since)?;
         if claims.issued > now || claims.expires.saturating_sub(claims.issued) > LONGEST_S {
             return Err(TokenError::Time);
         }
-        if claims.expires <= now {
-            return Err(TokenError::Expired);
-        }
-        let taken_back = |id| self.revoked.contains_key(id);
-        if taken_back(&claims.id) || taken_back(&claims.root) { Err(TokenError::Revoked) } else { Ok(()) }
+        if claims.expires <= now { Err(TokenError::Expired) } else { Ok(()) }
     }
 
-    /// New keys, after a change of what the agent may do. Tokens of before are taken for [`GRACE_S`] more.
+    /// Keys of before are derived anew: none is kept.
+    fn key_of(&self, kid: &[u8], since: u32) -> Result<Key<'_>, TokenError> {
+        let epoch = u32::from_be_bytes(kid.try_into().map_err(|_| TokenError::OtherEpoch)?);
+        self.check_epoch(epoch, since)?;
+        if epoch == self.epoch {
+            return Ok(Key::Present(&self.key));
+        }
+        Ok(Key::Older(epoch_key(&self.master, &self.run, epoch)?))
+    }
+
+    fn check_epoch(&self, epoch: u32, since: u32) -> Result<(), TokenError> {
+        let holds = (since.max(self.floor)..=self.epoch).contains(&epoch);
+        if holds { Ok(()) } else { Err(TokenError::OtherEpoch) }
+    }
+
+    /// New keys, after a change of what the agent may do. How long tokens of before are taken is each channel's
+    /// [`Heard`].
     /// # Errors
     /// Without locked memory.
-    pub fn rotate(&mut self, now: u64) -> Result<(), TokenError> {
+    pub fn rotate(&mut self) -> Result<(), TokenError> {
         let epoch = self.epoch.saturating_add(1);
-        let key = epoch_key(&self.master, &self.run, epoch)?;
-        let old = std::mem::replace(&mut self.key, key);
-        self.before = Some((self.epoch, old, now.saturating_add(GRACE_S)));
+        self.key = epoch_key(&self.master, &self.run, epoch)?;
         self.epoch = epoch;
         Ok(())
     }
 
-    /// New keys, because something was taken away: no token of before holds any more.
+    /// New keys, because a person took something away: no token of before holds any more, on any channel.
     /// # Errors
     /// Without locked memory. Nothing holds then either: the caller ends the run.
-    pub fn revoke_all(&mut self, now: u64) -> Result<(), TokenError> {
-        let rotated = self.rotate(now);
-        self.before = None;
-        rotated
+    pub fn revoke_all(&mut self) -> Result<(), TokenError> {
+        self.floor = self.epoch.saturating_add(1);
+        self.rotate()
     }
 
-    /// Takes back one token, or, by the id of a root, all that go back to it.
+    /// Takes back one token, or, by the id of a root, all that go back to it. Taking back the root of the whole run is
+    /// for good: what is made later goes back to it too.
     pub fn revoke(&mut self, id: TokenId, now: u64) {
+        self.cut_off |= self.origin.is_some_and(|(root, _)| root == id);
         self.revoked.retain(|_, until| *until > now);
         self.revoked.insert(id, now.saturating_add(LONGEST_S));
     }
@@ -215,57 +254,9 @@ impl Tokens {
         self.epoch
     }
 
-    fn key_of(&self, kid: &[u8], now: u64) -> Option<&Secret> {
-        let epoch = u32::from_be_bytes(kid.try_into().ok()?);
-        match &self.before {
-            _ if epoch == self.epoch => Some(&self.key),
-            Some((before, key, until)) if epoch == *before && now < *until => Some(key),
-            _ => None,
-        }
-    }
-
     /// What every code of a token covers beside its own bytes.
     fn aad(&self, channel: ChannelId) -> Vec<u8> {
         [self.run.as_bytes(), &channel.0].concat()
-    }
-}
-
-/// A token for somebody who has only our public key. Its times are seconds since 1970.
-/// # Errors
-/// As [`Tokens::mint`].
-pub fn sign(
-    seed: &Secret,
-    run: &str,
-    allowed: Vec<Allowed>,
-    audience: &str,
-    now: u64,
-) -> Result<Hidden, TokenError> {
-    check_allowed(&allowed).map_err(TokenError::Listed)?;
-    let id = TokenId(random_bytes()?);
-    let claims = Claims {
-        run: run.to_owned(),
-        issued: now,
-        expires: now.saturating_add(LONGEST_S),
-        id,
-        root: id,
-        depth: 0,
-        bound: Bound::Audience { name: audience.to_owned() },
-        allowed,
-    };
-    let public = crate::crypto::public_key(seed).map_err(|_| TokenError::Forged)?;
-    let kid = crate::crypto::sha256(&public);
-    let bytes = cose::seal_signed(&claims, kid.bytes(), seed)?;
-    Ok(Hidden::from(URL_SAFE_NO_PAD.encode(bytes)))
-}
-
-/// What a signed token says, when this key made it. Who it is for and its times are the caller's to judge.
-/// # Errors
-/// The first thing that is wrong with it.
-pub fn check_signed(text: &str, public: &[u8; PUBLIC_BYTES]) -> Result<Claims, TokenError> {
-    let claims = cose::open_signed(&bytes_of(text)?, public)?;
-    match claims.bound {
-        Bound::Audience { .. } => Ok(claims),
-        Bound::Channel { .. } => Err(TokenError::Forged),
     }
 }
 

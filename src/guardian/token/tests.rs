@@ -1,7 +1,6 @@
 //! Tests of tokens: each way to use one where, when or for what it was not made is refused.
 
 use super::*;
-use crate::crypto::public_key;
 use crate::wire::subject::{Action, Resource};
 use proptest::prelude::*;
 
@@ -95,18 +94,39 @@ fn any_changed_byte_or_length_is_refused() {
 }
 
 #[test]
-fn a_rotation_leaves_two_seconds_and_taking_all_back_leaves_none() {
+fn a_rotation_leaves_what_a_channel_may_still_use_and_taking_all_back_leaves_nothing() {
     let mut tokens = tokens();
     let old = tokens.mint(HERE, some(), 300, NOW).unwrap();
-    tokens.rotate(NOW).unwrap();
-    assert!(tokens.check(HERE, &old.text, NOW + GRACE_S - 1).is_ok());
-    assert!(tokens.check_standing(&old.claims, NOW + GRACE_S - 1).is_ok());
-    assert_eq!(tokens.check(HERE, &old.text, NOW + GRACE_S), Err(TokenError::OtherEpoch));
-    assert_eq!(tokens.check_standing(&old.claims, NOW + GRACE_S), Err(TokenError::OtherEpoch));
+    for _ in 0..3 {
+        tokens.rotate().unwrap();
+    }
+    for since in [0, 1] {
+        let checked = tokens.check_since(HERE, &old.text, since, NOW);
+        assert_eq!(checked.is_ok(), since == 0);
+        assert_eq!(tokens.check_standing(&old.claims, since, NOW).is_ok(), since == 0);
+    }
+    assert_eq!(tokens.check(HERE, &old.text, NOW), Err(TokenError::OtherEpoch));
     let new = tokens.mint(HERE, some(), 300, NOW).unwrap().text;
-    tokens.revoke_all(NOW).unwrap();
-    assert_eq!(tokens.check(HERE, &new, NOW), Err(TokenError::OtherEpoch));
+    tokens.revoke_all().unwrap();
+    assert_eq!(tokens.check_since(HERE, &new, 0, NOW), Err(TokenError::OtherEpoch));
     assert!(tokens.check(HERE, &tokens.mint(HERE, some(), 60, NOW).unwrap().text, NOW).is_ok());
+}
+
+#[test]
+fn an_attenuated_token_follows_a_rotation_by_renewal_and_ends_no_later_for_it() {
+    let mut tokens = tokens();
+    let whole = tokens.mint(HERE, some(), 300, NOW).unwrap().claims;
+    let less = vec![pair(Action::Read, "/home/u/Documents/a")];
+    let narrow = tokens.attenuate(&whole, HERE, less.clone(), 100, NOW).unwrap();
+    tokens.rotate().unwrap();
+    tokens.rotate().unwrap();
+    let held = tokens.check_since(HERE, &narrow.text, 0, NOW + 50).unwrap();
+    let again = tokens.renew(&held, HERE, NOW + 50).unwrap();
+    let claims = tokens.check(HERE, &again.text, NOW + 50).unwrap();
+    assert_eq!((claims.allowed, claims.expires, claims.root, claims.depth), (less, NOW + 100, whole.id, 1));
+    assert_eq!(tokens.renew(&held, HERE, NOW + 100).unwrap_err(), TokenError::Expired);
+    tokens.revoke_all().unwrap();
+    assert_eq!(tokens.check_since(HERE, &again.text, 0, NOW + 50), Err(TokenError::OtherEpoch));
 }
 
 #[test]
@@ -134,6 +154,15 @@ fn a_run_below_another_goes_back_to_the_same_root() {
     let below = Tokens::below("CHILD", (parent.root, parent.depth)).unwrap();
     let claims = below.mint(THERE, some(), 300, NOW).unwrap().claims;
     assert_eq!((claims.root, claims.depth), (parent.id, 1));
+    let mut below = below;
+    below.revoke(TokenId([9; 16]), NOW);
+    assert!(below.check_standing(&claims, 0, NOW).is_ok(), "the control");
+    below.revoke(parent.root, NOW);
+    assert_eq!(below.check_standing(&claims, 0, NOW), Err(TokenError::Revoked));
+    below.revoke(TokenId([9; 16]), NOW + 10 * LONGEST_S);
+    let later = below.mint(THERE, some(), 300, NOW + 10 * LONGEST_S).unwrap();
+    let seen = below.check(THERE, &later.text, NOW + 10 * LONGEST_S);
+    assert_eq!(seen, Err(TokenError::Revoked), "for good");
     let deep = Claims { depth: MOST_DEPTH, ..parent };
     assert_eq!(Tokens::below("CHILD", (deep.root, deep.depth)).map(|_| ()), Err(TokenError::TooDeep));
 }
@@ -167,27 +196,47 @@ fn an_attenuated_token_is_never_wider_longer_or_too_deep() {
     assert_eq!(tokens.attenuate(&claims, HERE, some(), 60, NOW).unwrap_err(), TokenError::TooDeep);
 }
 
+fn statement(until: Option<u64>) -> Statement {
+    Statement {
+        grant: "8F3K-g1".into(),
+        approved_by: "approve".into(),
+        allowed: some(),
+        until,
+        audience: "backend:mail".into(),
+    }
+}
+
 #[test]
 fn a_signed_token_needs_only_the_public_key_and_is_no_token_of_a_channel() {
-    let (seed, stranger) = (Secret::random().unwrap(), Secret::random().unwrap());
-    let public = public_key(&seed).unwrap();
-    let text = sign(&seed, "RUN", some(), "backend:mail", NOW).unwrap();
-    let claims = check_signed(&text, &public).unwrap();
+    let (signer, stranger) = (Signer::new().unwrap(), Signer::new().unwrap());
+    let (text, signed) = signer.sign("RUN", statement(None), NOW).unwrap();
+    let claims = check_signed(&text, signer.public()).unwrap();
+    assert_eq!(claims, signed);
     assert_eq!((claims.allowed.clone(), claims.expires), (some(), NOW + LONGEST_S));
-    assert_eq!(claims.bound, Bound::Audience { name: "backend:mail".into() });
-    assert_eq!(check_signed(&text, &public_key(&stranger).unwrap()), Err(TokenError::Forged));
+    let (name, grant, approved_by) = ("backend:mail".into(), "8F3K-g1".into(), "approve".into());
+    assert_eq!(claims.bound, Bound::Audience { name, grant, approved_by });
+    assert_eq!(check_signed(&text, stranger.public()), Err(TokenError::Forged));
     let good = URL_SAFE_NO_PAD.decode(&*text).unwrap();
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(check_signed(&URL_SAFE_NO_PAD.encode(&bad), &public).is_err(), "bit {bit}");
+        assert!(check_signed(&URL_SAFE_NO_PAD.encode(&bad), signer.public()).is_err(), "bit {bit}");
     }
     let tokens = tokens();
     assert!(tokens.check(HERE, &text, NOW).is_err());
     let mac = tokens.mint(HERE, some(), 300, NOW).unwrap().text;
-    assert!(check_signed(&mac, &public).is_err());
+    assert!(check_signed(&mac, signer.public()).is_err());
     assert_eq!(peek(&text), Ok(claims));
     assert!(peek(&mac).is_ok() && peek("AAAA").is_err());
+}
+
+#[test]
+fn a_statement_never_outlives_its_lease() {
+    let signer = Signer::new().unwrap();
+    let expires = |until| signer.sign("RUN", statement(until), NOW).map(|(_, claims)| claims.expires);
+    assert_eq!(expires(Some(NOW + 20)), Ok(NOW + 20));
+    assert_eq!(expires(Some(NOW + 10 * LONGEST_S)), Ok(NOW + LONGEST_S));
+    assert_eq!(expires(Some(NOW)), Err(TokenError::Expired));
 }
 
 #[test]

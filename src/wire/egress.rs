@@ -3,7 +3,6 @@
 
 use super::subject::{Asker, Process};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Who a rule is about: lower-case, without a dot at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -337,6 +336,16 @@ pub enum Kind {
     Omitted,
 }
 
+/// How often something was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// The kind of a finding of role `dlp`.
+    pub kind: String,
+    /// How many of it.
+    pub count: u64,
+}
+
 /// An attempt to reach something, as it was seen. Text of the agent's is cut, and shown escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -375,8 +384,8 @@ pub struct Event {
     pub request: Option<String>,
     /// The status of the answer.
     pub status: Option<u16>,
-    /// Findings of role `dlp`, by kind.
-    pub findings: BTreeMap<String, u64>,
+    /// Findings of role `dlp`, each kind once.
+    pub findings: Vec<Found>,
     /// It was held back so long by limits, milliseconds.
     pub delay_ms: u64,
     /// It is over after so long, milliseconds.

@@ -24,6 +24,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("flate2", "src/policy/archive.rs"),
     ("tar", "src/policy/archive.rs"),
     ("psl", "src/profile/destination.rs"),
+    ("tokio", "src/egress/"),
 ];
 
 /// Names that say nothing about what is inside.

@@ -1,0 +1,113 @@
+//! An accepted connection whose first bytes were read already: they come first, then the rest.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// The agent's side of a connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: TcpStream,
+    front: Vec<u8>,
+    taken: usize,
+}
+
+impl Client {
+    /// A connection of which nothing was read.
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, front: Vec::new(), taken: 0 }
+    }
+
+    /// What was read already and not given to anyone.
+    pub(super) fn front(&self) -> &[u8] {
+        self.front.get(self.taken..).unwrap_or_default()
+    }
+
+    /// The connection itself.
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// The bytes in front and the connection behind them.
+    pub(super) fn into_parts(self) -> (Vec<u8>, TcpStream) {
+        (self.front().to_vec(), self.stream)
+    }
+
+    /// Reads what is there and keeps it in front, at most up to `most` bytes in all. Gives how much came; 0 at the end,
+    /// and when `most` is reached.
+    /// # Errors
+    /// As recv(2).
+    pub(super) async fn look(&mut self, most: usize) -> io::Result<usize> {
+        let mut buffer = [0; 4096];
+        let room = most.saturating_sub(self.front().len()).min(buffer.len());
+        let Some(room) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else { return Ok(0) };
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(room) {
+                Ok(count) => {
+                    self.front.extend_from_slice(room.get(..count).unwrap_or_default());
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes this many bytes from the front away.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.taken = self.taken.saturating_add(count).min(self.front.len());
+        if self.taken == self.front.len() {
+            self.front.clear();
+            self.taken = 0;
+        }
+    }
+}
+
+impl AsyncRead for Client {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.front().is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, into);
+        }
+        let count = self.front().len().min(into.remaining());
+        into.put_slice(self.front().get(..count).unwrap_or_default());
+        self.consume(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Client {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

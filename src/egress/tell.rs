@@ -1,0 +1,124 @@
+//! What becomes known of a connection, and the events about it. They go to the Guardian by a queue that never waits;
+//! what is too much for it is counted and told as a number.
+
+use super::meter::Meter;
+use crate::wire::egress::{Event, FromEgress, Kind};
+use crate::wire::subject::Process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Events that wait for the Guardian at one time.
+pub(super) const MOST_EVENTS: usize = 4096;
+/// The most bytes of one text of the agent's in an event.
+const MOST_TEXT: usize = 256;
+
+/// Where events go.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    queue: mpsc::Sender<FromEgress>,
+    omitted: Arc<AtomicU64>,
+}
+
+impl Outbox {
+    /// A queue, and the end that is read.
+    pub(super) fn new() -> (Self, mpsc::Receiver<FromEgress>) {
+        let (queue, end) = mpsc::channel(MOST_EVENTS);
+        (Self { queue, omitted: Arc::default() }, end)
+    }
+
+    /// Tells the event, or counts it.
+    pub(super) fn event(&self, event: Event) {
+        if self.queue.try_send(FromEgress::Event { event: Box::new(event) }).is_err() {
+            self.omitted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many were not told since this was asked last.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Tells what happens to one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Teller {
+    known: Arc<Mutex<Event>>,
+    meter: Option<Meter>,
+    began: Instant,
+    outbox: Outbox,
+}
+
+impl Teller {
+    /// For connection `flow` to `host` and `port`.
+    pub(super) fn new(outbox: Outbox, flow: u64, host: &str, port: u16) -> Self {
+        let known = Arc::new(Mutex::new(Event { flow, host: cut(host), port, ..blank() }));
+        Self { known, meter: None, began: Instant::now(), outbox }
+    }
+
+    /// The same with the counts of this meter.
+    pub(super) fn with(self, meter: Meter) -> Self {
+        Self { meter: Some(meter), ..self }
+    }
+
+    /// Keeps what became known; every later event has it.
+    pub(super) fn note(&self, note: impl FnOnce(&mut Event)) {
+        note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Who opened the connection, when it is known.
+    pub(super) fn process(&self) -> Option<Process> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).process.clone()
+    }
+
+    /// Tells an event: what is known, the counts so far, and what `more` adds for this one.
+    pub(super) fn event(&self, kind: Kind, more: impl FnOnce(&mut Event)) {
+        let mut event = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        event.kind = kind;
+        if let Some(meter) = &self.meter {
+            (event.sent, event.received, event.requests, event.delay_ms) = meter.so_far();
+        }
+        event.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        more(&mut event);
+        self.outbox.event(event);
+    }
+}
+
+/// Text of the agent's for an event: cut, and what is no UTF-8 replaced.
+pub(super) fn cut_bytes(text: &[u8]) -> String {
+    cut(&String::from_utf8_lossy(text.get(..MOST_TEXT).unwrap_or(text)))
+}
+
+/// Text of the agent's for an event, cut.
+pub(super) fn cut(text: &str) -> String {
+    let end = (0..=MOST_TEXT.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// An event of which nothing is known.
+pub(super) fn blank() -> Event {
+    Event {
+        kind: Kind::Denied,
+        flow: 0,
+        host: String::new(),
+        port: 0,
+        address: None,
+        protocol: "other".to_owned(),
+        sni: None,
+        alpn: Vec::new(),
+        ech: false,
+        process: None,
+        rule: None,
+        reason: None,
+        sent: 0,
+        received: 0,
+        requests: 0,
+        request: None,
+        status: None,
+        findings: Vec::new(),
+        delay_ms: 0,
+        took_ms: 0,
+        count: 0,
+    }
+}

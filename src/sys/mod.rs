@@ -3,8 +3,11 @@
 //! Never decides anything: no policy, no words for people. What may be called between clone and exec neither
 //! allocates nor locks; `tests/no_alloc.rs` holds that. Errors are the kernel's [`Errno`].
 
+mod address;
 pub mod asker;
 pub mod caps;
+pub mod datagram;
+pub mod diag;
 pub mod fd;
 pub mod file;
 pub mod foreign;
@@ -17,6 +20,7 @@ pub mod memory;
 pub mod mount;
 pub mod name;
 pub mod net;
+pub mod netlink;
 pub mod notify;
 pub mod peer;
 pub mod probe;
@@ -27,6 +31,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod spawn;
+pub mod splice;
 pub mod terminal;
 
 pub use nix::errno::Errno;

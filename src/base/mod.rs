@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+pub mod address;
 mod clock;
 mod escape;
 mod hex;

@@ -1,11 +1,12 @@
 //! What no policy can allow, decided before any is asked: questions that are not well-formed, and addresses of the
 //! machine itself, of its network, and of a cloud's metadata service.
 //!
-//! Never resolves a name. Whoever connects asks [`address`] again about the address it connects to.
+//! Never resolves a name. Whoever connects asks [`reserved`] again about the address it connects to.
 
+use crate::base::address::reserved;
 use crate::wire::policy::Input;
 use crate::wire::subject::{Action, Resource};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// The most bytes of a path.
 const PATH_BYTES: usize = 4096;
@@ -62,7 +63,7 @@ pub fn host(name: &str) -> Option<&'static str> {
     let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let bare = plain.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).unwrap_or(&plain);
     if let Ok(ip) = bare.parse::<IpAddr>() {
-        return address(ip);
+        return reserved(ip);
     }
     if plain.is_empty() || plain.len() > HOST_BYTES {
         return Some("not a host name");
@@ -81,57 +82,6 @@ pub fn host(name: &str) -> Option<&'static str> {
         .iter()
         .any(|known| below(known))
         .then_some("a name of this machine, its network or a metadata service")
-}
-
-/// Why nobody connects to this address. One that carries an IPv4 address (mapped, compatible, NAT64, 6to4) is judged
-/// by that too.
-pub fn address(ip: IpAddr) -> Option<&'static str> {
-    match ip {
-        IpAddr::V4(ip) => four(ip),
-        IpAddr::V6(ip) => six(ip).or_else(|| carried(ip).and_then(four)),
-    }
-}
-
-fn four(ip: Ipv4Addr) -> Option<&'static str> {
-    let [first, second, third, _] = ip.octets();
-    match (first, second, third) {
-        (0, ..) => Some("an address of this network"),
-        (127, ..) => Some("an address of this machine"),
-        (169, 254, _) => Some("a link-local address, where metadata services are"),
-        (100, 64..=127, _) => Some("an address of a carrier's or cloud's inside"),
-        (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some("an address of a private network"),
-        (192, 0, 0) | (198, 18..=19, _) => Some("an address of a reserved network"),
-        (224.., ..) => Some("no address of one host"),
-        _ => None,
-    }
-}
-
-fn six(ip: Ipv6Addr) -> Option<&'static str> {
-    let [first, second, ..] = ip.segments();
-    match (first, second) {
-        _ if ip.is_unspecified() || ip.is_loopback() => Some("an address of this machine"),
-        (0xfe80..=0xfebf, _) => Some("a link-local address"),
-        (0xfc00..=0xfdff, _) | (0xfec0..=0xfeff, _) => Some("an address of a private network"),
-        (0xff00.., _) => Some("no address of one host"),
-        (0x0064, 0xff9b) if ip.segments().get(2) == Some(&1) => Some("an address of a private network"),
-        _ => None,
-    }
-}
-
-/// The IPv4 address inside, where the form has one.
-fn carried(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let words = ip.segments();
-    let of = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match words {
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => Some(of(high, low)),
-        [0, 0, 0, 0, 0xffff, 0, high, low] => Some(of(high, low)),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(of(high, low)),
-        [0x2002, high, low, ..] => Some(of(high, low)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod signal;
 pub mod socket;
 pub mod spawn;
 pub mod splice;
+pub mod stream;
 pub mod terminal;
 
 pub use nix::errno::Errno;

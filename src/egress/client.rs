@@ -20,6 +20,11 @@ impl Client {
         Self { stream, front: Vec::new(), taken: 0 }
     }
 
+    /// A connection of which this was read.
+    pub(super) fn with(stream: TcpStream, front: Vec<u8>) -> Self {
+        Self { stream, front, taken: 0 }
+    }
+
     /// What was read already and not given to anyone.
     pub(super) fn front(&self) -> &[u8] {
         self.front.get(self.taken..).unwrap_or_default()

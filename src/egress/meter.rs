@@ -3,6 +3,7 @@
 //!
 //! Never lets a byte over a total: what was counted may go out, what was cut must not.
 
+use super::bucket::Bucket;
 use super::reason::{self, Denied};
 use crate::wire::egress::Limits;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -109,31 +110,6 @@ impl Lane {
     }
 }
 
-/// Tokens are bytes. It may go below zero: who took the last waits until it is paid back.
-#[derive(Debug)]
-struct Bucket {
-    rate: u64,
-    burst: u64,
-    tokens: f64,
-    seen: Instant,
-}
-
-impl Bucket {
-    fn full(rate: u64, burst: u64, now: Instant) -> Self {
-        Self { rate: rate.max(1), burst, tokens: burst as f64, seen: now }
-    }
-
-    fn take(&mut self, bytes: u64, now: Instant) -> Duration {
-        let gained = now.saturating_duration_since(self.seen).as_secs_f64() * self.rate as f64;
-        self.seen = now;
-        self.tokens = (self.tokens + gained).min(self.burst as f64) - bytes as f64;
-        if self.tokens >= 0.0 {
-            return Duration::ZERO;
-        }
-        Duration::try_from_secs_f64(-self.tokens / self.rate as f64).unwrap_or(Duration::MAX)
-    }
-}
-
 /// The counts of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Meter(Arc<Counts>);
@@ -220,19 +196,6 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bucket_gives_its_burst_at_once_and_then_its_rate() {
-        let start = Instant::now();
-        let mut bucket = Bucket::full(1000, 500, start);
-        assert_eq!(bucket.take(500, start), Duration::ZERO);
-        assert_eq!(bucket.take(100, start), Duration::from_millis(100));
-        // The second one waits behind the first.
-        assert_eq!(bucket.take(100, start), Duration::from_millis(200));
-        let later = start + Duration::from_secs(60);
-        assert_eq!(bucket.take(500, later), Duration::ZERO, "full again, and no more than full");
-        assert_eq!(bucket.take(1000, later), Duration::from_secs(1));
-    }
 
     #[test]
     fn no_byte_goes_over_a_total_of_the_rule_or_the_session() {

@@ -5,10 +5,32 @@
 //! cannot decide, read or count is refused. Bytes of the agent's go to the host that was allowed and nowhere else.
 #![forbid(unsafe_code)]
 
+mod accept;
+mod bucket;
 mod client;
+mod connection;
+mod decide;
+pub mod dns;
 mod flow;
+mod grants;
 pub mod hello;
 mod inspect;
+mod link;
 mod meter;
+mod names;
+mod outward;
+mod peek;
+mod place;
+mod proxy;
+mod publish;
+mod race;
 mod reason;
+mod refuse;
+mod relay;
+mod serve;
+mod session;
+mod setup;
 mod tell;
+mod who;
+
+pub use serve::{serve, set_limits};

@@ -1,7 +1,11 @@
 //! What becomes known of a connection, and the events about it. They go to the Guardian by a queue that never waits;
 //! what is too much for it is counted and told as a number.
 
+use super::bucket::Bucket;
 use super::meter::Meter;
+use super::race::{First, race};
+use super::reason::Denied;
+use crate::wire::denial::Reason;
 use crate::wire::egress::{Event, FromEgress, Kind};
 use crate::wire::subject::Process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,29 +14,73 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Events that wait for the Guardian at one time.
-pub(super) const MOST_EVENTS: usize = 4096;
+const MOST_EVENTS: usize = 4096;
+/// Questions that wait to be put.
+const MOST_QUESTIONS: usize = 512;
+/// Events of a kind in a second, and at once.
+const RATE: u64 = 500;
+const BURST: u64 = 4000;
 /// The most bytes of one text of the agent's in an event.
 const MOST_TEXT: usize = 256;
 
-/// Where events go.
+/// Where events and questions go.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
-    queue: mpsc::Sender<FromEgress>,
+    events: mpsc::Sender<FromEgress>,
+    questions: mpsc::Sender<FromEgress>,
     omitted: Arc<AtomicU64>,
+    /// One for each kind, so that many of one hide none of another.
+    rates: Arc<Mutex<Vec<(Kind, Bucket)>>>,
+}
+
+/// What goes to the Guardian; questions first.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    events: mpsc::Receiver<FromEgress>,
+    questions: mpsc::Receiver<FromEgress>,
+}
+
+impl Outgoing {
+    /// The next one; `None` when nobody is left who could say anything.
+    pub(super) async fn next(&mut self) -> Option<FromEgress> {
+        match race(self.questions.recv(), self.events.recv()).await {
+            First::Left(message) | First::Right(message) => message,
+        }
+    }
 }
 
 impl Outbox {
     /// A queue, and the end that is read.
-    pub(super) fn new() -> (Self, mpsc::Receiver<FromEgress>) {
-        let (queue, end) = mpsc::channel(MOST_EVENTS);
-        (Self { queue, omitted: Arc::default() }, end)
+    pub(super) fn new() -> (Self, Outgoing) {
+        let (events, from_events) = mpsc::channel(MOST_EVENTS);
+        let (questions, from_questions) = mpsc::channel(MOST_QUESTIONS);
+        let outbox = Self { events, questions, omitted: Arc::default(), rates: Arc::default() };
+        (outbox, Outgoing { events: from_events, questions: from_questions })
     }
 
     /// Tells the event, or counts it.
     pub(super) fn event(&self, event: Event) {
-        if self.queue.try_send(FromEgress::Event { event: Box::new(event) }).is_err() {
+        let fits = self.fits(event.kind);
+        if !fits || self.events.try_send(FromEgress::Event { event: Box::new(event) }).is_err() {
             self.omitted.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn fits(&self, kind: Kind) -> bool {
+        let now = Instant::now();
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bucket)) = rates.iter_mut().find(|(of, _)| *of == kind) {
+            return bucket.take_one(now);
+        }
+        rates.push((kind, Bucket::full(RATE, BURST, now)));
+        true
+    }
+
+    /// Puts a question.
+    /// # Errors
+    /// When too many wait.
+    pub(super) fn ask(&self, question: FromEgress) -> Result<(), Denied> {
+        self.questions.try_send(question).map_err(|_| Denied::because(Reason::RateLimit.id()))
     }
 
     /// How many were not told since this was asked last.

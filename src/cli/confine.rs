@@ -21,6 +21,7 @@ fn filter_text(role: Role) -> &'static str {
         Role::Policy => include_str!("../../seccomp/role-policy.yaml"),
         Role::Notify => include_str!("../../seccomp/role-notify.yaml"),
         Role::Reputation => include_str!("../../seccomp/role-reputation.yaml"),
+        Role::Egress => include_str!("../../seccomp/role-egress.yaml"),
     }
 }
 
@@ -31,6 +32,7 @@ fn reach(role: Role) -> Option<Reach> {
         Role::Mounts => None,
         Role::Notify => Some(Reach::Sockets),
         Role::Reputation => Some(Reach::ReadAndConnect),
+        Role::Egress => Some(Reach::Connect),
     }
 }
 
@@ -70,7 +72,11 @@ mod tests {
             let names = |call: &str| file.rules.iter().any(|rule| rule.calls.contains(&call));
             assert_eq!(names("execve"), role == Role::Reputation, "{name}");
             assert_eq!(names("move_mount"), role == Role::Mounts, "{name}");
-            assert_eq!(names("socket"), matches!(role, Role::Notify | Role::Reputation), "{name}");
+            assert_eq!(
+                names("socket"),
+                matches!(role, Role::Notify | Role::Reputation | Role::Egress),
+                "{name}"
+            );
             assert!(!names("ptrace") && !names("bpf"), "{name}");
         }
     }

@@ -6,6 +6,7 @@
 use super::confine;
 use super::output::complain;
 use crate::consent::notify;
+use crate::egress;
 use crate::files;
 use crate::launch::mounts;
 use crate::policy;
@@ -20,7 +21,12 @@ pub(super) fn run(name: &str) -> u8 {
         return 125;
     };
     let Ok(socket) = fd::adopt(spawn::SOCKET) else { return 125 };
-    if role == Role::Policy && policy::limit_memory().is_err() {
+    let limited = match role {
+        Role::Policy => policy::limit_memory(),
+        Role::Egress => egress::set_limits(),
+        Role::Mounts | Role::Files | Role::Notify | Role::Reputation => Ok(()),
+    };
+    if limited.is_err() {
         return 125;
     }
     if let Err(why) = confine::enter_role(role, fd::adopt(spawn::BESIDE).ok()) {
@@ -33,5 +39,6 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Policy => policy::serve(socket),
         Role::Notify => notify::serve(socket),
         Role::Reputation => reputation::serve(socket),
+        Role::Egress => egress::serve(socket),
     }
 }

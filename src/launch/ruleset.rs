@@ -72,6 +72,8 @@ pub enum Reach {
     Nothing,
     /// Local sockets by path or name; no file, no TCP.
     Sockets,
+    /// The descriptors it was given, and TCP connections; no file.
+    Connect,
     /// Every file for reading and execution, and TCP connections.
     ReadAndConnect,
 }
@@ -81,10 +83,11 @@ pub enum Reach {
 /// What the kernel said.
 pub fn of_role(reach: Reach) -> Result<Option<OwnedFd>, RulesetError> {
     let Some((abi, handled, ruleset)) = begin_role()? else { return Ok(None) };
-    let ports = abi >= ABI::V4 && reach != Reach::ReadAndConnect;
+    let ports = abi >= ABI::V4 && !matches!(reach, Reach::ReadAndConnect | Reach::Connect);
     let ruleset = if ports { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
     let scoped = abi >= ABI::V6;
-    let scopes = if reach == Reach::Nothing { Scope::from_all(abi) } else { Scope::Signal.into() };
+    let alone = matches!(reach, Reach::Nothing | Reach::Connect);
+    let scopes = if alone { Scope::from_all(abi) } else { Scope::Signal.into() };
     let ruleset = if scoped { ruleset.scope(scopes)? } else { ruleset };
     let mut created = ruleset.create()?;
     if reach == Reach::ReadAndConnect {

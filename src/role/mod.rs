@@ -24,16 +24,19 @@ pub enum Role {
     Notify,
     /// Asks a command or an HTTPS endpoint about an unknown program.
     Reputation,
+    /// Lets connections of the agent out, by name. Reads what the agent writes.
+    Egress,
 }
 
 impl Role {
     /// Every role with its name.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Files, "files"),
         (Self::Mounts, "mounts"),
         (Self::Policy, "policy"),
         (Self::Notify, "notify"),
         (Self::Reputation, "reputation"),
+        (Self::Egress, "egress"),
     ];
 
     /// Its name, as `ps` shows it behind `aisandbox-`.
@@ -50,7 +53,7 @@ impl Role {
     fn environment(self) -> &'static [&'static str] {
         match self {
             Self::Notify => &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "LANG", "LC_ALL"],
-            Self::Files | Self::Mounts | Self::Policy | Self::Reputation => &[],
+            Self::Files | Self::Mounts | Self::Policy | Self::Reputation | Self::Egress => &[],
         }
     }
 }

@@ -75,12 +75,12 @@ fn checked(check: &ProgramCheck) -> Vec<String> {
     let mut lines = vec![format!("{}: {} by {}", shown(&check.path), shown(&check.answer), shown(&check.by))];
     lines.extend(check.sha256.as_deref().map(|digest| format!("its SHA-256 is {}", shown(digest))));
     lines.extend((!check.reason.is_empty()).then(|| format!("the reason: {}", shown(&check.reason))));
-fn reason_given(given: &ReasonGiven) -> Vec<String> {
-    let mut lines = vec![format!("{}: the agent says: {}", shown(&given.request), shown(&given.why))];
-    lines.extend(who(&given.who));
     lines
 }
 
+fn reason_given(given: &ReasonGiven) -> Vec<String> {
+    let mut lines = vec![format!("{}: the agent says: {}", shown(&given.request), shown(&given.why))];
+    lines.extend(who(&given.who));
     lines
 }
 

@@ -6,7 +6,8 @@ use super::output;
 use crate::host::facts::{Facts, Root};
 use crate::host::kernel::FEATURES;
 use crate::host::surroundings::{Access, Surroundings};
-use crate::host::trial::{self, Gate, State, Verdict};
+use crate::host::trial::{self, Gate, State, Verdict, WaysOut};
+use crate::plan::egress::{Batches, REDIRECTED_PORT};
 use crate::sys::seccomp::Instruction;
 use serde::Serialize;
 use std::fmt::{self, Write};
@@ -79,7 +80,14 @@ impl Report {
     /// Tries every layer. Must run before any thread is started. `agent_filter` is the program for an agent.
     fn gather(required: &[&str], agent_filter: &[Instruction]) -> Self {
         let facts = Facts::for_launch();
-        let verdicts = trial::all(&facts, agent_filter);
+        let batches = Batches::new();
+        let ways = WaysOut {
+            address: &batches.address,
+            everything: &batches.everything,
+            table: &batches.table,
+            redirected_port: REDIRECTED_PORT,
+        };
+        let verdicts = trial::all(&facts, agent_filter, ways);
         let mut notes = notes(&Surroundings::read(&Root::real()));
         notes.extend(gates(&trial::foreign_gates(&[])));
         Self::put_together(&facts, verdicts, notes, required)
@@ -335,8 +343,10 @@ mod tests {
 
     #[test]
     fn every_required_layer_is_one_that_is_tried() {
-        let tried: Vec<&str> =
-            trial::all(&Facts::default(), &[]).iter().map(|verdict| verdict.layer).collect();
+        let tried: Vec<&str> = trial::all(&Facts::default(), &[], WaysOut::default())
+            .iter()
+            .map(|verdict| verdict.layer)
+            .collect();
         assert!(REQUIRED.iter().all(|layer| tried.contains(layer)), "{tried:?}");
         assert!(!tried.contains(&"no-such-layer"));
     }

@@ -113,6 +113,9 @@ fn always_lost(profile: &Profile, landlock_abi: u32) -> Vec<String> {
     if landlock_abi < 6 {
         lost.push("signals reach every process of this user (Landlock before ABI 6)".to_owned());
     }
+    if profile.network.mode == NetworkMode::Filtered {
+        lost.push("the filtered network: there is no network at all".to_owned());
+    }
     if profile.network.mode == NetworkMode::Loopback {
         lost.push("the private loopback: there is no network at all".to_owned());
     }

@@ -8,12 +8,12 @@ use crate::host::Tree;
 use crate::profile::{Access, FsEntry};
 
 impl View {
-    /// Covers each of these canonical host paths in the finished view.
+    /// Covers each of these canonical host paths in the finished view; `why` ends the sentence of a refusal.
     /// # Errors
     /// An entry that is such a path or lies below one; one that is mounted later, so that nothing of it can be covered.
     pub(super) fn hide(
         &mut self,
-        hidden: &[HostPath],
+        (hidden, why): (&[HostPath], &str),
         entries: &[FsEntry],
         tree: &dyn Tree,
     ) -> Result<(), Vec<ViewError>> {
@@ -26,14 +26,14 @@ impl View {
                     continue; // the one thing of such a place that is for the agent
                 }
                 if place.contains(&object.canonical) {
-                    errors.push(shows(&step.at, place, &step.asked));
+                    errors.push(shows(&step.at, (place, why), &step.asked));
                 } else if let Some(cover) = cover(&step.at, &object.canonical, place, &step.asked)
                     && !covers.iter().any(|known| known.path == cover.path)
                 {
                     covers.push(cover);
                 }
             }
-            errors.extend(shown_later(place, entries, tree));
+            errors.extend(shown_later((place, why), entries, tree));
         }
         for cover in covers {
             if let Err(error) = self.place_mask(&cover, cover.path.clone(), tree) {
@@ -58,21 +58,21 @@ fn cover(at: &InnerPath, host: &HostPath, place: &HostPath, asked: &Source) -> O
     })
 }
 
-fn shown_later(place: &HostPath, entries: &[FsEntry], tree: &dyn Tree) -> Vec<ViewError> {
+fn shown_later((place, why): (&HostPath, &str), entries: &[FsEntry], tree: &dyn Tree) -> Vec<ViewError> {
     let later = entries.iter().filter(|entry| matches!(entry.access, Access::Ask(_) | Access::Stage));
     later
         .filter(|entry| {
             let object = entry.host_path().and_then(|host| tree.open(&host, true).ok());
             object.is_some_and(|object| object.canonical.contains(place) || place.contains(&object.canonical))
         })
-        .map(|entry| shows(&entry.path, place, &entry.asked))
+        .map(|entry| shows(&entry.path, (place, why), &entry.asked))
         .collect()
 }
 
-fn shows(path: &InnerPath, place: &HostPath, asked: &Source) -> ViewError {
+fn shows(path: &InnerPath, (place, why): (&HostPath, &str), asked: &Source) -> ViewError {
     ViewError {
         path: path.clone(),
-        message: format!("it would show {place}, by which this user's runs are controlled"),
+        message: format!("it would show {place}, {why}"),
         hint: Some("name the folders that are needed".into()),
         asked: asked.clone(),
     }
@@ -98,7 +98,7 @@ mod tests {
             .with("/home/u/x", Kind::File)
             .with_link("/home/u/runtime", "/run/user/1000");
         let mut view = build(entries, true, &tree).unwrap();
-        view.hide(&[HostPath::new(PLACE).unwrap()], entries, &tree)
+        view.hide((&[HostPath::new(PLACE).unwrap()], "because"), entries, &tree)
             .map_err(|errors| errors.iter().map(|error| error.path.to_string()).collect::<Vec<_>>())?;
         let masks = view.steps.iter().filter(|step| matches!(step.act, Act::MaskFolder));
         Ok(masks.map(|step| step.at.to_string()).collect())

@@ -54,6 +54,8 @@ pub struct Needs {
     pub guard: bool,
     /// An entry asks.
     pub asks: bool,
+    /// The network is filtered.
+    pub egress: bool,
 }
 
 /// Judges every layer.
@@ -75,6 +77,7 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs: Needs) -> Vec<Layer
         guard(needs.guard, abilities.listener),
         cgroup(whole, abilities.cgroup),
         asks(needs.asks, abilities.ask_mounts && abilities.namespaces),
+        egress(needs.egress, abilities.namespaces),
     ];
     for plan in &mut layers {
         plan.required |= profile.required.contains(&plan.layer);
@@ -157,6 +160,15 @@ fn asks(needed: bool, there: bool) -> LayerPlan {
         ),
     };
     plan(Layer::AskMounts, needed, state, detail.into())
+}
+
+fn egress(needed: bool, there: bool) -> LayerPlan {
+    let (state, detail) = match (needed, there) {
+        (false, _) => (State::Off, "the network is not filtered"),
+        (true, true) => (State::Enforced, "connections are brought to our proxy"),
+        (true, false) => (State::Missing, "without namespaces nothing is connected to our proxy"),
+    };
+    plan(Layer::Egress, needed, state, detail.into())
 }
 
 fn cgroup(wanted: bool, there: bool) -> LayerPlan {

@@ -11,6 +11,7 @@ mod bare;
 mod bpf;
 pub mod command;
 mod dispatch;
+pub mod egress;
 pub mod environment;
 mod filter;
 mod filter_compiled;
@@ -46,6 +47,9 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use view::{View, ViewError};
 
+/// Why nothing of [`Wish::hidden`] is shown.
+const WHY_HIDDEN: &str = "by which this user's runs are controlled";
+
 /// What a launch is asked for beside the profile.
 #[derive(Debug, Clone)]
 pub struct Wish {
@@ -72,6 +76,8 @@ pub struct Plan {
     pub view: View,
     /// The program and its arguments.
     pub command: Command,
+    /// The way to the proxy, when the network is filtered.
+    pub egress: Option<egress::Way>,
     /// Variables inside.
     pub environment: BTreeMap<OsString, OsString>,
     /// Working folder inside.
@@ -119,9 +125,12 @@ pub fn build(
         // The doors of a Guardian stand at places of their own; without a view the inherited one serves.
         profile.filesystem.retain(|entry| entry.asked != view::door_source());
     }
+    let egress = egress::way(&profile.network).filter(|_| abilities.namespaces);
+    let lookups = egress.as_ref().map(|_| egress::prepare_view(&mut profile, tree)).unwrap_or_default();
     let can_ask = abilities.ask_mounts && abilities.namespaces;
     let mut view = view::build(&profile.filesystem, can_ask, tree).map_err(PlanError::View)?;
-    view.hide(&wish.hidden, &profile.filesystem, tree).map_err(PlanError::View)?;
+    view.hide((&wish.hidden, WHY_HIDDEN), &profile.filesystem, tree).map_err(PlanError::View)?;
+    view.hide((&lookups, egress::WHY_HIDDEN), &profile.filesystem, tree).map_err(PlanError::View)?;
     let bare = (!abilities.namespaces)
         .then(|| bare::strip(&mut view, &profile, abilities.landlock_abi, tree))
         .transpose()
@@ -133,8 +142,18 @@ pub fn build(
     let programs::Checks { pinned, questioned } =
         programs::restrict(&mut view, &profile.programs, &command, bare.is_some(), tree)
             .map_err(PlanError::View)?;
-    let needs = layers::Needs { guard: !view.missing.is_empty(), asks: !view.asks.is_empty() };
+    let needs = layers::Needs {
+        guard: !view.missing.is_empty(),
+        asks: !view.asks.is_empty(),
+        egress: profile.network.mode == NetworkMode::Filtered,
+    };
     let mut layers = layers::judge(&profile, abilities, needs);
+    if let Some(way) = &egress {
+        layers
+            .iter_mut()
+            .filter(|plan| plan.layer == Layer::Egress)
+            .for_each(|plan| plan.detail = way.text());
+    }
     if let Some(bare) = &bare {
         layers
             .iter_mut()
@@ -149,6 +168,7 @@ pub fn build(
         profile,
         view,
         command,
+        egress,
         environment,
         chdir,
         layers,

@@ -154,7 +154,8 @@ pub fn exceeds(parent: &Outline, child: &Outline) -> Vec<String> {
     for layer in &parent.layers {
         let needless = layer.starts_with("landlock-network") && child.network == 0
             || layer == "protect-new"
-            || layer == "ask-mounts";
+            || layer == "ask-mounts"
+            || layer == "egress" && child.network == 0;
         check(needless || child.layers.contains(layer), &|| format!("the layer {layer} is missing"));
     }
     for name in child.variables.iter().filter(|name| !name.starts_with(OWN_VARIABLES)) {

@@ -57,8 +57,8 @@ pub use load::{load, load_str, unsupported};
 pub use merge::host_name;
 pub use model::*;
 pub use network::{
-    Allowed, ByProgram, Credential, Denied, Dlp, Network, Published, SecretPlace, SecretSource, TlsUse,
-    Traffic,
+    Allowed, ByProgram, Credential, Denied, Dlp, Network, NetworkWay, Published, SecretPlace, SecretSource,
+    TlsUse, Traffic,
 };
 pub use policies::Policies;
 pub use programs::{ProgramRule, Programs, Reputation, Unknown};

@@ -266,11 +266,13 @@ pub enum Layer {
     Cgroup,
     /// Places that ask at their first touch (FUSE in a user namespace, MOVE_MOUNT_BENEATH).
     AskMounts,
+    /// A filtered network: connections reach our proxy, and nothing else.
+    Egress,
 }
 
 impl Layer {
     /// Every layer with its name in flags, profiles and records, in the order they are told.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Namespaces, "namespaces"),
         (Self::LandlockFilesystem, "landlock-filesystem"),
         (Self::LandlockNetwork, "landlock-network"),
@@ -279,6 +281,7 @@ impl Layer {
         (Self::ProtectNew, "protect-new"),
         (Self::Cgroup, "cgroup"),
         (Self::AskMounts, "ask-mounts"),
+        (Self::Egress, "egress"),
     ];
 
     /// Its name.

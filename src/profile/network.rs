@@ -13,6 +13,8 @@ pub struct Network {
     pub mode: NetworkMode,
     /// Where the mode was written.
     pub asked: Source,
+    /// How connections reach the proxy when filtered.
+    pub way: NetworkWay,
     /// TCP ports that may be connected to; `None` leaves it to the mode (Landlock ABI 4, Linux 6.7).
     pub connect_tcp: Option<Vec<u16>>,
     /// TCP ports that may be bound; `None` leaves it to the mode.
@@ -31,6 +33,21 @@ pub struct Network {
     pub credentials: Vec<Credential>,
     /// Scanning.
     pub dlp: Dlp,
+}
+
+/// `network.way`: which ways to the proxy are tried when the network is filtered. Each lets the same out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum NetworkWay {
+    /// The best that this machine has.
+    Auto,
+    /// Every TCP connection is redirected (nftables).
+    Redirect,
+    /// Every address is local, and the policy's ports have listeners.
+    AnyIp,
+    /// A proxy on loopback that programs are told of.
+    Proxy,
 }
 
 /// A destination that is allowed.
@@ -193,6 +210,7 @@ impl Network {
         Self {
             mode: NetworkMode::None,
             asked,
+            way: NetworkWay::Auto,
             connect_tcp: None,
             bind_tcp: None,
             allow: Vec::new(),

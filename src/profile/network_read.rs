@@ -40,6 +40,7 @@ impl Reader<'_> {
             network.mode = value;
             network.asked = asked;
         }
+        network.way = keys.way.unwrap_or(network.way);
         let tcp = keys.tcp.unwrap_or_default();
         network.connect_tcp = tcp.connect.or(network.connect_tcp.take());
         network.bind_tcp = tcp.bind.or(network.bind_tcp.take());

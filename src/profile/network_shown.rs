@@ -2,7 +2,7 @@
 //!
 //! Never shows a secret: a profile has none.
 
-use super::network::{ByProgram, Credential, Dlp, Network, SecretSource, Traffic};
+use super::network::{ByProgram, Credential, Dlp, Network, NetworkWay, SecretSource, Traffic};
 use super::show::size;
 use crate::profile::{Allowed, Denied, TlsUse};
 use serde_json::{Map, Value, json};
@@ -11,6 +11,9 @@ use serde_json::{Map, Value, json};
 pub(super) fn network(network: &Network) -> Value {
     let mut keys = Map::new();
     keys.insert("mode".into(), json!(network.mode));
+    if network.way != NetworkWay::Auto {
+        keys.insert("way".into(), json!(network.way));
+    }
     if network.connect_tcp.is_some() || network.bind_tcp.is_some() {
         let mut tcp = Map::new();
         tcp.extend(network.connect_tcp.as_ref().map(|ports| ("connect".to_owned(), json!(ports))));

@@ -5,7 +5,7 @@
 use super::decode::{At, Decode, Decoder, schema, shown};
 use super::destination::Destination;
 use super::model::{AuditMode, Layer, NetworkMode};
-use super::network::{SecretPlace, TlsUse};
+use super::network::{NetworkWay, SecretPlace, TlsUse};
 use super::parse::{Node, Value};
 use std::collections::HashMap;
 
@@ -106,13 +106,14 @@ macro_rules! model_words {
 }
 
 model_words!(NetworkMode, "mode", "none" => None, "loopback" => Loopback, "filtered" => Filtered, "host" => Host);
+model_words!(NetworkWay, "way", "auto" => Auto, "redirect" => Redirect, "anyip" => AnyIp, "proxy" => Proxy);
 model_words!(TlsUse, "tls", "splice" => Splice, "inspect" => Inspect, "deny" => Deny);
 model_words!(SecretPlace, "place", "header" => Header, "query" => Query, "body" => Body);
 model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
 model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
     "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
     "protect-new" => ProtectNew, "cgroup" => Cgroup,
-    "ask-mounts" => AskMounts);
+    "ask-mounts" => AskMounts, "egress" => Egress);
 
 schema!(Version, { "const": 1 });
 schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+(/[0-9]+)?$" });

@@ -4,7 +4,7 @@
 
 use super::decode::{At, mapping, words};
 use super::model::NetworkMode;
-use super::network::{SecretPlace, TlsUse};
+use super::network::{NetworkWay, SecretPlace, TlsUse};
 use super::units::{Bytes, Count};
 use super::values::Host;
 
@@ -13,6 +13,8 @@ mapping! {
     NetworkKeys, required [] {
         /// none: not even loopback. loopback: its own. filtered: by name. host: the host's.
         mode: At<NetworkMode>,
+        /// How connections reach the proxy when filtered; auto when not said.
+        way: NetworkWay,
         /// Destinations that are allowed when filtered. Lists of several profiles add up.
         allow: Vec<At<AllowKeys>>,
         /// Destinations that are refused whatever else is allowed. Lists of several profiles add up.

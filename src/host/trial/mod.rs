@@ -4,6 +4,7 @@
 //! been allowed without it. Nothing of a trial outlives its child.
 
 mod ask;
+mod egress;
 mod filter;
 mod landlock;
 mod limits;
@@ -15,6 +16,7 @@ use crate::sys::seccomp::Instruction;
 use crate::sys::{Errno, Sys};
 
 pub use ask::can_ask;
+pub use egress::WaysOut;
 pub(super) use filter::listener_is_taken;
 pub use filter::{Gate, foreign_gates};
 
@@ -53,8 +55,8 @@ impl Verdict {
 }
 
 /// Tries every layer, in the order a launch puts them in force. `agent_filter` is the program an agent will run under;
-/// when it is empty, only a filter of our own is tried.
-pub fn all(facts: &Facts, agent_filter: &[Instruction]) -> Vec<Verdict> {
+/// when it is empty, only a filter of our own is tried. `ways` is what a filtered network is made with.
+pub fn all(facts: &Facts, agent_filter: &[Instruction], ways: WaysOut<'_>) -> Vec<Verdict> {
     vec![
         namespaces::namespaces(),
         landlock::filesystem(facts),
@@ -64,6 +66,7 @@ pub fn all(facts: &Facts, agent_filter: &[Instruction]) -> Vec<Verdict> {
         filter::protect_new(facts),
         limits::cgroup(),
         ask::ask_mounts(),
+        egress::egress(ways),
     ]
 }
 
@@ -123,7 +126,7 @@ mod tests {
         let waiting = std::sync::Arc::new(std::sync::Barrier::new(2));
         let other = std::sync::Arc::clone(&waiting);
         let second = std::thread::spawn(move || other.wait());
-        let verdicts = all(&Facts::for_launch(), &[]);
+        let verdicts = all(&Facts::for_launch(), &[], WaysOut::default());
         waiting.wait();
         second.join().unwrap();
         assert!(verdicts.iter().all(|verdict| verdict.state != State::Enforced), "{verdicts:?}");
@@ -143,8 +146,13 @@ mod tests {
 
     fn each_layer_answers_for_itself() {
         let facts = Facts::for_launch();
-        let state =
-            |layer: &str| all(&facts, &[]).into_iter().find(|verdict| verdict.layer == layer).unwrap().state;
+        let state = |layer: &str| {
+            all(&facts, &[], WaysOut::default())
+                .into_iter()
+                .find(|verdict| verdict.layer == layer)
+                .unwrap()
+                .state
+        };
         assert_eq!(state("seccomp"), State::Enforced);
         assert_eq!(state("landlock-filesystem") == State::Enforced, facts.landlock.abi >= 3);
         assert_eq!(state("landlock-network") == State::Enforced, facts.landlock.abi >= 4);

@@ -122,6 +122,15 @@ fn cases() -> Vec<(&'static str, Case)> {
         ("a terminal", |folder| {
             runs_to_its_end(folder, How { terminal: true, ..ALL });
         }),
+        ("a filtered network", |folder| {
+            runs_to_its_end(folder, How { way: Some("auto"), ..ALL });
+        }),
+        ("a filtered network without nftables", |folder| {
+            runs_to_its_end(folder, How { way: Some("anyip"), ..ALL });
+        }),
+        ("a filtered network with a proxy alone", |folder| {
+            runs_to_its_end(folder, How { way: Some("proxy"), ..ALL });
+        }),
         ("no namespaces", |folder| {
             runs_to_its_end(folder, How { namespaces: false, ..ALL });
         }),
@@ -150,9 +159,11 @@ struct How {
     mount_api: bool,
     terminal: bool,
     namespaces: bool,
+    /// The network is filtered, by this way.
+    way: Option<&'static str>,
 }
 
-const ALL: How = How { mount_api: true, terminal: false, namespaces: true };
+const ALL: How = How { mount_api: true, terminal: false, namespaces: true, way: None };
 
 fn runs_to_its_end(folder: &Folder, how: How) {
     let script = if how.terminal { "test -t 0 && exit 7" } else { "exit 7" };
@@ -200,6 +211,7 @@ fn launched(folder: &Folder, argv: &[&str], how: How) -> Outcome {
     arm();
     let mut running = start(ready, ends, None).unwrap();
     let confined = running.confined();
+    assert_eq!(running.take_egress().is_some(), how.way.is_some());
     std::fs::remove_file(planted).unwrap();
     if let Err(outcome) = confined {
         return outcome;
@@ -216,7 +228,13 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, how: How) -> Plan {
     std::fs::create_dir(folder.0.join("asked")).unwrap();
     std::fs::write(folder.0.join("asked.txt"), "").unwrap();
     let abilities = Abilities { namespaces: how.namespaces, ..library::abilities(facts, how.mount_api) };
-    library::plan(&folder.0, PROFILE, argv, facts, abilities)
+    let network = how.way.map(|way| {
+        format!(
+            "network: {{ mode: filtered, way: {way}, allow: [{{ host: a.example }}], publish: [{{ inside: 3000 }}] }}\n"
+        )
+    });
+    let profile = format!("{PROFILE}{}", network.unwrap_or_default());
+    library::plan(&folder.0, &profile, argv, facts, abilities)
 }
 
 /// A pseudo-terminal as stdin; its master must be kept open.

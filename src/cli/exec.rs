@@ -7,7 +7,7 @@ use super::output::complain;
 use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, guarded, programs, session, shape, trace};
+use super::{explain, guarded, programs, session, shape, trace, way_out};
 use crate::audit;
 use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
@@ -96,6 +96,10 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     }
     if let Err(outcome) = running.confined() {
         return Err(never_ran(&plan, &mut record, outcome));
+    }
+    if let Err(error) = way_out::tell(&running, &plan, &mut record) {
+        running.abandon();
+        return Err(refuse(&format!("no record, no run: {error}")));
     }
     if let Some(proved) = proved.filter(|_| try_foreign) {
         proved.add(&fact);

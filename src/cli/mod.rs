@@ -33,6 +33,7 @@ mod shape;
 mod status;
 mod token;
 mod trace;
+mod way_out;
 mod why;
 
 use args::Command;

@@ -54,6 +54,13 @@ impl Record {
         if plan.profile.audit == AuditMode::Durable { self.log.sync() } else { Ok(()) }
     }
 
+    /// Writes that a filtered network has another way than the best.
+    pub(super) fn way_out(&mut self, plan: &Plan, why: String, by: &str) -> Result<(), AuditError> {
+        let layer = Layer::Egress.name().to_owned();
+        self.log.append(&Event::Degraded(Degraded { layer, why, accepted_by: by.to_owned() }))?;
+        if plan.profile.audit == AuditMode::Durable { self.log.sync() } else { Ok(()) }
+    }
+
     /// Writes that nothing ran.
     pub(super) fn failed(&mut self, failure: Option<StageFailure>, message: &str) -> Result<(), AuditError> {
         let stage = failure.map_or("prepare", |failure| failure.stage.text()).to_owned();

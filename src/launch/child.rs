@@ -4,6 +4,7 @@
 //! ends by `_exit` after eight bytes about the failure. `tests/no_alloc.rs` proves the first, the types the last.
 
 use super::brood::Brood;
+use super::egress::Rung;
 use super::ready::{Maps, Ready, ReadyBare, ReadyTerminal};
 use super::stage::{Stage, StageFailure};
 use super::{build, init, probe};
@@ -37,17 +38,20 @@ struct Mapped {
 /// Evidence that the old root is gone.
 struct Rooted {
     mapped: Mapped,
+    way_out: Option<Rung>,
     terminal: Option<OwnedFd>,
 }
 
 /// Evidence that no capability is left.
 struct Unprivileged {
+    way_out: Option<Rung>,
     terminal: Option<OwnedFd>,
     brood: Option<Brood>,
 }
 
 /// Evidence that Landlock and the filter are in force. Only [`confine`] makes one, and [`start`] wants one.
 struct Confined {
+    way_out: Option<Rung>,
     terminal: Option<OwnedFd>,
     brood: Option<Brood>,
     /// Between the agent's process and init, until exec. Made before the filter, which may refuse sockets.
@@ -136,10 +140,11 @@ fn enter_root(mapped: Mapped, ready: &Ready) -> Staged<Rooted> {
     if ready.loopback {
         net::loopback_up().at(Stage::Loopback)?;
     }
+    let way_out = ready.egress.as_ref().map(|egress| egress.lay(ready.control.as_fd())).transpose()?;
     process::set_host_name(&ready.host_name).at(Stage::HostName)?;
     keyring().at(Stage::Keyring)?;
     let terminal = open_terminal(ready).at(Stage::Terminal)?;
-    Ok(Rooted { mapped, terminal })
+    Ok(Rooted { mapped, way_out, terminal })
 }
 
 /// Where user namespaces are refused: what needs none of them. Init is no pid 1 here, so it adopts orphans and will
@@ -152,7 +157,7 @@ fn stay_on_host(ready: &Ready) -> Staged<Unprivileged> {
     caps::drop_held().at(Stage::DropCaps)?;
     process::enter_no_new_privs().at(Stage::NoNewPrivs)?;
     process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
-    Ok(Unprivileged { terminal, brood: Some(brood) })
+    Ok(Unprivileged { way_out: None, terminal, brood: Some(brood) })
 }
 
 fn keyring() -> Sys<()> {
@@ -189,11 +194,11 @@ fn drop_privileges(rooted: Rooted, ready: &Ready) -> Staged<Unprivileged> {
     process::enter_no_new_privs().at(Stage::NoNewPrivs)?;
     // Credentials changed on the way, which clears the signal of parent death (prctl(2)).
     process::die_with_parent(libc::SIGKILL).at(Stage::TieToParent)?;
-    Ok(Unprivileged { terminal: rooted.terminal, brood: None })
+    Ok(Unprivileged { way_out: rooted.way_out, terminal: rooted.terminal, brood: None })
 }
 
 fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
-    let Unprivileged { terminal, brood } = unprivileged;
+    let Unprivileged { way_out, terminal, brood } = unprivileged;
     let pair = socket::message_pair().at(Stage::Agent)?;
     if let Some(landlock) = &ready.ruleset {
         let root = file::open(c"/", libc::O_PATH | libc::O_DIRECTORY).at(Stage::Rules)?;
@@ -212,7 +217,7 @@ fn confine(unprivileged: Unprivileged, ready: &Ready) -> Staged<Confined> {
         seccomp::install(&bare.reach).at(Stage::Filter)?;
     }
     seccomp::install(&ready.filter).at(Stage::Filter)?;
-    Ok(Confined { terminal, brood, pair })
+    Ok(Confined { way_out, terminal, brood, pair })
 }
 
 /// Says that everything holds, and waits for the launcher's word that the record is durable.
@@ -227,11 +232,11 @@ fn release(ready: &Ready) -> Sys<()> {
 }
 
 fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
-    let Confined { terminal, brood, pair: (to_init, to_agent) } = confined;
+    let Confined { way_out, terminal, brood, pair: (to_init, to_agent) } = confined;
     match process::fork_bare().at(Stage::Agent)? {
         Side::Child => {
             drop(to_agent);
-            let failure = match become_agent(terminal.as_ref(), ready, to_init.as_fd()) {
+            let failure = match become_agent(terminal.as_ref(), way_out, ready, to_init.as_fd()) {
                 Ok(never) => match never {},
                 Err(failure) => failure,
             };
@@ -248,7 +253,12 @@ fn start(confined: Confined, ready: &Ready) -> Staged<i32> {
 /// What a function that only returns on failure gives otherwise.
 enum Never {}
 
-fn become_agent(terminal: Option<&OwnedFd>, ready: &Ready, to_init: BorrowedFd<'_>) -> Staged<Never> {
+fn become_agent(
+    terminal: Option<&OwnedFd>,
+    way_out: Option<Rung>,
+    ready: &Ready,
+    to_init: BorrowedFd<'_>,
+) -> Staged<Never> {
     process::new_process_group().at(Stage::Agent)?;
     take_terminal(terminal, ready).at(Stage::Agent)?;
     if let Some(bare) = &ready.bare {
@@ -265,9 +275,11 @@ fn become_agent(terminal: Option<&OwnedFd>, ready: &Ready, to_init: BorrowedFd<'
     signal::reset_dispositions();
     signal::restore(&ready.signals).at(Stage::Agent)?;
     let command = &ready.command;
-    let mut errno = process::execute(&command.program, &command.argv, &command.envp);
+    let told = ready.egress.as_ref().filter(|_| way_out == Some(Rung::Proxy));
+    let envp = told.map_or(&command.envp, |egress| &egress.proxied);
+    let mut errno = process::execute(&command.program, &command.argv, envp);
     if errno == Errno::ENOEXEC {
-        errno = process::execute(c"/bin/sh", &command.shell_argv, &command.envp);
+        errno = process::execute(c"/bin/sh", &command.shell_argv, envp);
     }
     Err(StageFailure { stage: Stage::Exec, entry: 0, errno })
 }

@@ -37,7 +37,7 @@ fn hint(stage: Stage, errno: Errno) -> Option<&'static str> {
 
 type Row = (&'static [Stage], &'static [Errno], &'static str);
 
-const HINTS: [Row; 14] = [
+const HINTS: [Row; 15] = [
     (
         &[Stage::Clone, Stage::InnerUser],
         &[Errno::ENOSPC, Errno::EUSERS],
@@ -47,6 +47,18 @@ const HINTS: [Row; 14] = [
         &[Stage::Clone, Stage::MapIds, Stage::InnerUser, Stage::NewRoot, Stage::Loopback],
         &[Errno::EPERM, Errno::EACCES],
         "this system refuses user namespaces to us (AppArmor, a container, a sysctl): `aisandbox doctor` says which and how to allow it; `--allow-degraded namespaces` goes without",
+    ),
+    (
+        &[Stage::Egress],
+        &[
+            Errno::EPERM,
+            Errno::EACCES,
+            Errno::EPROTONOSUPPORT,
+            Errno::EOPNOTSUPP,
+            Errno::ENOENT,
+            Errno::EAFNOSUPPORT,
+        ],
+        "this kernel, or a filter above us, has not what `network.way` names: `aisandbox doctor` says what there is; `way: auto` takes it",
     ),
     (
         &[Stage::ForbidNamespaces],

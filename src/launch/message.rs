@@ -21,6 +21,12 @@ pub(super) enum Message {
     UserNamespace,
     /// Init to launcher: the mount namespace comes with this message.
     MountNamespace,
+    /// Init to launcher: a socket for the way out comes with this message (what it is for, its port).
+    Socket(u16, u16),
+    /// Init to launcher: this way out could not be laid (place in `Rung::ALL`, errno); its sockets are void.
+    Fell(u16, i32),
+    /// Init to launcher: this way out holds (place in `Rung::ALL`).
+    Holds(u16),
     /// Init to launcher: every stage is done and every probe held.
     Confined,
     /// Init to launcher: the master of the pseudo-terminal comes with this message.
@@ -66,6 +72,9 @@ impl Message {
             Self::Ask(entry) => (12, i32::from(entry), 0, 0),
             Self::UserNamespace => (13, 0, 0, 0),
             Self::MountNamespace => (14, 0, 0, 0),
+            Self::Socket(kind, port) => (15, i32::from(kind), u32::from(port), 0),
+            Self::Fell(rung, errno) => (16, i32::from(rung), errno as u32, 0),
+            Self::Holds(rung) => (17, i32::from(rung), 0, 0),
             Self::Denied { pattern, call, times } => (8, i32::from(pattern), u32::from(call), times),
         };
         let mut bytes = [0; LENGTH];
@@ -95,6 +104,9 @@ impl Message {
             12 => Self::Ask(u16::try_from(a).ok()?),
             13 => Self::UserNamespace,
             14 => Self::MountNamespace,
+            15 => Self::Socket(u16::try_from(a).ok()?, u16::try_from(b).ok()?),
+            16 => Self::Fell(u16::try_from(a).ok()?, b as i32),
+            17 => Self::Holds(u16::try_from(a).ok()?),
             _ => return None,
         })
     }
@@ -121,6 +133,9 @@ mod tests {
             Message::Ask(65_535),
             Message::UserNamespace,
             Message::MountNamespace,
+            Message::Socket(1, 65_535),
+            Message::Fell(0, 93),
+            Message::Holds(2),
             denied,
         ] {
             assert_eq!(Message::from_bytes(&message.to_bytes()), Some(message));

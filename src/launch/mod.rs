@@ -7,6 +7,7 @@ mod brood;
 mod build;
 mod child;
 mod classic;
+pub mod egress;
 mod ending;
 pub mod guard;
 pub mod hint;

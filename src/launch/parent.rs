@@ -4,6 +4,7 @@
 
 use super::ask::Ask;
 use super::child;
+use super::egress::{Handed, Receiving, Rung};
 use super::message::{LENGTH, Message, NAMESPACES};
 use super::outcome::Outcome;
 use super::prepare::Ends;
@@ -50,6 +51,7 @@ pub struct Running {
     pub(super) asks: Vec<(u16, OwnedFd)>,
     user_namespace: Option<OwnedFd>,
     mount_namespace: Option<OwnedFd>,
+    egress: Receiving,
     /// Closed as soon as the agent has ended or is about to be.
     pub(super) lives: Option<OwnedFd>,
     /// Questions on the person's terminal.
@@ -92,6 +94,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             asks: Vec::new(),
             user_namespace: None,
             mount_namespace: None,
+            egress: Receiving::default(),
             lives: None,
             ask: None,
             stopped_meanwhile: None,
@@ -120,6 +123,17 @@ impl Running {
     /// The outer user namespace and the mount namespace, where something may be mounted later; once.
     pub fn take_namespaces(&mut self) -> Option<(OwnedFd, OwnedFd)> {
         Some((self.user_namespace.take()?, self.mount_namespace.take()?))
+    }
+
+    /// Which way out holds for a filtered network, and why not those before it, once the sandbox is confined.
+    pub fn way_out(&self) -> Option<(Rung, &[(Rung, Errno)])> {
+        self.egress.rung()
+    }
+
+    /// The sockets of a filtered network, once the sandbox is confined. What nobody takes is closed when the agent is let
+    /// go, and everything is refused from then on.
+    pub fn take_egress(&mut self) -> Option<Handed> {
+        std::mem::take(&mut self.egress).into_handed()
     }
 
     /// Closes this as soon as the agent has ended, or is about to be ended. A process that waits for an ask mount ends
@@ -159,6 +173,7 @@ impl Running {
     /// `EPIPE` when init is gone.
     pub fn go(&mut self, terminal: Terminal, wall_time: Option<Duration>) -> Result<(), Errno> {
         self.asks.clear();
+        drop(std::mem::take(&mut self.egress));
         if let Some(master) = self.master.take() {
             self.relay = Some(Relay::new(master, terminal, self.keys_at_once)?);
         }
@@ -257,6 +272,9 @@ impl Running {
             }
             Message::Stopped(signal) => self.stop_with_agent(signal),
             Message::Ask(entry) => self.asks.extend(fd.map(|device| (entry, device))),
+            Message::Socket(kind, port) => self.egress.socket(kind, port, fd),
+            Message::Fell(rung, errno) => self.egress.fell(rung, errno),
+            Message::Holds(rung) => self.egress.holds(rung),
             Message::UserNamespace => self.user_namespace = fd,
             Message::MountNamespace => self.mount_namespace = fd,
             Message::Go

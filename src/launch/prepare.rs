@@ -1,6 +1,7 @@
 //! Prepare: a plan becomes [`Ready`]: descriptors opened, filter taken, strings and steps laid out. One thread, no clone.
 
 use super::classic::classic_flags;
+use super::egress::ReadyEgress;
 use super::guard::{self, GuardPlan};
 use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyStep};
 use super::{kernel_files, relay, ruleset};
@@ -83,6 +84,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         steps,
         classic_mounts: !inputs.mount_api,
         loopback: plan.profile.network.mode == NetworkMode::Loopback,
+        egress: plan.egress.as_ref().map(|way| ReadyEgress::new(way, &plan.environment)),
         host_name: plain(&plan.profile.hostname),
         limits: limits(plan, inputs.cgroup),
         ruleset,

@@ -2,6 +2,7 @@
 //!
 //! Plain data. After the clone nothing is parsed, formatted or allocated: the child reads these fields and makes calls.
 
+use super::egress::ReadyEgress;
 use super::guard::GuardPlan;
 use crate::sys::limits::Resource;
 use crate::sys::process::{ExecStrings, Pid};
@@ -27,6 +28,8 @@ pub struct Ready {
     pub classic_mounts: bool,
     /// Loopback is brought up.
     pub loopback: bool,
+    /// The way to the proxy of a filtered network.
+    pub egress: Option<ReadyEgress>,
     /// Host name inside.
     pub host_name: CString,
     /// rlimits, in order.

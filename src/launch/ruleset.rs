@@ -3,6 +3,7 @@
 //! Turns actions into the rights this kernel has. Never puts anything in force: the child does, after the mounts.
 
 use super::ready::{ReadyBare, ReadyRuleset};
+use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
 use crate::plan::rights::{Action, Actions};
 use crate::plan::view::{Rule, RuleObject};
 use crate::plan::{Plan, layers::State};
@@ -169,7 +170,10 @@ fn create(plan: &Plan, abi: ABI, handled: BitFlags<AccessFs>) -> Result<RulesetC
     }
     let mut created = ruleset.create()?;
     if ports {
-        for port in network.connect_tcp.iter().flatten() {
+        // The port that a program names is what is judged: for a proxy, the proxy's own.
+        let endpoints = plan.egress.as_ref().map(|_| [CONNECT_PORT, SOCKS_PORT]);
+        let endpoints = endpoints.filter(|_| network.connect_tcp.is_some());
+        for port in network.connect_tcp.iter().flatten().chain(endpoints.iter().flatten()) {
             created = created.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
         }
         for port in network.bind_tcp.iter().flatten() {

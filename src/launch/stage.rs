@@ -20,6 +20,7 @@ macro_rules! stages {
                 matches!(
                     self,
                     Self::MapIds | Self::NewRoot | Self::Entry | Self::Pivot | Self::SealRoot | Self::Loopback
+                        | Self::Egress
                         | Self::HostName | Self::InnerUser | Self::ForbidNamespaces
                 )
             }
@@ -49,6 +50,8 @@ stages! {
     SealRoot = "make the root read-only",
     /// Loopback up.
     Loopback = "bring loopback up",
+    /// Addresses, routes, the packet filter and the sockets of a filtered network.
+    Egress = "lay the way to the proxy",
     /// The host name.
     HostName = "set the host name",
     /// A session keyring of its own.

@@ -99,6 +99,12 @@ pub(crate) fn under(mut run: Run, rules: &[Rule]) -> Run {
     run
 }
 
+/// This process runs below a filter of these rules from here on, and all it starts.
+pub(crate) fn install(rules: &[Rule]) {
+    process::enter_no_new_privs().unwrap();
+    seccomp::install(&filter(rules)).unwrap();
+}
+
 /// A call that asks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked {

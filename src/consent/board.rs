@@ -164,7 +164,10 @@ impl Board {
     /// The first line of the screen.
     pub fn title(&self) -> String {
         let waiting = self.rows.iter().filter(|row| matches!(row, Row::Question(_))).count();
-        format!("aisandbox: {} runs, {waiting} questions wait", self.runs)
+        let ending = |count: usize| if count == 1 { "" } else { "s" };
+        let waits = if waiting == 1 { "waits" } else { "wait" };
+        let (runs, more) = (self.runs, ending(self.runs));
+        format!("aisandbox: {runs} run{more}, {waiting} question{} {waits}", ending(waiting))
     }
 
     /// The last line of the screen: what is to be confirmed, what came of it, or which keys there are.

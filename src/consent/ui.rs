@@ -100,7 +100,7 @@ mod tests {
         board.take(&[run()], Duration::ZERO);
         let screen = shown(&board, 100, 30);
         for part in [
-            "1 runs, 1 questions wait",
+            "1 run, 1 question waits",
             "> ASKS    8F3K-2  read, add to the end: /home/u/Documents/budget.xlsx (5 minutes left)",
             "  LEASE   8F3K-g1  read: /work/notes (1 hour)",
             "  REFUSED 8F3K-d1  read /etc/\\u{1b}[2Jshadow: a person said no",
@@ -120,6 +120,7 @@ mod tests {
             shown(&board, width, height);
         }
         board.take(&[], Duration::ZERO);
+        assert!(shown(&board, 80, 24).contains("0 runs, 0 questions wait"));
         assert!(shown(&board, 80, 24).contains("Nothing asks"));
     }
 }

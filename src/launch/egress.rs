@@ -57,33 +57,37 @@ impl ReadyEgress {
     /// In the child: tries the rungs in order, and hands out the sockets of the first that holds.
     pub(super) fn lay(&self, control: BorrowedFd<'_>) -> Staged<Rung> {
         net::loopback_up().at(Stage::Loopback)?;
+        let rung = self.reach(control)?;
+        self.hand_out(rung, &Hand(control)).at(Stage::Egress)?;
+        socket::send(control, &Message::Holds(rung as u16).to_bytes(), None, true).at(Stage::Egress)?;
+        Ok(rung)
+    }
+
+    /// What needs more of the kernel than sockets. A rung that fails leaves nothing that a lower one minds: the filter's
+    /// table is put in force whole or not at all.
+    fn reach(&self, control: BorrowedFd<'_>) -> Staged<Rung> {
         let mut last = Errno::EOPNOTSUPP;
         for rung in &self.rungs {
-            match self.lay_one(*rung, control) {
-                Ok(()) => {
-                    let holds = Message::Holds(*rung as u16);
-                    socket::send(control, &holds.to_bytes(), None, true).at(Stage::Egress)?;
-                    return Ok(*rung);
-                }
-                Err(errno) => {
-                    last = errno;
-                    let fell = Message::Fell(*rung as u16, errno as i32);
-                    socket::send(control, &fell.to_bytes(), None, true).at(Stage::Egress)?;
-                }
-            }
+            let Err(errno) = self.reach_by(*rung) else { return Ok(*rung) };
+            let fell = Message::Fell(*rung as u16, errno as i32);
+            socket::send(control, &fell.to_bytes(), None, true).at(Stage::Egress)?;
+            last = errno;
         }
         Err(StageFailure { stage: Stage::Egress, entry: 0, errno: last })
     }
 
-    /// The filter's table comes last, and is put in force whole or not at all: a rung that failed leaves none behind.
-    fn lay_one(&self, rung: Rung, control: BorrowedFd<'_>) -> Sys<()> {
-        let hand = Hand(control);
-        if rung != Rung::Proxy {
-            make(&self.batches.address)?;
-            make(&self.batches.everything)?;
-            // Without IPv6, or with it switched off, no program can use it either.
-            let _no_ipv6 = make(&self.batches.everything_of_ipv6).is_err();
+    fn reach_by(&self, rung: Rung) -> Sys<()> {
+        if rung == Rung::Proxy {
+            return Ok(());
         }
+        make(&self.batches.address)?;
+        make(&self.batches.everything)?;
+        // Without IPv6, or with it switched off, no program can use it either.
+        let _no_ipv6 = make(&self.batches.everything_of_ipv6).is_err();
+        if rung == Rung::Redirect { netlink::carry_out(Part::Netfilter, &self.batches.table) } else { Ok(()) }
+    }
+
+    fn hand_out(&self, rung: Rung, hand: &Hand<'_>) -> Sys<()> {
         match rung {
             Rung::Redirect => hand.over(Kind::Redirected, 0, listen_everywhere(REDIRECTED_PORT)?)?,
             Rung::AnyIp => {
@@ -107,10 +111,7 @@ impl ReadyEgress {
         if let Ok(diag) = diag::open() {
             hand.over(Kind::Diag, 0, diag)?;
         }
-        for _ in 0..self.inward {
-            hand.over(Kind::Inward, 0, net::unconnected(false)?)?;
-        }
-        if rung == Rung::Redirect { netlink::carry_out(Part::Netfilter, &self.batches.table) } else { Ok(()) }
+        (0..self.inward).try_for_each(|_| hand.over(Kind::Inward, 0, net::unconnected(false)?))
     }
 }
 
@@ -191,9 +192,8 @@ impl Receiving {
         self.sockets.extend(kind.zip(socket).map(|(kind, socket)| (kind, port, socket)));
     }
 
-    /// A rung did not hold: its sockets are closed.
+    /// A rung did not hold.
     pub(super) fn fell(&mut self, rung: u16, errno: i32) {
-        self.sockets.clear();
         self.fell.extend(Rung::ALL.get(usize::from(rung)).map(|rung| (*rung, Errno::from_raw(errno))));
     }
 
@@ -239,9 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn sockets_of_a_rung_that_fell_are_closed() {
+    fn what_fell_and_what_was_handed_is_told_once_a_rung_holds() {
         let mut told = Receiving::default();
-        told.socket(Kind::Redirected as u16, 0, any());
         told.fell(Rung::Redirect as u16, libc::EPROTONOSUPPORT);
         told.socket(Kind::Port as u16, 443, any());
         told.socket(Kind::Name as u16, 0, any());

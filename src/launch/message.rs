@@ -23,7 +23,7 @@ pub(super) enum Message {
     MountNamespace,
     /// Init to launcher: a socket for the way out comes with this message (what it is for, its port).
     Socket(u16, u16),
-    /// Init to launcher: this way out could not be laid (place in `Rung::ALL`, errno); its sockets are void.
+    /// Init to launcher: this way out cannot be laid here (place in `Rung::ALL`, errno).
     Fell(u16, i32),
     /// Init to launcher: this way out holds (place in `Rung::ALL`).
     Holds(u16),

@@ -11,6 +11,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 /// Room for one control message of either kind; `u64` aligns it as cmsghdr wants.
 type Control = [u64; 8];
 
+/// linux/in6.h (Linux 4.15).
+const IPV6_FREEBIND: libc::c_int = 78;
+
 /// A socket bound there. `[::]` means IPv6 alone.
 /// # Errors
 /// As [`net::listen`].
@@ -20,6 +23,8 @@ pub fn bind(at: SocketAddr) -> Sys<OwnedFd> {
     if at.is_ipv6() {
         net::set(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_V6ONLY, 1)?;
         net::set(socket.as_fd(), libc::SOL_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+        // An address that is local by a route alone: for IPv4 it may be answered from anyway.
+        net::set(socket.as_fd(), libc::SOL_IPV6, IPV6_FREEBIND, 1)?;
     } else {
         net::set(socket.as_fd(), libc::SOL_IP, libc::IP_PKTINFO, 1)?;
     }

@@ -6,8 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bwrap;
+mod egress;
 mod entries;
 mod floor;
+#[path = "../../tests/support/library.rs"]
+mod library;
 mod memory;
 mod place;
 mod price;
@@ -21,8 +24,13 @@ use place::Place;
 type Part = (&'static str, fn(&Place));
 
 /// The parts that an ordinary user measures.
-const PARTS: [Part; 4] =
-    [("starts", starts::run), ("rate", rate::run), ("entries", entries::run), ("price", price::run)];
+const PARTS: [Part; 5] = [
+    ("starts", starts::run),
+    ("rate", rate::run),
+    ("entries", entries::run),
+    ("price", price::run),
+    ("egress", egress::run),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();

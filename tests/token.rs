@@ -76,6 +76,11 @@ fn a_signed_token_is_checked_with_the_public_key_alone() {
     assert!(shown.contains("8F3K-g1") && !shown.contains('\u{1b}'), "{shown:?}");
     let (code, shown, error) = aisandbox(&["token", "--public-key", &other, &text], "");
     assert!(code == 1 && shown.is_empty() && error.contains("show a token"), "{error}");
+    let for_whom = |name: &str| aisandbox(&["token", "--public-key", &key, "--audience", name, &text], "");
+    assert_eq!(for_whom("backend:mail").0, 0);
+    let (code, shown, error) = for_whom("backend:files");
+    assert!(code == 1 && shown.is_empty() && error.contains("somebody else"), "{error}");
+    assert_eq!(aisandbox(&["token", "--audience", "backend:mail", &text], "").0, 125, "nothing was checked");
     let (old, _) = signer.sign("RUN", statement(), now() - 1000).unwrap();
     let (code, shown, _) = aisandbox(&["token", "--public-key", &key, &old], "");
     assert!(code == 1 && shown.contains("its time is over"), "{shown}");

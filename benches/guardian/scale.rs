@@ -165,6 +165,7 @@ fn state(run: String) -> RunState {
         command: vec!["agent".into(), "--task".into(), "the quarterly report".into()],
         since: 1_700_000_000,
         guarded: true,
+        public_key: None,
         requests: Vec::new(),
         grants: (0..GRANTS_EACH).map(grant).collect(),
         denials: Vec::new(),

@@ -16,6 +16,9 @@ pub struct GuardianStart {
     pub channels: Vec<String>,
     /// Agents above this one, nearest first.
     pub chain: Vec<String>,
+    /// The Ed25519 key that checks what the run signs for others, as hex.
+    #[serde(default)]
+    pub public_key: Option<String>,
 }
 
 /// A reason came for a request that was asked already.
@@ -253,12 +256,15 @@ pub struct ChannelClosed {
 /// A token was made or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// `attenuated`, `renewed`, `revoked` (with all that go back to it), `rotated` or `refused`.
+    /// `attenuated`, `renewed`, `signed`, `revoked` (with all that go back to it), `rotated` or `refused`.
     pub what: String,
     /// Its id, as hex.
     pub token: String,
-    /// The token it came from.
+    /// The token it came from; for `signed` the lease it is of.
     pub from: Option<String>,
     /// Seconds it lasts.
     pub seconds: u64,
+    /// For whom outside of the machine it is, when it was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
 }

@@ -36,6 +36,7 @@ pub(super) fn first_state(plan: &Plan, run: RunId, init: i32) -> RunState {
         command: record::command(plan).argv,
         since: WallTime::now().unix_seconds(),
         guarded: false,
+        public_key: None,
         requests: Vec::new(),
         grants: Vec::new(),
         denials: Vec::new(),

@@ -1,13 +1,13 @@
-//! `token`: what a capability token says; with a public key, also whether it is that key's.
+//! `token`: what a capability token says; with a public key, also whether it is that key's. `--export` has a run's
+//! Guardian sign a statement of a grant.
 //!
-//! Never says that a token holds on a channel: only the Guardian of that run can.
+//! Never says that a token holds on a channel: only the Guardian of that run can. Never signs anything itself.
 
 use super::args;
 use super::output::{complain, print};
 use crate::base::{BootInstant, WallTime, escape, unhex};
 use crate::guardian::token::{Bound, Claims, ISSUER, MOST_TEXT, TokenError, check_signed, peek};
 use crate::wire::broker::Allowed;
-
 use crate::wire::subject::Resource;
 use serde_json::json;
 use std::io::Read;
@@ -19,7 +19,10 @@ const FAILED: u8 = 125;
 
 /// Shows a token; the exit code.
 pub(super) fn run(wish: &args::Token) -> u8 {
-    let text = match read(&wish.token) {
+    if let Some(grant) = &wish.export {
+        return super::people::export(grant, wish.audience.as_deref().unwrap_or_default(), wish.json);
+    }
+    let text = match read(wish.token.as_deref().unwrap_or_default()) {
         Ok(text) => text,
         Err(error) => {
             complain(&format!("read a token from stdin: {error}"), None);
@@ -33,7 +36,15 @@ pub(super) fn run(wish: &args::Token) -> u8 {
         }
         other => other.flatten(),
     };
+    if wish.audience.is_some() && key.is_none() {
+        complain("--audience says nothing of a token that is not checked", Some("--public-key checks one"));
+        return FAILED;
+    }
     match key.map_or_else(|| peek(&text), |key| check_signed(&text, &key)) {
+        Ok(claims) if wish.audience.is_some() && wish.audience.as_deref() != audience(&claims) => {
+            complain("show a token: it was made for somebody else", None);
+            WRONG
+        }
         Ok(claims) => show(&claims, key.is_some(), wish.json),
         Err(error) => {
             let hint = matches!(error, TokenError::Malformed(_))
@@ -41,6 +52,13 @@ pub(super) fn run(wish: &args::Token) -> u8 {
             complain(&format!("show a token: {error}"), hint.filter(|_| key.is_some()));
             WRONG
         }
+    }
+}
+
+fn audience(claims: &Claims) -> Option<&str> {
+    match &claims.bound {
+        Bound::Audience { name, .. } => Some(name),
+        Bound::Channel { .. } => None,
     }
 }
 

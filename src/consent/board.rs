@@ -300,6 +300,7 @@ pub(super) mod tests {
             command: vec!["sh".into()],
             since: 1_000,
             guarded: true,
+            public_key: None,
             requests: vec![question()],
             grants: vec![grant],
             denials: vec![denial],

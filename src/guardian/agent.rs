@@ -191,6 +191,7 @@ impl Guardian {
             token: minted.claims.id.to_string(),
             from: Some(held.id.to_string()),
             seconds,
+            audience: None,
         };
         self.recorder.note_often(&Event::Token(token), self.now);
         self.doors.answer(channel, call, Outcome::Token { token: minted.text, seconds }, Vec::new());

@@ -95,6 +95,7 @@ impl Guardian {
 
     fn command(&mut self, session: u64, command: Command) {
         match command {
+            Command::Sign { id, audience } => self.sign(session, &id, &audience),
             Command::State {} => {
                 let state = Box::new(self.fitting_state());
                 self.sessions.reply(session, &Reply::State { state });

@@ -34,6 +34,7 @@ pub mod session;
 pub mod setup;
 mod standing;
 mod state;
+mod statement;
 pub mod token;
 
 pub use serve::serve;
@@ -57,7 +58,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use token::{Claims, Tokens};
+use token::{Claims, Signer, Tokens};
 
 use crate::base::BootInstant;
 use crate::profile::{Standing, Template};
@@ -86,6 +87,8 @@ struct Guardian {
     roles: Roles,
     tokens: Tokens,
     rotation: Rotation,
+    /// Signs what leaves the machine.
+    signer: Signer,
     /// The Guardian of the run above, whose agent started this one.
     overseer: Option<Link>,
     /// What the first token of a channel lists.

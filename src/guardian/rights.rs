@@ -102,6 +102,7 @@ impl Guardian {
             token: root.to_string(),
             from: None,
             seconds: 0,
+            audience: None,
         }));
         let within = |lease: &&super::grant::Lease| {
             let path = super::state::resource_of(&lease.path);

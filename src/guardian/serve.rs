@@ -18,7 +18,7 @@ use super::record::Recorder;
 use super::rights::Rotation;
 use super::roles::Roles;
 use super::setup::{Setup, Summary, Teller};
-use super::token::Tokens;
+use super::token::{Signer, Tokens};
 use super::{Guardian, boot_now};
 use crate::audit::{Event, access};
 use crate::role::Role;
@@ -87,6 +87,7 @@ impl Serving {
             None => Tokens::new(&setup.about.run),
         }
         .map_err(|error| error.to_string())?;
+        let signer = Signer::new().map_err(|error| error.to_string())?;
         let roles_started: Vec<String> = setup.roles.iter().map(|end| end.role.name().to_owned()).collect();
         let (roles, others) = Roles::new(setup.roles, setup.landlock);
         let ceiling = Ceiling::new(setup.ceiling);
@@ -95,6 +96,7 @@ impl Serving {
             ceiling: ceiling.entries().iter().map(super::ceiling::Entry::text).collect(),
             channels: setup.ways.iter().map(|kind| kind.word().to_owned()).collect(),
             chain: setup.about.chain.clone(),
+            public_key: Some(signer.public_hex()),
         };
         let short = setup.about.run.chars().skip(setup.about.run.chars().count().saturating_sub(5)).collect();
         let mut guardian = Guardian {
@@ -129,6 +131,7 @@ impl Serving {
             roles,
             tokens,
             rotation: Rotation::default(),
+            signer,
             overseer: setup.overseer.map(Link::new),
         };
         let notify = others.into_iter().filter(|end| end.role == Role::Notify);

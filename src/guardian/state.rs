@@ -45,6 +45,7 @@ impl Guardian {
             command: self.about.command.clone(),
             since: self.about.since,
             guarded: true,
+            public_key: Some(self.signer.public_hex()),
             requests: self.consent.questions().cloned().collect(),
             grants: self
                 .leases

@@ -92,7 +92,10 @@ fn within(count: usize, most: usize, words: &'static str) -> Result<(), &'static
     if (1..=most).contains(&count) { Ok(()) } else { Err(words) }
 }
 
-fn check_name(name: &str) -> Result<(), &'static str> {
+/// Checks a name: of a host, a grant, or who a statement is for.
+/// # Errors
+/// As [`check`].
+pub fn check_name(name: &str) -> Result<(), &'static str> {
     let fits = (1..=MOST_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
     if fits { Ok(()) } else { Err("a name is empty, too long, or holds control characters") }
 }

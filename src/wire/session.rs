@@ -5,6 +5,7 @@
 
 use super::consent::{Answer, Question};
 use super::denial::{Denial, Reason};
+use super::hidden::Hidden;
 use super::subject::{Action, Resource};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,13 @@ pub enum Command {
         /// Seconds from now.
         seconds: u64,
     },
+    /// Signs a statement of a lease, for somebody outside of the machine.
+    Sign {
+        /// The grant's id.
+        id: String,
+        /// For whom it is.
+        audience: String,
+    },
 }
 
 /// The answer to a [`Command`].
@@ -63,6 +71,15 @@ pub enum Reply {
         reason: Reason,
         /// More, for people.
         detail: String,
+    },
+    /// A statement of a lease.
+    Signed {
+        /// As base64url.
+        token: Hidden,
+        /// Seconds it lasts.
+        seconds: u64,
+        /// The Ed25519 key that checks it, as lower-case hex.
+        public_key: String,
     },
     /// The state.
     State {
@@ -94,6 +111,8 @@ pub struct RunState {
     pub since: u64,
     /// It can be asked: it has a Guardian and a socket.
     pub guarded: bool,
+    /// The Ed25519 key that checks what its Guardian signs, as lower-case hex.
+    pub public_key: Option<String>,
     /// Questions that wait.
     pub requests: Vec<Question>,
     /// Leases that hold.

@@ -1,5 +1,5 @@
 //! Tokens while a run goes on: they turn with every change of rights and no client fails for it; what a person takes back
-//! reaches agents below; a reason that comes later is told.
+//! reaches agents below; a statement of a lease is signed for somebody outside; a reason that comes later is told.
 
 use crate::support::run::{PATIENCE, comes_true};
 use crate::support::{Home, for_each_user, has_program};
@@ -145,6 +145,51 @@ fn what_a_person_takes_back_from_a_run_is_taken_back_from_agents_it_started() {
         };
         let found = (count("\"why\":\"revoked\""), count("\"why\":\"revoked-above\""));
         assert_eq!(found, (1, 2), "the leases below ended with the one above: {records:?}");
+    });
+}
+
+#[test]
+fn a_statement_of_a_grant_is_signed_for_who_is_named_and_checked_by_the_key_of_the_record() {
+    for_each_user(|home| {
+        home.write("work/docs/note", "real\n");
+        let path = profile(&home, DOCS, WAITS);
+        let guarded =
+            Guarded::start(&home, &path, "cat docs/note; touch first; until [ -e go ]; do sleep 0.1; done");
+        let id = guarded.asked();
+        guarded.person(&["approve", &id, "--for", "200s"]).expect_code(0);
+        guarded.reaches("work/first");
+        let grant = guarded.json(&["grants", "--json"])[0]["id"].as_str().unwrap().to_owned();
+        let export = ["token", "--export", &grant, "--audience", "backend:mail"];
+        let token = guarded.person(&export).expect_code(0).trim().to_owned();
+        let key = guarded.json(&["ps", "--json"])[0]["public_key"].as_str().unwrap().to_owned();
+        guarded.person(&["revoke", &grant]).expect_code(0);
+        let refused = guarded.person(&export);
+        assert_eq!(refused.expect_code(1), "", "what does not hold is not signed");
+        home.write("work/go", "");
+        guarded.end().expect_code(0);
+        assert_eq!(event(&home, "guardian_start")["public_key"], key.as_str());
+        let signed = event(&home, "token");
+        assert_eq!(
+            (&signed["what"], &signed["from"], &signed["audience"]),
+            (&"signed".into(), &grant.as_str().into(), &"backend:mail".into())
+        );
+        // The run is over: all that is needed is the key.
+        let check = |more: &[&str]| {
+            home.aisandbox(
+                &[&["token", "--json", "--public-key", &key][..], more, &[token.as_str()]].concat(),
+            )
+            .output()
+        };
+        let said: Value =
+            serde_json::from_str(&check(&["--audience", "backend:mail"]).expect_code(0)).unwrap();
+        assert_eq!(said["bound"]["grant"], grant.as_str());
+        assert_eq!((&said["bound"]["approved_by"], &said["checked"]), (&"approve".into(), &true.into()));
+        assert_eq!(said["allowed"][0]["action"], "read");
+        let lasts = said["expires"].as_u64().unwrap() - said["issued"].as_u64().unwrap();
+        assert!(lasts <= 200, "no longer than the lease: {lasts}");
+        check(&["--audience", "backend:files"]).expect_code(1);
+        let docs = home.join("work/docs").display().to_string();
+        assert!(said["allowed"][0]["resource"]["file"]["path"] == docs.as_str(), "{said}");
     });
 }
 

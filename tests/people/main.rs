@@ -61,6 +61,7 @@ fn state(run: &str, short: &str, text: &str) -> RunState {
         command: vec!["agent".into(), text.into()],
         since: 1_700_000_000,
         guarded: true,
+        public_key: None,
         requests: vec![question(run, short, text)],
         grants: vec![GrantState {
             id: format!("{short}-g1"),

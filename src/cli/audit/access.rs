@@ -28,7 +28,10 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::Token(token) => {
             let from =
                 token.from.as_deref().map_or_else(String::new, |from| format!(", from {}", shown(from)));
-            vec![format!("{} {}{from}, {} s", shown(&token.what), shown(&token.token), token.seconds)]
+            let audience = token.audience.as_deref();
+            let audience = audience.map_or_else(String::new, |name| format!(", for {}", shown(name)));
+            let (what, id) = (shown(&token.what), shown(&token.token));
+            vec![format!("{what} {id}{from}{audience}, {} s", token.seconds)]
         }
         _ => return None,
     })
@@ -45,6 +48,7 @@ fn list(texts: &[String]) -> String {
 fn guardian_start(start: &GuardianStart) -> Vec<String> {
     let mut lines =
         vec![format!("roles: {}", list(&start.roles)), format!("asks by: {}", list(&start.channels))];
+    lines.extend(start.public_key.as_deref().map(|key| format!("signs with the key of {}", shown(key))));
     lines.extend(start.ceiling.iter().map(|entry| format!("may be asked for: {}", shown(entry))));
     if !start.chain.is_empty() {
         lines.push(format!("started by agent {}", list(&start.chain)));

@@ -57,6 +57,18 @@ pub(super) fn extend(listed: &Listed, id: &str, seconds: u64, json: bool) -> Res
     Ok(if json { line } else { told("extended", lease_of(&reply).unwrap_or(grant)) })
 }
 
+/// `token --export`: a statement of a grant, signed by its run.
+pub(super) fn export(listed: &Listed, id: &str, audience: &str, json: bool) -> Result<String, Failure> {
+    let (run, grant) = find::grant(listed, id)?;
+    let command = Command::Sign { id: grant.id.clone(), audience: audience.to_owned() };
+    let (reply, line) = carry_out(run, &command, grant, json)?;
+    match reply {
+        _ if json => Ok(line),
+        Reply::Signed { token, .. } => Ok(format!("{}\n", &*token)),
+        _ => Err(Failure::error(format!("run {}: it answered something else", run.id))),
+    }
+}
+
 fn lease_of(reply: &Reply) -> Option<&GrantState> {
     match reply {
         Reply::Done { grant, .. } => grant.as_deref(),

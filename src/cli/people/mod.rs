@@ -42,6 +42,14 @@ pub(super) fn run(command: &People) -> u8 {
     }
 }
 
+/// `token --export`; the exit code.
+pub(super) fn export(grant: &str, audience: &str, json: bool) -> u8 {
+    match listed().and_then(|listed| lease::export(&listed, grant, audience, json)) {
+        Ok(text) => output::print(&text),
+        Err(failure) => failure.tell(),
+    }
+}
+
 /// Why a command was not carried out.
 struct Failure {
     code: u8,
@@ -111,7 +119,7 @@ fn carry_out<T: Serialize>(
     let told = Told { run: &run.state.run, about, reply: &reply };
     let line = if json { json_line(&told)? } else { String::new() };
     match &reply {
-        Reply::Done { .. } => Ok((reply, line)),
+        Reply::Done { .. } | Reply::Signed { .. } => Ok((reply, line)),
         Reply::Refused { reason, detail } => {
             let detail = if detail.is_empty() { String::new() } else { format!(": {}", plain(detail)) };
             let message = format!("not done: {}{detail} ({})", reason.text(), reason.id());

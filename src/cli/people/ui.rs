@@ -68,7 +68,7 @@ fn send(watched: &BTreeMap<String, Watched>, run: &str, command: &Command) -> St
         Ok(Reply::Done { left, .. }) if left.is_empty() => "Done.".into(),
         Ok(Reply::Done { left, .. }) => format!("Done, but still held: {}", left.join(", ")),
         Ok(Reply::Refused { reason, detail }) => format!("Not done: {}: {detail}", reason.text()),
-        Ok(Reply::State { .. }) => "The Guardian gave no clear answer.".into(),
+        Ok(Reply::State { .. } | Reply::Signed { .. }) => "The Guardian gave no clear answer.".into(),
         Err(error) => format!("Not done: {error}"),
     }
 }

@@ -67,6 +67,7 @@ fn state(run: RunId) -> RunState {
         command: vec!["sleep".into(), "1".into()],
         since: 0,
         guarded: true,
+        public_key: None,
         requests: Vec::new(),
         grants: Vec::new(),
         denials: Vec::new(),

@@ -70,6 +70,13 @@ fn op() -> impl Strategy<Value = Op> {
             chdir,
             less
         }),
+        (text(), text(), text(), text()).prop_map(|(program, argv, environment, chdir)| Op::Transition {
+            program,
+            argv,
+            environment: environment.as_str().into(),
+            chdir
+        }),
+        any::<(u32, i32)>().prop_map(|(call, number)| Op::Signal { call, number }),
         text().prop_map(|id| Op::Explain { id }),
         text().prop_map(|grant| Op::Release { grant }),
         (prop::collection::vec(allowed, 0..4), any::<u64>())

@@ -177,6 +177,8 @@ fn the_limits_of_the_broker_are_in_its_page() {
         limit::MOST_PATH_BYTES,
         limit::MOST_NAME_BYTES,
         limit::MOST_ARGUMENTS,
+        limit::MOST_WORDS,
+        limit::MOST_TRANSITIONS,
         limit::MOST_LESS,
         limit::MOST_ALLOWED,
         usize::from(aisandbox::guardian::token::MOST_DEPTH),

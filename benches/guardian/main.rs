@@ -14,6 +14,7 @@ mod scale;
 mod support;
 mod timing;
 mod token;
+mod transition;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
@@ -25,6 +26,7 @@ const PARTS: &[Part] = &[
     ("open", open::run),
     ("scale", scale::run),
     ("policy", policy::run),
+    ("transition", transition::run),
 ];
 
 fn main() {
@@ -41,6 +43,11 @@ fn main() {
         && open == "--open"
     {
         return open::inside(docs);
+    }
+    if let [start, name] = words.as_slice()
+        && start == "--start"
+    {
+        return transition::inside(name);
     }
     let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for word in &words {

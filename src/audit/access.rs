@@ -236,6 +236,9 @@ pub struct AgentStart {
     pub run: String,
     /// Its command.
     pub command: Command,
+    /// The program, when it was started because the profile gives it less (`programs.transitions`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<String>,
     /// Who asked.
     pub who: Who,
 }

@@ -8,15 +8,20 @@ use super::args::{Exec, exec_of};
 use super::exec;
 use super::output::complain;
 use super::shape;
-use crate::base::RunId;
-use crate::guardian::agents::Above;
+use crate::base::{RunId, Source};
+use crate::guardian::above::{Above, Pinned};
 use crate::guardian::token::TokenId;
-use crate::plan::Plan;
 use crate::plan::outline::{exceeds, outline};
+use crate::plan::transitions::Covered;
+use crate::plan::{Plan, programs};
 use crate::profile::{self, Context, Layer, Profile};
 use crate::sys::{Errno, fd, process, sealed, socket, spawn};
-use crate::wire::agents::{FromLauncher, Handed, ToLauncher};
+use crate::wire::agents::{Beside, FromLauncher, Handed, ToLauncher};
+use crate::wire::words;
+use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// The most bytes that are handed over: a profile of thousands of entries, and the outline of its plan.
 const MOST_BYTES: usize = 16 << 20;
@@ -72,20 +77,35 @@ fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<Owned
 
 /// What a run can hand down, where its profile lets it start agents.
 pub(super) fn above(plan: &Plan, run: RunId) -> Option<Above> {
-    plan.profile.agents?;
+    if plan.profile.agents.is_none() && plan.transitions.is_empty() {
+        return None;
+    }
+    let pinned = |covered: &Covered| Pinned {
+        wish: covered.wish.clone(),
+        dev: covered.object.dev,
+        ino: covered.object.ino,
+    };
     Some(Above {
         run: run.to_string(),
         chain: plan.chain.clone(),
         profile: plan.profile.clone(),
         outline: outline(plan),
+        programs: plan.transitions.iter().map(pinned).collect(),
     })
 }
 
 impl Job {
-    /// The command line that says the same.
+    /// The command line that says the same. A program of a transition is started by its path, whatever it is called.
     fn as_arguments(&self) -> Option<Exec> {
-        let command = self.handed.argv.iter().map(Into::into).collect();
-        exec_of(command, self.handed.chdir.as_ref().map(Into::into))
+        let mut command = words::of_text(&self.handed.argv)?;
+        if let (Some(beside), Some(name)) = (&self.handed.transition, command.first_mut()) {
+            *name = beside.program.clone().into();
+        }
+        let chdir = self.handed.chdir.as_ref().map(|text| words::of_text(text)?.pop().map(PathBuf::from));
+        match chdir {
+            Some(None) => None,
+            other => exec_of(command, other.flatten()),
+        }
     }
 
     /// The profile that was handed over.
@@ -114,7 +134,11 @@ impl Job {
 
     /// Refuses a plan that is more than the one above.
     pub(super) fn hold_to(&self, plan: &mut Plan) -> Result<(), u8> {
-        let mut more = exceeds(&self.handed.parent, &outline(plan));
+        let mut parent = self.handed.parent.clone();
+        if let Some(beside) = &self.handed.transition {
+            parent.transitions.retain(|wish| *wish != beside.wish);
+        }
+        let mut more = exceeds(&parent, &outline(plan));
         if plan.bare.is_some() {
             more.push("there are no namespaces".into());
         }
@@ -126,7 +150,46 @@ impl Job {
             );
             return Err(125);
         }
+        if let Some(beside) = &self.handed.transition {
+            self.become_program(beside, plan).map_err(|why| {
+                complain(&format!("program {}: {why}", crate::base::escape(beside.program.as_bytes())), None);
+                125
+            })?;
+        }
         plan.chain.clone_from(&self.handed.chain);
+        Ok(())
+    }
+
+    /// The command is the very file that the run above covers, with the name and the variables of its caller.
+    fn become_program(&self, beside: &Beside, plan: &mut Plan) -> Result<(), &'static str> {
+        let object =
+            plan.command.host.clone().filter(|object| (object.dev, object.ino) == (beside.dev, beside.ino));
+        let object = object.ok_or("it is another file than when the run above was started")?;
+        let asked = Source::built_in("programs.transitions of the run above");
+        plan.pinned.extend(beside.sha256.clone().map(|sha256| programs::Pinned {
+            path: plan.command.program.clone(),
+            object,
+            sha256,
+            asked,
+        }));
+        let name = words::of_text(&self.handed.argv).and_then(|words| words.into_iter().next());
+        let name = name.and_then(|name| CString::new(name.into_encoded_bytes()).ok());
+        if let (Some(name), Some(first)) = (name, plan.command.argv.first_mut()) {
+            *first = name;
+        }
+        plan.environment.retain(|name, _| is_own(name));
+        for variable in words::of_text(&beside.environment).ok_or("its variables cannot be read")? {
+            let bytes = variable.as_bytes();
+            let Some(end) = bytes.iter().position(|byte| *byte == b'=').filter(|end| *end > 0) else {
+                continue;
+            };
+            let (name, value) = bytes.split_at(end);
+            let name = OsStr::from_bytes(name).to_owned();
+            if !is_own(&name) {
+                plan.environment
+                    .insert(name, OsStr::from_bytes(value.get(1..).unwrap_or_default()).to_owned());
+            }
+        }
         Ok(())
     }
 
@@ -135,4 +198,9 @@ impl Job {
         let message = crate::wire::codec::encode(&FromLauncher::Started { guarded }).map_err(|_| 125u8)?;
         socket::send(self.socket.as_fd(), &message, None, true).map_err(|_| 125u8)
     }
+}
+
+/// A variable that names a sandbox to those inside it.
+fn is_own(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"AISANDBOX_")
 }

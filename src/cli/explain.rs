@@ -8,6 +8,7 @@ use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::{Stage, ruleset};
 use crate::plan::ask::AskEntry;
+use crate::plan::transitions::Covered;
 use crate::plan::view::{Act, BindFlags, Step};
 use crate::plan::{self, Plan};
 use crate::profile::Context;
@@ -111,6 +112,18 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     for ask in &plan.view.asks {
         writeln!(out, "  {:<42} {} {}", ask.inner.to_string(), ask_text(ask), ask.asked)?;
     }
+    if !plan.transitions.is_empty() {
+        writeln!(out, "\nstarted beside, with less")?;
+    }
+    for covered in &plan.transitions {
+        writeln!(
+            out,
+            "  {:<42} {} {}",
+            covered.wish.path.to_string(),
+            covered.wish.less,
+            covered.wish.asked
+        )?;
+    }
     writeln!(out, "\nLandlock rules")?;
     for (place, actions) in plan.view.rules.iter().map(ruleset::describe) {
         writeln!(out, "  {place:<42} {}", actions.join(" "))?;
@@ -140,6 +153,7 @@ fn act_text(act: &Act) -> String {
         Act::Folder => "empty folder".into(),
         Act::EmptyFile => "empty file".into(),
         Act::Bind { object, flags } => format!("{} {}", bind_text(*flags), object.canonical),
+        Act::StandIn { .. } => "stand-in: started beside".into(),
         Act::Tmpfs { size_bytes, mode, noexec } => {
             let size = size_bytes
                 .map_or_else(|| "half of memory".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
@@ -224,6 +238,7 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "absent": plan.view.missing.iter().map(missing).collect::<Vec<_>>(),
         "left_out": plan.view.left_out.iter().map(left_out).collect::<Vec<_>>(),
         "asks": plan.view.asks.iter().map(ask_json).collect::<Vec<_>>(),
+        "transitions": plan.transitions.iter().map(transition_json).collect::<Vec<_>>(),
         "landlock": rules,
         "network": plan.profile.network.mode,
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
@@ -238,6 +253,15 @@ fn ask_json(ask: &AskEntry) -> Value {
     json!({
         "path": ask.inner.to_string(), "object": ask.object.canonical.to_string(), "actions": ask.wish.actions,
         "mounted": ask.mounted, "served": ask.serve, "asked": ask.asked.to_string(),
+    })
+}
+
+fn transition_json(covered: &Covered) -> Value {
+    let Covered { wish, object, at } = covered;
+    json!({
+        "path": wish.path.to_string(), "object": object.canonical.to_string(), "sha256": wish.sha256,
+        "at": at.iter().map(ToString::to_string).collect::<Vec<_>>(), "less": wish.less.to_string(),
+        "asked": wish.asked.to_string(),
     })
 }
 

@@ -29,6 +29,7 @@ use crate::plan::view::door_source;
 use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing, Unknown};
 use crate::role::{self, Role, Started};
 use crate::sys::{Errno, asker, fd, process, socket};
+use crate::wire::agents::{BINARY_AT, BROKER_AT};
 use crate::wire::files::ToFiles;
 use crate::wire::session::RunState;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -36,9 +37,6 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Where the doors stand inside.
-const BROKER_AT: &str = "/run/aisandbox/broker";
-const BINARY_AT: &str = "/run/aisandbox/aisandbox";
 /// How long a question waits when the profile does not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long roles get to end by themselves.

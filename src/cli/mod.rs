@@ -6,6 +6,7 @@
 mod agent;
 pub mod args;
 pub mod audit;
+mod beside;
 pub mod broker;
 mod bundles;
 mod confine;
@@ -30,6 +31,7 @@ mod request;
 mod role;
 mod session;
 mod shape;
+mod stand_in;
 mod status;
 mod token;
 mod trace;
@@ -41,6 +43,9 @@ use std::process::ExitCode;
 
 /// Runs the command line; gives the exit code.
 pub fn main() -> ExitCode {
+    if let Some(program) = stand_in::stands_for() {
+        return ExitCode::from(stand_in::run(&program));
+    }
     ExitCode::from(match args::parse() {
         Ok(cli) => run(cli.command),
         Err(code) => code,

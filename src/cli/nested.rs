@@ -4,16 +4,12 @@
 //! the Guardian ends what it started.
 
 use super::args::{self, Exec};
-use super::broker::{Broker, BrokerError, Heard};
+use super::beside;
+use super::broker::Broker;
 use super::output::complain;
-use super::request::Answer;
 use crate::profile::parse_duration;
-use crate::sys::fd;
-use crate::wire::broker::{Less, Op, Outcome};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::wire::broker::{Less, Op};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 
 /// Whether this is a sandbox with a Guardian.
 pub(super) fn applies() -> bool {
@@ -78,49 +74,7 @@ fn place(here: &Path, path: &Path) -> Result<String, Refusal> {
 }
 
 fn start(op: Op) -> Result<u8, Refusal> {
-    let lost = |error: BrokerError| (format!("start an agent beside this one: {error}"), None);
-    let mut broker = Broker::connect().map_err(lost)?;
-    let call = broker.send(op).map_err(lost)?;
-    let mut streams = None;
-    loop {
-        let Heard::Answer(answer, descriptors) = broker.hear().map_err(lost)? else { continue };
-        if answer.id != call {
-            continue;
-        }
-        match answer.result {
-            Outcome::Pending { .. } => {}
-            Outcome::Spawned { run } => {
-                tracing::info!("run {run}");
-                streams = Some(
-                    pass_on(descriptors)
-                        .ok_or_else(|| ("no streams came with the agent".to_owned(), None))?,
-                );
-            }
-            Outcome::Ended { code } => {
-                for stream in streams.into_iter().flatten() {
-                    drop(stream.join());
-                }
-                return Ok(code);
-            }
-            other => return Err((Answer::of(&other).text, None)),
-        }
-    }
-}
-
-/// Three threads, so that a side that does not read holds back only itself. The one for stdin ends with the process.
-fn pass_on(descriptors: Vec<OwnedFd>) -> Option<[JoinHandle<()>; 2]> {
-    let [input, output, error]: [OwnedFd; 3] = descriptors.try_into().ok()?;
-    std::thread::spawn(move || copy(io::stdin().as_fd(), input.as_fd()));
-    let output = std::thread::spawn(move || copy(output.as_fd(), io::stdout().as_fd()));
-    let error = std::thread::spawn(move || copy(error.as_fd(), io::stderr().as_fd()));
-    Some([output, error])
-}
-
-fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
-    let mut buffer = vec![0; 1 << 16];
-    while let Ok(length @ 1..) = fd::read(from, &mut buffer) {
-        if fd::write_all(to, buffer.get(..length).unwrap_or_default()).is_err() {
-            return;
-        }
-    }
+    let begun =
+        Broker::connect().map_err(|error| error.to_string()).and_then(|broker| beside::run(broker, op));
+    begun.map_err(|why| (format!("start an agent beside this one: {why}"), None))
 }

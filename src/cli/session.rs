@@ -24,6 +24,11 @@ pub(super) fn hidden() -> Vec<HostPath> {
     there.filter_map(|place| HostPath::new(place).ok()).collect()
 }
 
+/// This program's file, by its canonical name.
+pub(super) fn own() -> Option<HostPath> {
+    HostPath::new(std::env::current_exe().ok()?.canonicalize().ok()?).ok()
+}
+
 /// What `ps` shows of a run that just began.
 pub(super) fn first_state(plan: &Plan, run: RunId, init: i32) -> RunState {
     RunState {

@@ -319,6 +319,7 @@ pub(super) fn wish(shape: &Shape, argv: &[OsString], context: &Context) -> Resul
         here: path(&context.pwd)?,
         home: path(&context.home)?,
         hidden: super::session::hidden(),
+        own: super::session::own(),
     })
 }
 

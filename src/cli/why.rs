@@ -155,6 +155,7 @@ fn describe(act: &Act, path: &InnerPath) -> String {
     match act {
         Act::Bind { flags, .. } if flags.read_only => "shown read-only".into(),
         Act::Bind { .. } => "shown, and can be changed".into(),
+        Act::StandIn { .. } => "a stand-in: the program runs beside this sandbox, with less".into(),
         Act::Tmpfs { .. } => "in memory, gone at the end".into(),
         Act::MaskFile | Act::MaskFolder => "masked: something empty covers it".into(),
         Act::Data(_) => "a read-only file made from the profile".into(),

@@ -97,6 +97,11 @@ impl Guardian {
                 let caller = Caller { channel, call: call.id };
                 self.spawn(caller, (argv, chdir), &less, (&*claims, pid));
             }
+            Op::Transition { program, argv, environment, chdir } => {
+                let caller = Caller { channel, call: call.id };
+                self.transition(caller, (&program, argv, environment, chdir), (&*claims, pid));
+            }
+            Op::Signal { call: of, number } => self.signal(Caller { channel, call: of }, call.id, number),
             Op::List {} => self.list(channel, call.id),
             Op::Explain { id } => self.explain(channel, call.id, &id),
             Op::Attenuate { allowed, seconds } => self.attenuate(channel, call.id, &claims, allowed, seconds),

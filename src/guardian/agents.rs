@@ -1,18 +1,17 @@
-//! Agents that this run's agent started: each is a run of its own beside it, with a launcher that is our child.
+//! Agents that this run's agent started, and programs of transitions: each is a run of its own beside it, with a launcher
+//! that is our child.
 //!
-//! The profile that is handed over is the one of this run, narrowed here; its launcher compares the two plans once more.
 //! Never hands down what was granted while the run went on, and never lets an agent outlive this run, its channel or the
 //! Guardian's thread.
 
-use super::token::Claims;
-use crate::base::{InnerPath, RunId, Source};
-use crate::profile::{Less, Profile, attenuate, descend, to_text};
+use super::above::{Above, Start, What};
+use crate::base::RunId;
 use crate::role;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, fd, sealed, socket};
-use crate::wire::agents::{FromLauncher, Handed, OWN_PLACES, Outline, Taken, ToLauncher, Under};
-use crate::wire::broker;
+use crate::wire::agents::{FromLauncher, Handed, Taken, ToLauncher};
 use crate::wire::denial::Reason;
+use crate::wire::limit::MOST_TRANSITIONS;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -22,19 +21,6 @@ const MOST_START: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(2);
 /// The most bytes of a launcher's words that a refusal repeats.
 const MOST_WORDS: usize = 1000;
-
-/// What this run can hand down.
-#[derive(Debug)]
-pub struct Above {
-    /// This run.
-    pub run: String,
-    /// Runs above it, nearest first.
-    pub chain: Vec<String>,
-    /// Its profile as it was planned, flags included.
-    pub profile: Profile,
-    /// What its plan gives.
-    pub outline: Outline,
-}
 
 /// Who waits for an agent: a call of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +58,8 @@ struct Agent {
     kill_at: Option<Duration>,
     /// It was told to end.
     ending: bool,
+    /// It is the program of a transition.
+    beside: bool,
 }
 
 /// All of them.
@@ -94,13 +82,12 @@ impl Agents {
         &mut self,
         run: RunId,
         caller: Caller,
-        (argv, chdir): (Vec<String>, Option<String>),
-        (less, under): (&broker::Less, &Claims),
+        start: Start<'_>,
         now: Duration,
     ) -> Result<(), (Reason, String)> {
-        let above = self.may_start()?;
-        let under = Under { root: under.root.to_string(), depth: under.depth };
-        let handed = above.hand_down(run, argv, chdir, (less, under))?;
+        let above = self.may_start(&start.what)?;
+        let beside = matches!(start.what, What::Program { .. });
+        let handed = above.hand_down(run, start)?;
         let failed = |errno: Errno| (Reason::Kernel, format!("start a launcher: {}", errno.desc()));
         let (pid, pidfd, socket) = role::start_launcher().map_err(failed)?;
         let told = tell(&socket, &handed);
@@ -114,6 +101,7 @@ impl Agents {
             starting: None,
             kill_at: Some(now + MOST_START),
             ending: false,
+            beside,
         };
         match told {
             Ok(streams) => agent.starting = Some(streams),
@@ -130,15 +118,34 @@ impl Agents {
     /// Whether one more may be started.
     /// # Errors
     /// Why not.
-    pub fn may_start(&self) -> Result<&Above, (Reason, String)> {
-        let not_here =
-            || (Reason::Unavailable, "this run may start no agents (`agents:` in the profile)".to_owned());
-        let above = self.above.as_ref().ok_or_else(not_here)?;
-        let most = above.profile.agents.ok_or_else(not_here)?.most;
-        if u64::try_from(self.running.len()).unwrap_or(u64::MAX) >= most {
-            return Err((Reason::RateLimit, format!("{most} agents run already, and that is the most")));
+    pub fn may_start(&self, what: &What<'_>) -> Result<&Above, (Reason, String)> {
+        let nothing = || (Reason::Ceiling, "this run starts nothing beside itself".to_owned());
+        let (most, beside) = match (what, self.above.as_ref().and_then(|above| above.profile.agents)) {
+            (What::Program { program, .. }, _) => {
+                self.above.as_ref().ok_or_else(nothing)?.program(program)?;
+                (u64::try_from(MOST_TRANSITIONS).unwrap_or(u64::MAX), true)
+            }
+            (What::Agent(_), Some(agents)) => (agents.most, false),
+            (What::Agent(_), None) => {
+                let why = "this run may start no agents (`agents:` in the profile)";
+                return Err((Reason::Unavailable, why.to_owned()));
+            }
+        };
+        let running = self.running.iter().filter(|agent| agent.beside == beside).count();
+        if u64::try_from(running).unwrap_or(u64::MAX) >= most {
+            let what = if beside { "programs of transitions" } else { "agents" };
+            return Err((Reason::RateLimit, format!("{most} {what} run already, and that is the most")));
         }
-        Ok(above)
+        self.above.as_ref().ok_or_else(nothing)
+    }
+
+    /// Sends a signal to what a call started.
+    /// # Errors
+    /// When it has not started yet, or has ended.
+    pub fn signal(&self, caller: Caller, number: i32) -> Result<(), Errno> {
+        let goes = |agent: &&Agent| agent.caller == caller && agent.starting.is_none() && !agent.ending;
+        let agent = self.running.iter().find(goes).ok_or(Errno::ESRCH)?;
+        process::signal_pidfd(agent.pidfd.as_fd(), number)
     }
 
     /// What to wait for.
@@ -209,42 +216,6 @@ impl Drop for Agents {
                 tracing::debug!("wait for agent {}: {errno}", agent.run);
             }
         }
-    }
-}
-
-impl Above {
-    /// What an agent's launcher is told.
-    fn hand_down(
-        &self,
-        run: RunId,
-        argv: Vec<String>,
-        chdir: Option<String>,
-        (less, under): (&broker::Less, Under),
-    ) -> Result<Handed, (Reason, String)> {
-        let places = |paths: &[String]| paths.iter().map(InnerPath::new).collect::<Result<Vec<_>, _>>();
-        let wrong = |why: crate::base::PathError| (Reason::Protocol, format!("a place {why}"));
-        let less = Less {
-            read_only: places(&less.read_only).map_err(wrong)?,
-            hidden: places(&less.hidden).map_err(wrong)?,
-            no_network: less.no_network,
-            no_requests: less.no_requests,
-            wall_time: less.seconds.map(Duration::from_secs),
-        };
-        let mut profile = self.profile.clone();
-        profile.filesystem.retain(|entry| !OWN_PLACES.contains(&entry.path.to_string().as_str()));
-        descend(&mut profile);
-        attenuate(&mut profile, &less, &Source::built_in("taken away for an agent that was started"));
-        Ok(Handed {
-            run: run.to_string(),
-            chain: [self.run.clone()].into_iter().chain(self.chain.iter().cloned()).collect(),
-            name: profile.name.clone(),
-            profile: to_text(&profile),
-            require: profile.required.iter().map(|layer| layer.name().to_owned()).collect(),
-            argv,
-            chdir,
-            parent: self.outline.clone(),
-            under,
-        })
     }
 }
 

@@ -5,6 +5,7 @@
 //! policy, draws nothing and mounts nothing: roles do, and it believes of them only what is within the ceiling.
 #![forbid(unsafe_code)]
 
+pub mod above;
 mod act;
 mod agent;
 pub mod agents;

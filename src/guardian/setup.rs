@@ -91,7 +91,7 @@ pub struct Setup {
     /// Ways to ask that are there from the start.
     pub terminal: Option<OwnedFd>,
     /// What can be handed down to agents that are started; `None`: none can be.
-    pub above: Option<super::agents::Above>,
+    pub above: Option<super::above::Above>,
     /// The socket to the Guardian of the run above, when an agent started this one.
     pub overseer: Option<OwnedFd>,
     /// Readable when the run is over.

@@ -214,6 +214,9 @@ fn lay_out(step: &Step, entry: u16, inputs: &Inputs, out: &mut Vec<ReadyStep>) {
         Act::Folder => push(at, ReadyAct::Folder),
         Act::EmptyFile => push(at, ReadyAct::EmptyFile),
         Act::Bind { object, flags } => push(at, bind(object, *flags, inputs)),
+        Act::StandIn { object } => {
+            push(at, bind(object, BindFlags { read_only: true, noexec: false, device: false }, inputs))
+        }
         Act::Tmpfs { size_bytes, mode, noexec } => push(at, tmpfs(*size_bytes, *mode, *noexec)),
         Act::Data(bytes) => push(at, ReadyAct::Data(bytes.clone())),
         Act::Symlink(target) => push(at, ReadyAct::Symlink(plain(target))),

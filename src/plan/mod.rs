@@ -26,6 +26,7 @@ pub mod programs;
 pub mod protect;
 mod reach;
 pub mod rights;
+pub mod transitions;
 mod trap;
 pub mod view;
 #[cfg(test)]
@@ -65,6 +66,8 @@ pub struct Wish {
     pub home: InnerPath,
     /// Canonical paths on the host that the view must not show.
     pub hidden: Vec<HostPath>,
+    /// This program's file, to stand for programs that are started beside.
+    pub own: Option<HostPath>,
 }
 
 /// Everything a launch will do.
@@ -90,6 +93,8 @@ pub struct Plan {
     pub pinned: Vec<programs::Pinned>,
     /// Programs that somebody is asked about before anything runs.
     pub questioned: Vec<programs::Questioned>,
+    /// Programs that are started beside, with less, in place of which a stand-in is shown.
+    pub transitions: Vec<transitions::Covered>,
     /// Runs above, nearest first, when an agent started this one.
     pub chain: Vec<String>,
 }
@@ -139,9 +144,13 @@ pub fn build(
     let chdir = working_folder(wish, &view)?;
     let path = environment.get(std::ffi::OsStr::new("PATH")).map(OsString::as_os_str);
     let command = command::find(&wish.argv, path, &chdir, &view, tree).map_err(PlanError::Command)?;
+    let transitions = transitions::find(&mut view, &profile.programs.transitions, bare.is_some(), tree)
+        .map_err(PlanError::View)?;
     let programs::Checks { pinned, questioned } =
-        programs::restrict(&mut view, &profile.programs, &command, bare.is_some(), tree)
+        programs::restrict(&mut view, &profile.programs, (&command, &transitions), bare.is_some(), tree)
             .map_err(PlanError::View)?;
+    transitions::place(&mut view, &transitions, wish.own.as_ref(), tree)
+        .map_err(|error| PlanError::View(vec![error]))?;
     let needs = layers::Needs {
         guard: !view.missing.is_empty(),
         asks: !view.asks.is_empty(),
@@ -175,6 +184,7 @@ pub fn build(
         bare,
         pinned,
         questioned,
+        transitions,
         chain: Vec::new(),
     })
 }

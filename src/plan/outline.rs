@@ -6,8 +6,10 @@
 
 use super::Plan;
 use super::layers::State;
+use super::rights::{Action, Actions};
 use super::view::{Act, RuleObject};
-use crate::profile::{Limits, NetworkMode};
+use crate::host::Object;
+use crate::profile::{Limits, NetworkMode, Transition};
 use crate::wire::agents::{OWN_PLACES, Outline, Place, Right, Shows};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -23,7 +25,8 @@ pub fn outline(plan: &Plan) -> Outline {
         .iter()
         .filter(|step| !OWN_PLACES.contains(&step.at.to_string().as_str()))
         // A name that is made in what is ours covers nothing: it is a part of what stands there.
-        .filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile))
+        // A stand-in gives nothing of its own; what it stands for is what the run above can have started.
+        .filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile | Act::StandIn { .. }))
         .map(|step| Place { at: step.at.to_string(), shows: shows(plan, &step.act) })
         .collect();
     let network = &plan.profile.network;
@@ -54,6 +57,7 @@ pub fn outline(plan: &Plan) -> Outline {
             .collect(),
         variables: plan.environment.keys().map(|name| name_of(name)).collect(),
         depth: plan.profile.agents.map_or(0, |agents| agents.depth),
+        transitions: plan.profile.programs.transitions.iter().map(Transition::text).collect(),
     }
 }
 
@@ -75,7 +79,9 @@ fn limits(limits: &Limits) -> Vec<Option<u64>> {
 
 fn shows(plan: &Plan, act: &Act) -> Shows {
     match act {
-        Act::Folder | Act::EmptyFile | Act::MaskFolder | Act::MaskFile => Shows::Nothing {},
+        Act::Folder | Act::EmptyFile | Act::MaskFolder | Act::MaskFile | Act::StandIn { .. } => {
+            Shows::Nothing {}
+        }
         Act::Bind { object, flags } => Shows::Host {
             path: object.canonical.to_string(),
             dev: object.dev,
@@ -103,21 +109,30 @@ fn shows(plan: &Plan, act: &Act) -> Shows {
 /// A rule on an object holds wherever that object stands.
 fn rights(plan: &Plan, places: &[Place]) -> Vec<Right> {
     let mut rights = Vec::new();
+    let words =
+        |actions: Actions| -> Vec<String> { actions.names().into_iter().map(str::to_owned).collect() };
     for rule in &plan.view.rules {
-        let actions: Vec<String> = rule.actions.names().into_iter().map(str::to_owned).collect();
         match &rule.on {
-            RuleObject::Inner(at, _) => rights.push(Right { at: at.to_string(), actions }),
-            RuleObject::Host(object) => {
-                let here = |shows: &Shows| {
-                    matches!(shows, Shows::Host { dev, ino, .. } | Shows::Asks { dev, ino, .. }
-                        if (*dev, *ino) == (object.dev, object.ino))
-                };
-                let at = places.iter().filter(|place| here(&place.shows)).map(|place| place.at.clone());
-                rights.extend(at.map(|at| Right { at, actions: actions.clone() }));
+            RuleObject::Inner(at, _) => {
+                rights.push(Right { at: at.to_string(), actions: words(rule.actions) })
             }
+            RuleObject::Host(object) => rights.extend(where_it_is(places, object, &words(rule.actions))),
         }
     }
+    // What can be started beside can be read and executed there.
+    let started = words(Actions::of(&[Action::Read, Action::Execute]));
+    let beside = plan.transitions.iter().map(|covered| where_it_is(places, &covered.object, &started));
+    rights.extend(beside.flatten());
     rights
+}
+
+fn where_it_is(places: &[Place], object: &Object, actions: &[String]) -> Vec<Right> {
+    let here = |shows: &Shows| {
+        matches!(shows, Shows::Host { dev, ino, .. } | Shows::Asks { dev, ino, .. }
+            if (*dev, *ino) == (object.dev, object.ino))
+    };
+    let at = places.iter().filter(|place| here(&place.shows)).map(|place| place.at.clone());
+    at.map(|at| Right { at, actions: actions.to_vec() }).collect()
 }
 
 /// In what `child` is more than `parent`, in words; empty when it stays within.
@@ -161,7 +176,10 @@ pub fn exceeds(parent: &Outline, child: &Outline) -> Vec<String> {
     for name in child.variables.iter().filter(|name| !name.starts_with(OWN_VARIABLES)) {
         check(parent.variables.contains(name), &|| format!("the variable {name}"));
     }
-    check(child.depth < parent.depth, &|| "the levels of agents".into());
+    // None left is none more, even where there was none before: so it is with a program that is started beside.
+    check(child.depth == 0 || child.depth < parent.depth, &|| "the levels of agents".into());
+    let kept = parent.transitions.iter().all(|wish| child.transitions.contains(wish));
+    check(kept, &|| "a program that gets less".into());
     more
 }
 

@@ -13,6 +13,7 @@ const PARENT: &str = "version: 1\n\
     agents: { most: 3, depth: 2 }\n\
     filesystem:\n\
     - { path: /usr, access: ro }\n\
+    - { path: /opt, access: ro }\n\
     - { path: /bin, access: ro }\n\
     - { path: /dev, access: devfs }\n\
     - { path: /proc, access: proc }\n\
@@ -25,7 +26,8 @@ const PARENT: &str = "version: 1\n\
     - { path: /data, access: rw, source: /srv/data }\n\
     environment: { keep: [LANG] }\n\
     network: { mode: host, tcp: { connect: [443, 80], bind: [] } }\n\
-    limits: { memory: 1G, processes: 64, wall_time: 1h }\n";
+    limits: { memory: 1G, processes: 64, wall_time: 1h }\n\
+    programs: { transitions: [{ path: /opt/tool, less: { no_network: true, hidden: [/data] } }] }\n";
 
 /// Places to take: entries, parts of them, and what is not there.
 const PLACES: [&str; 16] = [
@@ -50,6 +52,8 @@ const PLACES: [&str; 16] = [
 fn tree() -> FakeTree {
     FakeTree::new()
         .with("/usr/bin/true", Kind::File)
+        .with("/opt/tool", Kind::File)
+        .with("/usr/bin/own", Kind::File)
         .with("/usr/share/x", Kind::File)
         .with_link("/bin", "usr/bin")
         .with("/home/u/work/src/gen/x", Kind::File)
@@ -77,6 +81,7 @@ fn plan(profile: Profile) -> Option<Plan> {
         environment: vec![("LANG".into(), "C".into()), ("SECRET".into(), "x".into())],
         chdir: None,
         hidden: Vec::new(),
+        own: crate::base::HostPath::new("/usr/bin/own").ok(),
         here: InnerPath::new("/home/u/work").unwrap(),
         home: InnerPath::new("/home/u").unwrap(),
     };
@@ -141,7 +146,7 @@ fn entry(profile: &mut Profile, path: &str, change: fn(&mut crate::profile::FsEn
 
 #[test]
 fn every_way_to_be_more_is_found() {
-    let ways: [(&str, Change); 14] = [
+    let ways: [(&str, Change); 16] = [
         ("a place", |profile| entry(profile, "/usr", |entry| entry.access = Access::Rw)),
         ("a place", |profile| profile.filesystem.retain(|entry| entry.access != Access::Mask)),
         ("a place", |profile| {
@@ -159,6 +164,8 @@ fn every_way_to_be_more_is_found() {
         ("filter", |profile| profile.seccomp.value = "strict".into()),
         ("variables", |profile| profile.environment.keep.push("SECRET".into())),
         ("agents", |profile| profile.agents = self::profile().agents),
+        ("programs", |profile| profile.programs.transitions.clear()),
+        ("programs", |profile| profile.programs.transitions[0].less.hidden.clear()),
         ("a file", |profile| {
             entry(profile, "/etc/resolv.conf", |entry| {
                 entry.access = Access::File { content: b"y".to_vec() }

@@ -5,6 +5,7 @@
 
 use super::command::Command;
 use super::rights::{Action, Actions};
+use super::transitions::Covered;
 use super::view::{Act, BindFlags, Rule, RuleObject, Step, View, ViewError};
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::{Kind, Object, Tree};
@@ -64,7 +65,7 @@ pub struct Checks {
 pub(super) fn restrict(
     view: &mut View,
     programs: &Programs,
-    command: &Command,
+    (command, transitions): (&Command, &[Covered]),
     bare: bool,
     tree: &dyn Tree,
 ) -> Result<Checks, Vec<ViewError>> {
@@ -74,10 +75,13 @@ pub(super) fn restrict(
             errors.push(error);
         }
     }
-    let mut checks = Checks::default();
+    let mut checks = Checks { pinned: transitions.iter().filter_map(pin).collect(), questioned: Vec::new() };
+    // What a stand-in covers is executed in another sandbox, whose launcher asks about it.
+    let beside = |object: &Object| transitions.iter().any(|covered| covered.is(object));
+    let command_file = command.host.as_ref().filter(|object| !beside(object));
     let reputation = programs.reputation.as_ref().map(|reputation| &reputation.asked);
     let Some(allow) = &programs.allow else {
-        let command = reputation.zip(command.host.as_ref()).map(|(asked, object)| Questioned {
+        let command = reputation.zip(command_file).map(|(asked, object)| Questioned {
             path: command.program.clone(),
             object: Rc::clone(object),
             named: true,
@@ -88,6 +92,7 @@ pub(super) fn restrict(
     };
     take_execute_away(view);
     let mut allowed: Vec<Rc<Object>> = Vec::new();
+    let mut elsewhere: Vec<Rc<Object>> = Vec::new();
     for rule in allow {
         match find(view, &rule.path, &rule.asked, tree) {
             Ok(object) if rule.sha256.is_some() && object.kind != Kind::File => {
@@ -97,6 +102,7 @@ pub(super) fn restrict(
                 let why = "is no file, and `programs.reputation` knows contents; list its files";
                 errors.push(refusal(&rule.path, &rule.asked, why));
             }
+            Ok(object) if beside(&object) => elsewhere.push(Rc::new(object)),
             Ok(object) => {
                 let object = Rc::new(object);
                 let question = reputation.filter(|_| rule.sha256.is_none()).map(|_| Questioned {
@@ -118,10 +124,16 @@ pub(super) fn restrict(
             Err(error) => errors.push(error),
         }
     }
+    for covered in transitions {
+        if !is_among(&covered.object, &elsewhere) && !is_among(&covered.object, &allowed) {
+            let wish = &covered.wish;
+            errors.push(refusal(&wish.path, &wish.asked, "is a transition, and not among `programs.allow`"));
+        }
+    }
     let loaders = LOADERS.iter().chain([&OWN]).filter_map(|path| InnerPath::new(path).ok());
     let built_in = Source::built_in("loaders of programs");
     allowed.extend(loaders.filter_map(|path| find(view, &path, &built_in, tree).ok()).map(Rc::new));
-    if let Some(object) = command.host.as_ref().filter(|object| !is_among(object, &allowed)) {
+    if let Some(object) = command_file.filter(|object| !is_among(object, &allowed)) {
         let asked = allow.first().map_or(built_in, |rule| rule.asked.clone());
         if programs.unknown == Unknown::Deny {
             errors.push(refusal(&command.program, &asked, "is not among `programs.allow`"));
@@ -137,6 +149,13 @@ pub(super) fn restrict(
     view.rules
         .extend(allowed.into_iter().map(|object| Rule { on: RuleObject::Host(object), actions: right }));
     if errors.is_empty() { Ok(checks) } else { Err(errors) }
+}
+
+/// A transition with a digest is checked before the run, and again whenever it is started.
+fn pin(covered: &Covered) -> Option<Pinned> {
+    let Covered { wish, object, .. } = covered;
+    let sha256 = wish.sha256.clone()?;
+    Some(Pinned { path: wish.path.clone(), object: Rc::clone(object), sha256, asked: wish.asked.clone() })
 }
 
 /// What asks keeps its ceiling: a yes to execution there is a person's.
@@ -169,7 +188,12 @@ fn is_among(object: &Object, allowed: &[Rc<Object>]) -> bool {
 }
 
 /// The object behind a path of the view. One that the agent could change is no program to allow.
-fn find(view: &View, path: &InnerPath, asked: &Source, tree: &dyn Tree) -> Result<Object, ViewError> {
+pub(super) fn find(
+    view: &View,
+    path: &InnerPath,
+    asked: &Source,
+    tree: &dyn Tree,
+) -> Result<Object, ViewError> {
     let hidden = || refusal(path, asked, "is not in the view");
     let host = view.host_of(path).ok_or_else(hidden)?;
     let object =

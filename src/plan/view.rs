@@ -37,6 +37,11 @@ pub enum Act {
         /// How it is mounted.
         flags: BindFlags,
     },
+    /// Mounts this program in place of one that is started beside, with less.
+    StandIn {
+        /// This program's file, held open.
+        object: Rc<Object>,
+    },
     /// Mounts an empty filesystem in memory.
     Tmpfs {
         /// The most it holds; half of memory when not said.

@@ -41,6 +41,7 @@ pub(super) fn steps(view: &View) -> Vec<String> {
     let kind = |act: &Act| match act {
         Act::Folder => "folder",
         Act::EmptyFile => "file",
+        Act::StandIn { .. } => "stand-in",
         Act::Bind { flags, .. } if flags.read_only => "ro",
         Act::Bind { .. } => "rw",
         Act::Tmpfs { .. } => "tmpfs",

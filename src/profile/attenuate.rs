@@ -5,6 +5,7 @@
 
 use super::{Access, Agents, FsEntry, NetworkMode, Profile, Protect};
 use crate::base::{Action, HostPath, InnerPath, Source};
+use std::fmt;
 use std::time::Duration;
 
 /// What is taken away.
@@ -26,6 +27,19 @@ impl Less {
     /// Nothing is taken away.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl fmt::Display for Less {
+    /// `without /a, /b read-only, no network`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = self.hidden.iter().map(|place| format!("without {place}"));
+        let read_only = self.read_only.iter().map(|place| format!("{place} read-only"));
+        let flags = [(self.no_network, "no network"), (self.no_requests, "no requests")];
+        let flags = flags.iter().filter(|(set, _)| *set).map(|(_, word)| (*word).to_owned());
+        let time = self.wall_time.map(|time| format!("at most {} s", time.as_secs()));
+        let all: Vec<String> = hidden.chain(read_only).chain(flags).chain(time).collect();
+        out.write_str(&all.join(", "))
     }
 }
 

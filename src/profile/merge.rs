@@ -6,6 +6,7 @@
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
 //!   `programs.deny`, `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`: lists add up;
 //! - `consent.templates`, `credentials`: lists add up, and one of a name that is there takes its place;
+//! - `programs.transitions`: lists add up, and what two entries of one path take away is all taken away;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.
 //!

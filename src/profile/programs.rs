@@ -6,6 +6,7 @@ use super::context::Context;
 use super::decode::At;
 use super::entry::{expand, host_path, inner_path};
 use super::show::time;
+use super::transitions::{self, Transition};
 use super::written::{AllowedProgram, ProgramKeys, ReputationKeys, UnknownWord};
 use crate::base::{HostPath, InnerPath, Source};
 use crate::profile::ProfileError;
@@ -28,6 +29,8 @@ pub struct Programs {
     pub unknown: Unknown,
     /// Who is asked about one that is not named by its digest.
     pub reputation: Option<Reputation>,
+    /// Programs that run beside the one that calls them, with less.
+    pub transitions: Vec<Transition>,
 }
 
 /// A program that can be executed.
@@ -97,6 +100,7 @@ pub(super) fn add(
     if let Some(keys) = keys.reputation {
         programs.reputation = reader.reputation(keys).or(programs.reputation.take());
     }
+    transitions::add(programs, keys.transitions.unwrap_or_default(), context, errors);
 }
 
 struct Reader<'a> {
@@ -170,10 +174,13 @@ pub(super) fn shown(programs: &Programs) -> Value {
     };
     keys.insert("unknown".into(), unknown.into());
     keys.extend(programs.reputation.as_ref().map(|asked| ("reputation".to_owned(), reputation(asked))));
+    if !programs.transitions.is_empty() {
+        keys.insert("transitions".into(), programs.transitions.iter().map(transitions::shown).collect());
+    }
     keys.into()
 }
 
-fn path(path: &InnerPath) -> Value {
+pub(super) fn path(path: &InnerPath) -> Value {
     path.as_path().to_string_lossy().replace('$', "$$").into()
 }
 

@@ -229,6 +229,36 @@ mapping! {
         unknown: At<UnknownWord>,
         /// Who is asked about a program that `allow` does not name by its digest.
         reputation: At<ReputationKeys>,
+        /// Programs that the Guardian starts beside the one that calls them, with less. Lists of several profiles add up.
+        transitions: Vec<At<TransitionKeys>>,
+    }
+}
+
+mapping! {
+    /// A program that gets less than the one that calls it: it runs in a sandbox of its own.
+    TransitionKeys, required ["path", "less"] {
+        /// Its path, as the program sees it: a file in a place that cannot be written.
+        path: At<String>,
+        /// Lower-case hex of the SHA-256 of its content, which is checked whenever it is started.
+        sha256: At<Sha256>,
+        /// What it gets less.
+        less: At<LessKeys>,
+    }
+}
+
+mapping! {
+    /// What is taken away. At least one thing is.
+    LessKeys, required [] {
+        /// Places, with all below them, that it cannot change.
+        read_only: Vec<At<String>>,
+        /// Places, with all below them, that are not there for it.
+        hidden: Vec<At<String>>,
+        /// true: no network, not even a loopback.
+        no_network: bool,
+        /// true: it can ask for nothing, and starts no agents.
+        no_requests: bool,
+        /// It is ended after this long.
+        wall_time: Lasting,
     }
 }
 

@@ -90,6 +90,17 @@ pub fn ignore(signal: i32) -> Sys<()> {
     if before == libc::SIG_ERR { Err(Errno::last()) } else { Ok(()) }
 }
 
+/// Whether this process was started so that a signal does nothing to it (nohup(1)).
+/// # Errors
+/// `EINVAL` for a number that is no signal.
+pub fn is_ignored(signal: i32) -> Sys<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action nothing changes, and the kernel fills the old one when the call succeeds.
+    checked_int(unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded.
+    Ok(unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN)
+}
+
 /// Stops this very process, as the terminal's stop key would.
 /// # Errors
 /// None known.

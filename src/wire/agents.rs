@@ -3,8 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The socket to the Guardian, inside.
+pub const BROKER_AT: &str = "/run/aisandbox/broker";
+/// This program, inside.
+pub const BINARY_AT: &str = "/run/aisandbox/aisandbox";
 /// What every guarded run shows of its own Guardian; never handed down, since a started agent has another.
-pub const OWN_PLACES: [&str; 2] = ["/run/aisandbox/broker", "/run/aisandbox/aisandbox"];
+pub const OWN_PLACES: [&str; 3] = [BROKER_AT, BINARY_AT, super::transitions::TABLE];
 
 /// Guardian to launcher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -63,14 +67,34 @@ pub struct Handed {
     pub profile: String,
     /// Layers that must be in force, beyond those of the profile.
     pub require: Vec<String>,
-    /// The command.
-    pub argv: Vec<String>,
-    /// The working folder inside.
+    /// The command, as [`words`](super::words) have it.
+    pub argv: String,
+    /// The working folder inside: one word, in the same way.
     pub chdir: Option<String>,
+    /// The program, when it is one of a transition.
+    pub transition: Option<Beside>,
     /// What the run above has.
     pub parent: Outline,
     /// The token it was asked for under.
     pub under: Under,
+}
+
+/// A program that is started beside the one that called it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Beside {
+    /// Its path inside, whatever the command's first word is.
+    pub program: String,
+    /// The device number of its file.
+    pub dev: u64,
+    /// The inode number of its file.
+    pub ino: u64,
+    /// Lower-case hex of its SHA-256.
+    pub sha256: Option<String>,
+    /// The line of the profile that takes away, as [`Outline::transitions`] has it.
+    pub wish: String,
+    /// Its variables, as [`words`](super::words) have them.
+    pub environment: super::hidden::Hidden,
 }
 
 /// What every token of a started agent goes back to.
@@ -109,6 +133,8 @@ pub struct Outline {
     pub variables: Vec<String>,
     /// Levels of agents that can still be started.
     pub depth: u64,
+    /// Programs that get less, each as the profile's line of it.
+    pub transitions: Vec<String>,
 }
 
 /// What stands at a place.

@@ -55,6 +55,24 @@ pub enum Op {
         /// What it gets less than this one.
         less: Less,
     },
+    /// Starts a program that the profile gives less, beside this one (see aisandbox-broker(7), TRANSITIONS).
+    Transition {
+        /// The program, as the profile names it.
+        program: String,
+        /// Its arguments, its name first: each ended by a zero byte, all as base64url.
+        argv: String,
+        /// Its variables, in the same way.
+        environment: Hidden,
+        /// Working folder inside, in the same way.
+        chdir: String,
+    },
+    /// Sends a signal to what a call of this channel started.
+    Signal {
+        /// The call that started it.
+        call: u32,
+        /// The signal's number.
+        number: i32,
+    },
     /// What holds now, and what may be asked for.
     List {},
     /// More about one refusal.

@@ -25,6 +25,21 @@ pub const MOST_NAME_BYTES: usize = 253;
 pub const MOST_ACTIONS: usize = 8;
 /// Words of a command that is started.
 pub const MOST_ARGUMENTS: usize = 256;
+/// Words of the command, and variables, of a program that is started beside: as many as a message carries, nearly.
+pub const MOST_WORDS: usize = 8192;
+/// Programs of transitions that run at one time: each is a sandbox of its own.
+pub const MOST_TRANSITIONS: usize = 32;
+/// Signals that are passed on to what was started: those a launcher passes on.
+pub const SIGNALS: [i32; 8] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCONT,
+];
 /// Places that a started agent gets less.
 pub const MOST_LESS: usize = 64;
 /// (action, resource) pairs of a token: each call compares with every one.
@@ -54,6 +69,12 @@ pub fn check(op: &Op) -> Result<(), &'static str> {
             if text.len() > MOST_TEXT { Err("at most 32 KiB are appended at once") } else { Ok(()) }
         }
         Op::Spawn { argv, chdir, less } => check_spawn(argv, chdir.as_deref(), less),
+        Op::Transition { program, argv, environment, chdir } => {
+            check_path(program)?;
+            check_words(argv, environment, chdir)
+        }
+        Op::Signal { number, .. } if SIGNALS.contains(number) => Ok(()),
+        Op::Signal { .. } => Err("a signal of this number is not passed on"),
         Op::Explain { id } | Op::Release { grant: id } => check_name(id),
         Op::Attenuate { allowed, .. } => check_allowed(allowed),
     }
@@ -68,6 +89,18 @@ fn check_spawn(argv: &[String], chdir: Option<&str>, less: &Less) -> Result<(), 
         return Err("at most 64 places can be less");
     }
     less.read_only.iter().chain(&less.hidden).map(String::as_str).chain(chdir).try_for_each(check_path)
+}
+
+fn check_words(argv: &str, environment: &str, chdir: &str) -> Result<(), &'static str> {
+    let words = |text| super::words::of_text(text).ok_or("words are each ended by a zero byte, as base64url");
+    within(words(argv)?.len(), MOST_WORDS, "a command has 1 to 8,192 words")?;
+    if words(environment)?.len() > MOST_WORDS {
+        return Err("there are at most 8,192 variables");
+    }
+    let chdir = words(chdir)?;
+    let [folder] = chdir.as_slice() else { return Err("there is one working folder") };
+    let absolute = folder.as_encoded_bytes().first() == Some(&b'/');
+    if absolute && folder.len() <= MOST_PATH_BYTES { Ok(()) } else { Err("the working folder is no path") }
 }
 
 /// Checks the pairs of a token.
@@ -146,6 +179,18 @@ mod tests {
         let pair = Allowed { action: Action::Read, resource: Resource::Device { name: "clipboard".into() } };
         assert!(check_allowed(&vec![pair.clone(); MOST_ALLOWED]).is_ok());
         assert!(check_allowed(&vec![pair; MOST_ALLOWED + 1]).is_err());
+        let text = |count: usize| super::super::words::to_text(vec!["x"; count]).unwrap();
+        let beside = |words: usize, variables: usize, chdir: &str| {
+            let chdir = super::super::words::to_text([chdir]).unwrap();
+            let environment = text(variables).into();
+            check(&Op::Transition { program: "/a".into(), argv: text(words), environment, chdir })
+        };
+        assert!(beside(MOST_WORDS, MOST_WORDS, "/").is_ok());
+        assert!(beside(0, 0, "/").is_err() && beside(MOST_WORDS + 1, 0, "/").is_err());
+        assert!(beside(1, MOST_WORDS + 1, "/").is_err() && beside(1, 0, "a").is_err());
+        for (number, right) in [(libc::SIGTERM, true), (libc::SIGKILL, false), (0, false), (-1, false)] {
+            assert_eq!(check(&Op::Signal { call: 0, number }).is_ok(), right, "{number}");
+        }
         assert!(check(&Op::Explain { id: "x".repeat(MOST_NAME_BYTES) }).is_ok());
         assert!(
             check(&Op::Explain { id: "x\n".into() }).is_err()

@@ -22,3 +22,5 @@ pub mod reputation;
 pub mod schema;
 pub mod session;
 pub mod subject;
+pub mod transitions;
+pub mod words;

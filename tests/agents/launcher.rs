@@ -9,9 +9,11 @@ use aisandbox::plan::outline::outline;
 use aisandbox::plan::{Wish, build};
 use aisandbox::profile::{Context, Less, Profile, attenuate, descend, load_str, to_text};
 use aisandbox::sys::{fd, sealed, socket};
-use aisandbox::wire::agents::{Handed, Outline, ToLauncher, Under};
+use aisandbox::wire::agents::{Beside, Handed, Outline, ToLauncher, Under};
+use aisandbox::wire::words;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -45,6 +47,7 @@ impl Above {
             here: inner(&self.home.join("work")),
             home: inner(&self.home),
             hidden: Vec::new(),
+            own: None,
         };
         let abilities = Abilities {
             landlock_abi: Facts::for_launch().landlock.abi,
@@ -67,8 +70,9 @@ impl Above {
             name: "above".into(),
             profile: to_text(&profile),
             require: Vec::new(),
-            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-            chdir: Some(self.home.join("work").to_str().unwrap().to_owned()),
+            argv: words::to_text(["/bin/sh", "-c", script]).unwrap(),
+            chdir: words::to_text([self.home.join("work")]),
+            transition: None,
             parent: self.outline(),
             under: Under { root: "07".repeat(16), depth: 0 },
         }
@@ -203,4 +207,28 @@ fn the_launcher_takes_no_job_from_a_person() {
     let alone = Command::new(env!("CARGO_BIN_EXE_aisandbox")).arg("__agent").output().unwrap();
     assert_eq!(alone.status.code(), Some(125));
     assert!(text(&alone.stderr).contains("Guardian's own"), "{alone:?}");
+}
+
+#[test]
+fn a_program_that_is_another_file_than_the_one_above_found_starts_nothing() {
+    let above = Above::new("launcher-beside");
+    let mut handed = above.hand_down(&Less::default(), "echo $0 $WORD");
+    let shell = std::fs::metadata("/bin/sh").unwrap();
+    let beside = Beside {
+        program: "/bin/sh".into(),
+        dev: shell.dev(),
+        ino: shell.ino(),
+        sha256: None,
+        wish: String::new(),
+        environment: words::to_text(["WORD=here"]).unwrap().into(),
+    };
+    handed.argv = words::to_text(["other", "-c", "echo $0 $WORD"]).unwrap();
+    handed.transition = Some(beside.clone());
+    let (output, told) = above.run(&handed);
+    assert_eq!((output.expect_code(0).as_str(), told), ("other here\n", true)); // the control
+    handed.run = aisandbox::audit::new_run_id().unwrap().to_string();
+    handed.transition = Some(Beside { ino: shell.ino() + 1, ..beside });
+    let (output, told) = above.run(&handed);
+    assert_eq!((output.expect_code(125).as_str(), told), ("", false));
+    output.expect_said("it is another file");
 }

@@ -4,12 +4,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
 mod launcher;
 mod mcp;
 mod programs;
 mod request;
 mod spawn;
 mod stand_in;
+mod transitions;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

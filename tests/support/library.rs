@@ -42,6 +42,7 @@ pub(crate) fn plan(folder: &Path, profile: &str, argv: &[&str], facts: &Facts, a
         here: inner(folder),
         home: inner(&context.home),
         hidden: Vec::new(),
+        own: None,
     };
     build(profile, &wish, abilities, &HostTree).unwrap()
 }

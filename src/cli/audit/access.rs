@@ -147,7 +147,10 @@ fn transferred(transfer: &Transfer) -> Vec<String> {
 }
 
 fn agent_start(start: &AgentStart) -> Vec<String> {
-    let mut lines = vec![format!("run {}: {}", shown(&start.run), super::text::command(&start.command.argv))];
+    let program = start.transition.as_deref();
+    let program = program.map_or_else(String::new, |program| format!(" (transition of {})", shown(program)));
+    let command = super::text::command(&start.command.argv);
+    let mut lines = vec![format!("run {}{program}: {command}", shown(&start.run))];
     lines.extend(who(&start.who));
     lines
 }

@@ -8,6 +8,7 @@ mod device;
 pub(super) mod holders;
 pub(super) mod open;
 pub(super) mod spawn;
+mod transition;
 
 use crate::wire::subject::Resource;
 

@@ -6,6 +6,7 @@ use super::access::{
     AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, ProgramCheck,
     ReasonGiven, Request, Revoke, Token, Transfer,
 };
+use super::network::{Network, NetworkStart};
 use super::redact;
 use crate::base::escape;
 use crate::crypto::Digest;
@@ -56,6 +57,10 @@ pub enum Event {
     ChannelClosed(Box<ChannelClosed>),
     /// A token was made or refused.
     Token(Token),
+    /// The way out of a run whose network is filtered, as it began.
+    NetworkStart(NetworkStart),
+    /// Something was reached, or refused, on the way out.
+    Network(Box<Network>),
 }
 
 impl Event {
@@ -81,6 +86,8 @@ impl Event {
             Self::AgentStart(_) => "agent_start",
             Self::ChannelClosed(_) => "channel_closed",
             Self::Token(_) => "token",
+            Self::NetworkStart(_) => "network_start",
+            Self::Network(_) => "network",
         }
     }
 }

@@ -13,6 +13,7 @@ mod find;
 mod handle;
 mod known;
 mod log;
+pub mod network;
 mod private;
 mod proved;
 mod redact;

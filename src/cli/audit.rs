@@ -4,6 +4,7 @@
 //! 2 its last line is torn; an error is the caller's 125.
 
 mod access;
+mod network;
 mod text;
 
 use super::args::Audit;

@@ -7,6 +7,7 @@
 use super::agent;
 use super::broker;
 use super::bundles;
+use super::egress;
 use super::output::complain;
 use super::reputation;
 use super::session;
@@ -145,6 +146,7 @@ impl Doors {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
         roles.0.extend(bundles::start(&plan.profile, context)?);
+        roles.0.extend(egress::start(running, plan, &log)?);
         let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());
         if let Some(knower) = knower {
             roles.0.push(reputation::start(knower)?);
@@ -161,6 +163,7 @@ impl Doors {
                 .map(entry)
                 .collect::<Result<_, _>>()
                 .map_err(failed("hold an entry"))?,
+            hosts: egress::asked_hosts(&plan.profile),
             ways: ways(&plan.profile),
             timeout: plan.profile.consent.timeout.unwrap_or(TIMEOUT),
             templates: plan.profile.consent.templates.clone(),

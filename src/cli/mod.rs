@@ -11,6 +11,7 @@ pub mod broker;
 mod bundles;
 mod confine;
 mod doctor;
+mod egress;
 mod exec;
 mod explain;
 mod filter;

@@ -42,12 +42,6 @@ fn lay_over(profile: &mut Profile, shape: &Shape, context: &Context) -> Vec<Prof
     if let Some(mode) = shape.net {
         profile.network.mode = mode.into();
         profile.network.asked = Source::flag("--net");
-        if profile.network.mode == profile::NetworkMode::Filtered {
-            errors.push(
-                ProfileError::new(Source::flag("--net"), "`filtered` is not in this build")
-                    .hint("use none, loopback or host"),
-            );
-        }
     }
     if shape.net.is_some() && profile.network.mode == profile::NetworkMode::Host {
         show_name_servers(profile);

@@ -4,6 +4,7 @@ use super::agents::Caller;
 use super::ceiling::{Actions, How};
 use super::door::{Fresh, Wants};
 use super::request::{Waiter, Wish};
+use super::target::Host;
 use super::token::{Claims, LONGEST_S, TokenError};
 use super::{Guardian, record};
 use crate::audit::{Event, access};
@@ -80,9 +81,15 @@ impl Guardian {
             Op::Ping {} => self.doors.answer(channel, call.id, Outcome::Done {}, Vec::new()),
             Op::Request { actions, resource, why } => {
                 if !actions.iter().all(|action| claims.allows(*action, &resource)) {
-                    let wanted = self.ceiling.judge(&resource, Actions::of(&actions));
+                    let wanted = match &resource {
+                        Resource::Host { host, port } => {
+                            let host = Host { name: host.to_ascii_lowercase(), port: *port };
+                            self.ceiling.judge_host(&host).map(drop)
+                        }
+                        _ => self.ceiling.judge(&resource, Actions::of(&actions)).map(drop),
+                    };
                     let (reason, detail) = match wanted {
-                        Ok(_) => (Reason::Token, "the token does not list it".to_owned()),
+                        Ok(()) => (Reason::Token, "the token does not list it".to_owned()),
                         Err(why) => (Reason::Ceiling, why),
                     };
                     let detail = format!("{detail}; `aisandbox request list` says what can be asked for");
@@ -151,7 +158,14 @@ impl Guardian {
             actions: entry.actions.list(),
             resource: super::state::resource_of(&entry.inner),
         });
-        let listed = Outcome::Listed { grants: granted, askable: askable.collect() };
+        let hosts = self.ceiling.hosts().iter().flat_map(|asked| {
+            let host = asked.host.to_string();
+            asked.ports.iter().map(move |port| Askable {
+                actions: Host::actions().list(),
+                resource: Resource::Host { host: host.clone(), port: *port },
+            })
+        });
+        let listed = Outcome::Listed { grants: granted, askable: askable.chain(hosts).collect() };
         self.doors.answer(channel, call, listed, Vec::new());
     }
 
@@ -208,7 +222,7 @@ impl Guardian {
         let Some(lease) = lease.filter(|lease| lease.holds) else {
             return self.deny(waiter, Reason::Revoked, "no lease of this id holds", grant);
         };
-        let resource = super::state::resource_of(&lease.path);
+        let resource = lease.resource();
         if !lease.actions.list().iter().any(|action| claims.allows(*action, &resource)) {
             return self.deny(waiter, Reason::Token, "the token does not list it", grant);
         }
@@ -246,6 +260,12 @@ pub(super) fn allowed(ceiling: &super::ceiling::Ceiling) -> Vec<Allowed> {
             if action == Action::Execute {
                 all.push(Allowed { action, resource: Resource::Program { path: path.clone() } });
             }
+        }
+    }
+    for asked in ceiling.hosts() {
+        for port in &asked.ports {
+            let resource = Resource::Host { host: asked.host.to_string(), port: *port };
+            all.push(Allowed { action: Action::Connect, resource });
         }
     }
     if all.len() > limit::MOST_ALLOWED {

@@ -3,8 +3,10 @@
 //! Paths are matched by component, and only as the agent sees them; what is opened or mounted is the object that the
 //! plan held open, never a path looked up anew.
 
+use super::target::Host;
 use crate::base::{HostPath, InnerPath};
 use crate::profile::OnRevoke;
+use crate::wire::egress;
 use crate::wire::files::Serve;
 use crate::wire::subject::{Action, Resource};
 use std::os::fd::OwnedFd;
@@ -113,10 +115,29 @@ impl Entry {
     }
 }
 
+/// A host that may be asked for: a rule of the way out with `access: ask`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedHost {
+    /// Which.
+    pub host: egress::Host,
+    /// TCP ports.
+    pub ports: Vec<u16>,
+    /// The line of the profile, for people.
+    pub asked: String,
+}
+
+impl AskedHost {
+    /// In words, for records.
+    pub(super) fn text(&self) -> String {
+        format!("connect to {} ({})", self.host, self.asked)
+    }
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub struct Ceiling {
     entries: Vec<Entry>,
+    hosts: Vec<AskedHost>,
 }
 
 /// A wish that lies within the ceiling.
@@ -132,8 +153,24 @@ pub struct Within {
 
 impl Ceiling {
     /// Takes the entries.
-    pub fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+    pub fn new(entries: Vec<Entry>, hosts: Vec<AskedHost>) -> Self {
+        Self { entries, hosts }
+    }
+
+    /// Hosts that may be asked for.
+    pub fn hosts(&self) -> &[AskedHost] {
+        &self.hosts
+    }
+
+    /// Whether a host may ever be granted; its place comes after those of the entries.
+    /// # Errors
+    /// Why not, for people and agents.
+    pub(super) fn judge_host(&self, host: &Host) -> Result<usize, String> {
+        let here = |asked: &AskedHost| asked.ports.contains(&host.port) && asked.host.holds(&host.name);
+        let found = self.hosts.iter().position(here).map(|at| self.entries.len() + at);
+        found.ok_or_else(|| {
+            "no rule of `network.allow` with `access: ask` names this host and port".to_owned()
+        })
     }
 
     /// Every entry.
@@ -160,7 +197,7 @@ impl Ceiling {
         }
         let path = match resource {
             Resource::File { path } | Resource::Program { path } => path,
-            Resource::Host { .. } => return Err("this run cannot be granted hosts".to_owned()),
+            Resource::Host { .. } => return Err("a host is no path".to_owned()),
             Resource::Device { .. } => return Err("this run cannot be granted devices".to_owned()),
         };
         let path = InnerPath::new(path).map_err(|error| format!("the path {error}"))?;
@@ -209,7 +246,10 @@ mod tests {
     #[test]
     fn a_path_is_within_by_component_and_the_deepest_entry_decides() {
         let all = [Action::Read, Action::Append];
-        let ceiling = Ceiling::new(vec![entry(0, "/d", true, &[Action::Read]), entry(1, "/d/e", true, &all)]);
+        let ceiling = Ceiling::new(
+            vec![entry(0, "/d", true, &[Action::Read]), entry(1, "/d/e", true, &all)],
+            Vec::new(),
+        );
         let read = Actions::of(&[Action::Read]);
         assert_eq!(ceiling.judge(&file("/d/x"), read).unwrap().place, 0);
         assert_eq!(ceiling.judge(&file("/d/e/x"), Actions::of(&all)).unwrap().place, 1);
@@ -222,7 +262,7 @@ mod tests {
 
     #[test]
     fn below_a_file_there_is_nothing() {
-        let ceiling = Ceiling::new(vec![entry(0, "/f", false, &[Action::Read])]);
+        let ceiling = Ceiling::new(vec![entry(0, "/f", false, &[Action::Read])], Vec::new());
         let read = Actions::of(&[Action::Read]);
         assert!(ceiling.judge(&file("/f"), read).is_ok() && ceiling.judge(&file("/f/x"), read).is_err());
     }

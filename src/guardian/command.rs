@@ -154,9 +154,10 @@ impl Guardian {
         let Some((last, others)) = numbers.split_last() else {
             return self.refuse_command(session, "no lease of this id holds");
         };
-        let taken = self.leases.get(*last).filter(|_| id != "all").map(|lease| Taken {
-            actions: lease.actions.list(),
-            path: lease.path.as_path().display().to_string(),
+        // Of a host nothing is known below: what is not said to be one place is everything.
+        let taken = self.leases.get(*last).filter(|_| id != "all").and_then(|lease| {
+            let path = lease.at()?.path.as_path().display().to_string();
+            Some(Taken { actions: lease.actions.list(), path })
         });
         for number in others {
             self.end_lease(*number, "revoked", None);

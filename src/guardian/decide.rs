@@ -53,18 +53,17 @@ impl Guardian {
     }
 
     fn policy_input(&self, request: &Request) -> Input {
-        let held = |lease: &super::grant::Lease| Held {
-            actions: lease.actions.list(),
-            resource: super::state::resource_of(&lease.path),
-        };
+        let held =
+            |lease: &super::grant::Lease| Held { actions: lease.actions.list(), resource: lease.resource() };
+        let object = request.target.place().map(|place| &place.object);
         Input {
             version: 1,
             actions: request.actions.list(),
             resource: request.resource.clone(),
-            path: Some(request.object.path.clone()),
-            label: request.object.label.clone(),
-            kind: Some(request.object.kind.clone()),
-            size: request.object.size,
+            path: object.map(|object| object.path.clone()),
+            label: object.map(|object| object.label.clone()).unwrap_or_default(),
+            kind: object.map(|object| object.kind.clone()),
+            size: object.and_then(|object| object.size),
             asker: request.asker.clone(),
             profile: self.about.profile.clone(),
             run: self.about.run.clone(),
@@ -160,7 +159,7 @@ impl Guardian {
             asker: request.asker.clone(),
             actions: request.actions.list(),
             resource: request.resource.clone(),
-            object: Some(request.object.clone()),
+            object: request.target.place().map(|place| place.object.clone()),
             why: request.why.clone(),
             lease_s: entry.and_then(|entry| entry.lease).map(|lease| lease.as_secs()),
             asked_at: now,

@@ -3,7 +3,6 @@
 //! Never says yes: it lets a wish pass on to the ceiling's next judge, or turns it away. Time comes from the caller.
 
 use super::ceiling::Actions;
-use crate::base::InnerPath;
 use crate::wire::denial::Denial;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -44,8 +43,8 @@ pub struct Key {
     pub place: usize,
     /// The actions.
     pub actions: Actions,
-    /// The path below it, where the answer is for that path alone.
-    pub path: Option<InnerPath>,
+    /// The path below it, or the host, where the answer is for that alone.
+    pub alone: Option<String>,
 }
 
 /// What becomes of a wish at the desk.
@@ -179,7 +178,7 @@ mod tests {
     use crate::wire::subject::Action;
 
     fn key(place: usize) -> Key {
-        Key { place, actions: Actions::of(&[Action::Read]), path: None }
+        Key { place, actions: Actions::of(&[Action::Read]), alone: None }
     }
 
     fn denial() -> Denial {

@@ -8,11 +8,13 @@ use super::decide::{Approval, Refusal, millis};
 use super::grant::Lease;
 use super::record::{self, Behind};
 use super::request::{Request, Stage, Waiter};
+use super::target::{Held, HeldPlace, Target};
 use crate::audit::{Event, access};
 use crate::base::WallTime;
 use crate::sys::fd;
 use crate::wire::broker::Outcome;
 use crate::wire::denial::{Denial, Reason};
+use crate::wire::egress::ToEgress;
 use crate::wire::files::{ToFiles, Verdict};
 use crate::wire::session::{Given, Reply};
 use crate::wire::subject::{ONCE_S, Scope};
@@ -59,7 +61,7 @@ impl Guardian {
     }
 
     fn make_lease(&self, request: &Request, approval: &Approval) -> Option<(Lease, Option<u64>)> {
-        let entry = self.ceiling.get(request.place)?;
+        let entry = self.ceiling.get(request.place);
         let wished = match approval.scope {
             Scope::Once {} => Some(ONCE_S),
             Scope::For { seconds } => Some(seconds.max(1)),
@@ -68,25 +70,36 @@ impl Guardian {
         let most = request.decision.as_ref().and_then(|decision| decision.ttl_s);
         let seconds = wished.into_iter().chain(most).min();
         let once = matches!(approval.scope, Scope::Once {});
-        let alone = request.given == Given::Descriptor;
+        let given = request.target.given();
+        let alone = given == Given::Descriptor;
+        let held = match &request.target {
+            Target::Host(host) => Held::Host(host.clone()),
+            Target::Place(place) => Held::Place(Box::new(HeldPlace {
+                path: place.path.clone(),
+                given,
+                object: fd::duplicate_above(place.pinned.as_fd(), 3).ok()?,
+                shown: None,
+                host: place.object.path.clone(),
+            })),
+        };
         let asker = (once && !alone).then(|| self.processes.descriptor(request.asker.process.pid)).flatten();
         let lease = Lease {
             number: 0,
             id: format!("{}-g{}", self.short, self.leases.count() + 1),
             place: request.place,
             actions: request.actions,
-            path: request.path.clone(),
-            given: request.given,
-            object: fd::duplicate_above(request.pinned.as_fd(), 3).ok()?,
-            host: request.object.path.clone(),
+            held,
             approved_by: approval.by.clone(),
             since: WallTime::now().unix_seconds(),
             until: seconds.map(|seconds| self.now + Duration::from_secs(seconds)),
-            uses_left: if once && alone { Some(1) } else { entry.uses.filter(|_| alone) },
-            bytes_left: entry.bytes.filter(|_| request.given == Given::Served),
+            uses_left: if once && alone {
+                Some(1)
+            } else {
+                entry.and_then(|entry| entry.uses).filter(|_| alone)
+            },
+            bytes_left: entry.and_then(|entry| entry.bytes).filter(|_| given == Given::Served),
             revocable: !alone,
             asker,
-            shown: None,
             opened: BTreeMap::new(),
             holds: false,
         };
@@ -95,26 +108,28 @@ impl Guardian {
 
     fn put_in_force(&mut self, number: u64, lease: Lease) {
         self.summary.grants += 1;
-        let (lease_number, place, given) = (lease.number, lease.place, lease.given);
+        let (lease_number, place, given) = (lease.number, lease.place, lease.given());
         if matches!(given, Given::Mount | Given::Served)
             && let Some(old) = self.leases.occupying(place)
         {
             self.end_lease(old, "replaced", None);
         }
-        let Some(entry) = self.ceiling.get(place) else { return };
-        let (entry_number, read_only) = (entry.number, lease.actions.read_only());
-        let done = match given {
-            Given::Mount => self.roles.attach(entry_number, read_only, lease_number, self.now),
-            Given::Served => {
-                let grant = ToFiles::Grant {
-                    entry: entry_number,
-                    actions: lease.actions.list(),
-                    bytes: lease.bytes_left,
-                };
-                let object = fd::duplicate_above(lease.object.as_fd(), 3).ok();
+        let entry = self.ceiling.get(place).map(|entry| entry.number).unwrap_or_default();
+        let done = match (&lease.held, given) {
+            (Held::Host(host), _) => self.roles.tell_egress(&ToEgress::Grant {
+                grant: lease.id.clone(),
+                host: host.name.clone(),
+                port: host.port,
+            }),
+            (Held::Place(_), Given::Mount) => {
+                self.roles.attach(entry, lease.actions.read_only(), lease_number, self.now)
+            }
+            (Held::Place(at), Given::Served) => {
+                let grant = ToFiles::Grant { entry, actions: lease.actions.list(), bytes: lease.bytes_left };
+                let object = fd::duplicate_above(at.object.as_fd(), 3).ok();
                 object.is_some_and(|object| self.roles.tell_files(&grant, Some(object)))
             }
-            Given::Descriptor | Given::Act => true,
+            (Held::Place(_), Given::Descriptor | Given::Act) => true,
         };
         self.leases.keep(lease);
         match (done, given) {
@@ -153,7 +168,7 @@ impl Guardian {
     pub(super) fn attached(&mut self, lease: u64, done: Result<Option<OwnedFd>, String>) {
         let shown = done.as_ref().ok().and_then(Option::as_ref);
         // Opened on the host's own mount, a file for reading could have its mode and times changed, and be executed.
-        if let Some(held) = self.leases.get_mut(lease) {
+        if let Some(Held::Place(held)) = self.leases.get_mut(lease).map(|lease| &mut lease.held) {
             held.shown = shown.and_then(|shown| fd::duplicate_above(shown.as_fd(), 3).ok());
         }
         let giving = |request: &Request| request.stage == Stage::Act(lease);
@@ -172,11 +187,13 @@ impl Guardian {
         }
         let Some(lease) = self.leases.get_mut(number) else { return };
         lease.holds = false;
-        let (given, place) = (lease.given, lease.place);
+        let (given, place) = (lease.given(), lease.place);
+        let host = lease.at().is_none().then(|| lease.id.clone());
         self.rights_changed();
-        let Some(entry) = self.ceiling.get(place) else { return };
-        let (entry_number, inner) = (entry.number, entry.inner.clone());
-        let watch = (given == Given::Mount).then(|| Watch::before(&self.processes, &inner));
+        let entry = self.ceiling.get(place);
+        let entry_number = entry.map(|entry| entry.number).unwrap_or_default();
+        let mounted = entry.filter(|_| given == Given::Mount);
+        let watch = mounted.map(|entry| Watch::before(&self.processes, &entry.inner));
         self.ending.insert(number, Ending { why, sessions: session.into_iter().collect(), watch });
         match given {
             Given::Mount if !self.roles.detach(entry_number, number, self.now) => {
@@ -188,7 +205,13 @@ impl Guardian {
                 self.roles.tell_files(&ToFiles::Withdraw { entry: entry_number }, None);
                 self.lease_ended(number);
             }
-            Given::Descriptor | Given::Act => self.lease_ended(number),
+            Given::Descriptor | Given::Act => {
+                if let Some(grant) = host {
+                    // A role that is gone lets nothing out any more, which is as good.
+                    self.roles.tell_egress(&ToEgress::Revoke { grant });
+                }
+                self.lease_ended(number);
+            }
         }
     }
 
@@ -201,7 +224,7 @@ impl Guardian {
         let mut left: Vec<String> =
             ending.watch.map(|watch| watch.after(&self.processes, on_revoke)).unwrap_or_default();
         let handed = |(name, count): (&String, &u64)| format!("{count} descriptors of {name}");
-        if lease.given == Given::Descriptor {
+        if lease.given() == Given::Descriptor {
             left.extend(lease.opened.iter().map(handed));
         }
         let holders = on_revoke.unwrap_or_default().word();
@@ -231,7 +254,7 @@ impl Guardian {
         match waiter {
             Waiter::Touch(touch) => {
                 let verdict =
-                    if lease.given == Given::Served { Verdict::Serve {} } else { Verdict::Retry {} };
+                    if lease.given() == Given::Served { Verdict::Serve {} } else { Verdict::Retry {} };
                 self.roles.tell_files(&ToFiles::Decided { touch, verdict }, None);
             }
             Waiter::Call { channel, call } => {
@@ -240,6 +263,9 @@ impl Guardian {
             }
             Waiter::Session(session) => {
                 self.sessions.reply(session, &Reply::Done { grant: Some(Box::new(state)), left: Vec::new() });
+            }
+            Waiter::Flow(id) => {
+                self.roles.tell_egress(&ToEgress::Answer { id, grant: Some(state.id), reason: None });
             }
         }
     }
@@ -257,6 +283,10 @@ impl Guardian {
             Waiter::Session(session) => {
                 let refused = Reply::Refused { reason: denial.reason, detail: denial.detail.clone() };
                 self.sessions.reply(session, &refused);
+            }
+            Waiter::Flow(id) => {
+                let reason = Some(denial.reason.id().to_owned());
+                self.roles.tell_egress(&ToEgress::Answer { id, grant: None, reason });
             }
         }
     }

@@ -3,8 +3,10 @@
 //! Never acts: what a lease gave is taken back by whoever is told that it is over.
 
 use super::ceiling::Actions;
+use super::target::{Held, HeldPlace, Host};
 use crate::base::InnerPath;
 use crate::wire::session::Given;
+use crate::wire::subject::Resource;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -20,16 +22,8 @@ pub struct Lease {
     pub place: usize,
     /// What is allowed.
     pub actions: Actions,
-    /// The path it is for.
-    pub path: InnerPath,
-    /// How it was given.
-    pub given: Given,
-    /// The object at `path`, pinned since the request (O_PATH); its parent folder where it was not there yet.
-    pub object: OwnedFd,
-    /// The same through the mount that gives it, with that mount's attributes: the only way in for a mounted lease.
-    pub shown: Option<OwnedFd>,
-    /// Its canonical path on the host.
-    pub host: String,
+    /// On what.
+    pub held: Held,
     /// Who or what said yes.
     pub approved_by: String,
     /// Seconds since 1970.
@@ -54,6 +48,27 @@ pub struct Lease {
 pub const MOST_NAMES: usize = 256;
 
 impl Lease {
+    /// The file or folder, where it is for one.
+    pub fn at(&self) -> Option<&HeldPlace> {
+        match &self.held {
+            Held::Place(place) => Some(place),
+            Held::Host(_) => None,
+        }
+    }
+
+    /// How it was given.
+    pub fn given(&self) -> Given {
+        self.at().map_or(Given::Act, |place| place.given)
+    }
+
+    /// What it is on, as the agent names it.
+    pub fn resource(&self) -> Resource {
+        match &self.held {
+            Held::Place(place) => Resource::File { path: place.path.as_path().display().to_string() },
+            Held::Host(host) => host.resource(),
+        }
+    }
+
     /// Counts an opened file. Whether its name is new and is to be recorded.
     pub fn opened(&mut self, name: &str) -> bool {
         if let Some(count) = self.opened.get_mut(name) {
@@ -64,6 +79,14 @@ impl Lease {
             self.opened.insert(name.to_owned(), 1);
         }
         true
+    }
+
+    /// It is in force, and nothing of it is spent.
+    fn is_good(&self, now: Duration) -> bool {
+        self.holds
+            && self.until.is_none_or(|until| now < until)
+            && self.uses_left != Some(0)
+            && self.bytes_left != Some(0)
     }
 
     /// Counts one use. Whether it was the last.
@@ -133,21 +156,25 @@ impl Leases {
     /// A lease in force that allows these actions on this path, whose time is not over.
     pub fn covering(&self, place: usize, path: &InnerPath, actions: Actions, now: Duration) -> Option<u64> {
         let fits = |lease: &&Lease| {
-            lease.holds
-                && lease.place == place
-                && lease.path.contains(path)
+            lease.place == place
+                && lease.at().is_some_and(|at| at.path.contains(path))
                 && lease.actions.has_all(actions)
-                && lease.until.is_none_or(|until| now < until)
-                && lease.uses_left != Some(0)
-                && lease.bytes_left != Some(0)
+                && lease.is_good(now)
         };
+        self.all.values().find(fits).map(|lease| lease.number)
+    }
+
+    /// A lease in force that lets connections to this host out.
+    pub fn covering_host(&self, host: &Host, now: Duration) -> Option<u64> {
+        let fits =
+            |lease: &&Lease| matches!(&lease.held, Held::Host(held) if held == host) && lease.is_good(now);
         self.all.values().find(fits).map(|lease| lease.number)
     }
 
     /// The lease that occupies an entry: its mount, or what its role serves. There is at most one.
     pub fn occupying(&self, place: usize) -> Option<u64> {
         let occupies =
-            |lease: &&Lease| lease.place == place && matches!(lease.given, Given::Mount | Given::Served);
+            |lease: &&Lease| lease.place == place && matches!(lease.given(), Given::Mount | Given::Served);
         self.all.values().find(occupies).map(|lease| lease.number)
     }
 
@@ -174,11 +201,13 @@ mod tests {
             id: format!("X-g{number}"),
             place: 0,
             actions: Actions::of(&[Action::Read]),
-            path: InnerPath::new(path).unwrap(),
-            given: Given::Descriptor,
-            object: crate::sys::file::open(c"/", libc::O_PATH).unwrap(),
-            shown: None,
-            host: String::new(),
+            held: Held::Place(Box::new(HeldPlace {
+                path: InnerPath::new(path).unwrap(),
+                given: Given::Descriptor,
+                object: crate::sys::file::open(c"/", libc::O_PATH).unwrap(),
+                shown: None,
+                host: String::new(),
+            })),
             approved_by: String::new(),
             since: 0,
             until: until.map(Duration::from_secs),

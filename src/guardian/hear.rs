@@ -15,10 +15,15 @@ use crate::wire::session::Given;
 use crate::wire::subject::Action;
 use std::time::Duration;
 
+/// The most messages of a role that are heard before others are.
+const MOST_AT_ONCE: usize = 64;
+
 impl Guardian {
-    /// Hears a role until it has nothing more to say.
+    /// Hears a role until it has nothing more to say, or it is another's turn.
     pub(super) fn hear_role(&mut self, role: Role) {
-        while let Some(said) = self.roles.hear(role) {
+        // A role that never stops talking must not keep others from being heard.
+        for _ in 0..MOST_AT_ONCE {
+            let Some(said) = self.roles.hear(role) else { return };
             self.heard(said);
         }
     }
@@ -31,6 +36,7 @@ impl Guardian {
             Said::Mounts(MountCall::Detach(_), Err(why)) => {
                 self.end_run(&format!("a lease cannot be taken back: {why}"));
             }
+            Said::Egress(said) => self.egress_said(said),
             Said::Reputed(number, standing, reason) => self.reputed(number, standing, reason),
             Said::Decided(number, decision) => self.decided(number, *decision),
             Said::Gone(role, calls, asked) => self.lost(role, calls, asked),
@@ -55,8 +61,11 @@ impl Guardian {
             }
             self.refuse(number, Refusal::of(Reason::Policy, "the policy gave no answer"));
         }
+        if role == Role::Egress {
+            self.way_out_lost();
+        }
         if role == Role::Files {
-            let served = self.leases.iter().filter(|lease| lease.given == Given::Served);
+            let served = self.leases.iter().filter(|lease| lease.given() == Given::Served);
             for lease in served.map(|lease| lease.number).collect::<Vec<_>>() {
                 self.end_lease(lease, "failed", None);
             }
@@ -83,7 +92,7 @@ impl Guardian {
     }
 
     fn given(&self, lease: u64) -> Option<Given> {
-        self.leases.get(lease).map(|lease| lease.given)
+        self.leases.get(lease).map(super::grant::Lease::given)
     }
 
     /// Something inside touched an ask mount, and waits. It is asked for all that the entry may be asked for.

@@ -18,6 +18,7 @@ mod consent_tests;
 mod decide;
 pub mod desk;
 mod door;
+mod egress;
 mod give;
 pub mod grant;
 mod hear;
@@ -36,6 +37,7 @@ pub mod setup;
 mod standing;
 mod state;
 mod statement;
+pub mod target;
 pub mod token;
 
 pub use serve::serve;

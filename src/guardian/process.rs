@@ -112,6 +112,16 @@ impl Processes {
         })
     }
 
+    /// The process inside that has the socket of this inode open; the first that is found, where several share it.
+    pub fn holder_of_socket(&self, inode: u64) -> Option<i32> {
+        let name = format!("socket:[{inode}]");
+        self.all().into_iter().find(|pid| {
+            let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            open.into_iter()
+                .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == &*name))
+        })
+    }
+
     /// A descriptor of a process, when it is inside.
     pub fn descriptor(&self, pid: i32) -> Option<OwnedFd> {
         let pidfd = asker::descriptor_of(pid).ok()?;

@@ -14,7 +14,28 @@ use std::time::Duration;
 
 /// Records in a minute of what an agent can do at will and without end; more are counted and told at the end.
 const MOST_OFTEN: u32 = 120;
+/// The same for connections and requests on the way out: a build that fetches its packages stays below.
+const MOST_TRAFFIC: u32 = 3000;
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// Records of one kind in the minute that goes on.
+#[derive(Debug, Default)]
+struct Often {
+    minute: Duration,
+    count: u32,
+}
+
+impl Often {
+    /// Whether one more is written.
+    fn fits(&mut self, most: u32, now: Duration) -> bool {
+        if now.saturating_sub(self.minute) >= MINUTE {
+            *self = Self { minute: now, count: 0 };
+        }
+        let fits = self.count < most;
+        self.count += u32::from(fits);
+        fits
+    }
+}
 
 /// Writes to the log of the run.
 #[derive(Debug)]
@@ -22,8 +43,8 @@ pub(super) struct Recorder {
     log: SharedLog,
     durable: bool,
     failed: bool,
-    minute: Duration,
-    often: u32,
+    often: Often,
+    traffic: Often,
     /// Records that were left out.
     pub(super) left_out: u64,
 }
@@ -44,13 +65,13 @@ pub(super) fn name(resource: &Resource) -> String {
     }
 }
 
+/// What a record says of a process.
+pub(super) fn seen(process: &Process) -> Seen {
+    Seen { pid: process.pid, program: process.program.clone(), sha256: process.sha256.clone() }
+}
+
 /// What a record says of who asked.
 pub(super) fn who(asker: &Asker) -> Who {
-    let seen = |process: &Process| Seen {
-        pid: process.pid,
-        program: process.program.clone(),
-        sha256: process.sha256.clone(),
-    };
     Who { process: seen(&asker.process), parents: asker.parents.iter().map(seen).collect() }
 }
 
@@ -87,20 +108,23 @@ pub(super) struct Behind {
 
 impl Recorder {
     pub(super) fn new(log: SharedLog, durable: bool) -> Self {
-        Self { log, durable, failed: false, minute: Duration::ZERO, often: 0, left_out: 0 }
+        Self { log, durable, failed: false, often: Often::default(), traffic: Often::default(), left_out: 0 }
     }
 
     /// Writes an event that an agent can cause at will, so many in a minute: the person's disk is not the agent's.
     pub(super) fn note_often(&mut self, event: &Event, now: Duration) {
-        if now.saturating_sub(self.minute) >= MINUTE {
-            (self.minute, self.often) = (now, 0);
+        if self.often.fits(MOST_OFTEN, now) {
+            return self.note(event);
         }
-        if self.often >= MOST_OFTEN {
-            self.left_out += 1;
-            return;
+        self.left_out += 1;
+    }
+
+    /// The same for what goes on on the way out.
+    pub(super) fn note_traffic(&mut self, event: &Event, now: Duration) {
+        if self.traffic.fits(MOST_TRAFFIC, now) {
+            return self.note(event);
         }
-        self.often += 1;
-        self.note(event);
+        self.left_out += 1;
     }
 
     /// Writes an event that nothing waits for.
@@ -121,7 +145,7 @@ impl Recorder {
             request: behind.request,
             who: behind.who,
             what: behind.what,
-            how: given_word(lease.given).to_owned(),
+            how: given_word(lease.given()).to_owned(),
             approved_by: lease.approved_by.clone(),
             scope: scope_word(behind.scope).to_owned(),
             shown_ms: behind.shown_ms,

@@ -36,22 +36,23 @@ impl Guardian {
             return self.ask_policy(number);
         };
         let reads = [Action::Read, Action::Execute];
-        if request.object.kind != "file"
-            || request.actions.list().iter().any(|action| !reads.contains(action))
-        {
+        let (actions, Some(place)) = (request.actions, request.target.place_mut()) else {
+            return self.ask_policy(number);
+        };
+        if place.object.kind != "file" || actions.list().iter().any(|action| !reads.contains(action)) {
             let why = "`programs.reputation` knows contents: one file can be asked for, to read and execute";
             return self.refuse(number, Refusal::of(Reason::Policy, why));
         }
-        let file = File::open(format!("/proc/self/fd/{}", request.pinned.as_raw_fd())).ok();
+        let file = File::open(format!("/proc/self/fd/{}", place.pinned.as_raw_fd())).ok();
         let Some(digest) = file.and_then(|file| self.processes.digest(&file)) else {
             return self.refuse(number, Refusal::of(Reason::Policy, "the program cannot be read"));
         };
+        place.object.sha256 = Some(digest.clone());
+        let (path, size) = (place.object.path.clone(), place.object.size.unwrap_or(0));
         request.stage = Stage::Reputation;
-        request.object.sha256 = Some(digest.clone());
         if reputation.known.as_ref().is_some_and(|known| known.has(&digest)) {
             return self.known(number, "cache".to_owned(), Standing::Good, String::new());
         }
-        let (path, size) = (request.object.path.clone(), request.object.size.unwrap_or(0));
         if !self.roles.ask_reputation(number, (digest, path, size), reputation.patience, self.now) {
             self.known(number, "role".to_owned(), Standing::Failed, "role reputation is gone".to_owned());
         }
@@ -70,12 +71,13 @@ impl Guardian {
             return;
         };
         request.stage = Stage::Policy;
-        let sha256 = request.object.sha256.clone();
+        let object = request.target.place().map(|place| &place.object);
+        let sha256 = object.and_then(|object| object.sha256.clone());
         let fresh = by != "cache" && standing == Standing::Good;
         let detail = format!("its reputation is: {} {reason}", standing.word());
         self.recorder.note(&Event::ProgramCheck(access::ProgramCheck {
             request: Some(request.id.clone()),
-            path: request.object.path.clone(),
+            path: object.map(|object| object.path.clone()).unwrap_or_default(),
             sha256: sha256.clone(),
             by,
             answer: standing.word().to_owned(),

@@ -7,16 +7,15 @@ use super::ceiling::{Actions, Entry, How, Within};
 use super::desk::{Key, Ruling};
 use super::label;
 use super::record::{self, Refused};
+use super::target::{AskedPlace, Host, Target};
 use crate::audit::{Event, access};
 use crate::base::{InnerPath, WallTime, to_hex};
 use crate::sys::random::random_bytes;
-use crate::wire::consent::Object;
 use crate::wire::denial::{Denial, Reason};
 use crate::wire::limit;
 use crate::wire::policy::Decision;
 use crate::wire::session::Given;
 use crate::wire::subject::{Asker, Resource};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// Who waits for the answer.
@@ -33,6 +32,8 @@ pub(super) enum Waiter {
     },
     /// A person's command.
     Session(u64),
+    /// A connection on its way out.
+    Flow(u64),
 }
 
 /// A wish as it comes in.
@@ -67,13 +68,9 @@ pub(super) struct Request {
     pub(super) id: String,
     pub(super) key: Key,
     pub(super) place: usize,
-    pub(super) path: InnerPath,
     pub(super) actions: Actions,
-    pub(super) given: Given,
     pub(super) resource: Resource,
-    /// The object, pinned from now until the act.
-    pub(super) pinned: OwnedFd,
-    pub(super) object: Object,
+    pub(super) target: Target,
     pub(super) asker: Asker,
     pub(super) why: Option<String>,
     pub(super) waiters: Vec<Waiter>,
@@ -92,6 +89,10 @@ impl Guardian {
         if let Some(why) = act::unavailable(&wish.resource) {
             return self.turn_away(&wish, Reason::Unavailable, why);
         }
+        if let Resource::Host { host, port } = &wish.resource {
+            let host = Host { name: host.to_ascii_lowercase(), port: *port };
+            return self.wish_host(wish, host);
+        }
         let within = match self.ceiling.judge(&wish.resource, wish.actions) {
             Ok(within) => within,
             Err(why) => return self.turn_away(&wish, Reason::Ceiling, &why),
@@ -108,24 +109,50 @@ impl Guardian {
         if let Some(lease) = self.leases.covering(within.place, &within.path, within.actions, self.now) {
             return self.tell_granted(wish.waiter, lease);
         }
-        let alone = (given == Given::Descriptor).then(|| path.clone());
-        let key = Key { place: within.place, actions: within.actions, path: alone };
-        let ruling = if wish.person.is_some() {
-            Ruling::Go
-        } else {
-            self.desk.rule(&key, wish.pid.unwrap_or(0), self.now)
+        let alone = (given == Given::Descriptor).then(|| path.as_path().display().to_string());
+        let key = Key { place: within.place, actions: within.actions, alone };
+        if self.goes_on(&wish, &key) {
+            self.take_up_place(wish, key, given, path);
+        }
+    }
+
+    /// A wish for a host: the same way, with nothing to pin.
+    fn wish_host(&mut self, wish: Wish, host: Host) {
+        let place = match self.ceiling.judge_host(&host) {
+            Ok(place) => place,
+            Err(why) => return self.turn_away(&wish, Reason::Ceiling, &why),
         };
-        match ruling {
-            Ruling::Go => self.take_up(wish, key, given, path),
-            Ruling::Join(request) => self.join(request, &wish),
+        if wish.actions != Host::actions() {
+            return self.turn_away(&wish, Reason::Ceiling, "a host can be connected to, and nothing else");
+        }
+        if let Some(lease) = self.leases.covering_host(&host, self.now) {
+            return self.tell_granted(wish.waiter, lease);
+        }
+        let alone = Some(format!("{}:{}", host.name, host.port));
+        let key = Key { place, actions: wish.actions, alone };
+        if self.goes_on(&wish, &key) {
+            let resource = host.resource();
+            self.take_up(&wish, key, resource, Target::Host(host));
+        }
+    }
+
+    /// What the desk says of a wish: whether it is taken up. Otherwise it is answered, or joined to another.
+    fn goes_on(&mut self, wish: &Wish, key: &Key) -> bool {
+        if wish.person.is_some() {
+            return true;
+        }
+        match self.desk.rule(key, wish.pid.unwrap_or(0), self.now) {
+            Ruling::Go => return true,
+            Ruling::Join(request) => self.join(request, wish),
             Ruling::Again(mut denial, left) => {
                 if denial.reason != Reason::Never {
                     denial.reason = Reason::Repeated;
                 }
                 self.tell_denied(wish.waiter, &denial, left);
             }
-            Ruling::Cut(limit) => self.turn_away(&wish, Reason::RateLimit, limit),
+            Ruling::Cut(limit) => self.turn_away(wish, Reason::RateLimit, limit),
         }
+        false
     }
 
     /// By which way an entry's actions are given, and for which path.
@@ -180,7 +207,7 @@ impl Guardian {
         }
     }
 
-    fn take_up(&mut self, wish: Wish, key: Key, given: Given, path: InnerPath) {
+    fn take_up_place(&mut self, wish: Wish, key: Key, given: Given, path: InnerPath) {
         let Some(entry) = self.ceiling.get(key.place) else { return };
         let resource = match &wish.resource {
             Resource::Program { .. } => Resource::Program { path: path.as_path().display().to_string() },
@@ -192,20 +219,22 @@ impl Guardian {
             Err(reason) => return self.turn_away(&wish, reason, "the object cannot be pinned"),
         };
         object.label = label::of(std::path::Path::new(&object.path)).to_owned();
+        let target = Target::Place(Box::new(AskedPlace { path, given, pinned, object }));
+        self.take_up(&wish, key, resource, target);
+    }
+
+    fn take_up(&mut self, wish: &Wish, key: Key, resource: Resource, target: Target) {
         let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
         self.summary.requests += 1;
         let number = self.summary.requests;
         let request = Request {
             id: format!("{}-{number}", self.short),
             place: key.place,
-            path,
             actions: wish.actions,
-            given,
             resource,
-            pinned,
-            object,
+            target,
             asker,
-            why: reason(&wish),
+            why: reason(wish),
             waiters: vec![wish.waiter],
             until: self.now + self.timeout,
             decision: None,
@@ -222,6 +251,7 @@ impl Guardian {
     fn record_request(&mut self, request: &Request) {
         let by = match request.waiters.first() {
             Some(Waiter::Touch(_)) => "touch",
+            Some(Waiter::Flow(_)) => "connection",
             Some(Waiter::Call { .. }) => "broker",
             _ => "person",
         };
@@ -280,7 +310,10 @@ fn reason(wish: &Wish) -> Option<String> {
 impl Request {
     /// What a record says of its object.
     pub(super) fn what(&self) -> access::What {
-        record::what(&self.actions.list(), &self.resource, Some(self.object.path.clone()), &self.object.label)
+        let object = self.target.place().map(|place| &place.object);
+        let path = object.map(|object| object.path.clone());
+        let label = object.map(|object| object.label.as_str()).unwrap_or_default();
+        record::what(&self.actions.list(), &self.resource, path, label)
     }
 
     /// In words.

@@ -105,7 +105,7 @@ impl Guardian {
             audience: None,
         }));
         let within = |lease: &&super::grant::Lease| {
-            let path = super::state::resource_of(&lease.path);
+            let path = lease.resource();
             lease.holds
                 && taken.is_none_or(|taken| {
                     let outer = Resource::File { path: taken.path.clone() };

@@ -5,6 +5,7 @@
 use super::link::{Link, Received};
 use super::setup::RoleEnd;
 use crate::role::Role;
+use crate::wire::egress::{FromEgress, ToEgress};
 use crate::wire::files::{FromFiles, ToFiles};
 use crate::wire::mounts::{FromMounts, ToMounts};
 use crate::wire::policy::{Decision, FromPolicy, Input, ToPolicy};
@@ -45,6 +46,7 @@ pub(super) struct Roles {
     pub(super) policy: Option<Policy>,
     /// It keeps what it was asked like role `policy`.
     pub(super) reputation: Option<Policy>,
+    pub(super) egress: Option<Link>,
     /// There is a policy, so without its role nothing is allowed.
     pub(super) wants_policy: bool,
     /// Landlock holds for the agent.
@@ -59,6 +61,7 @@ pub(super) enum Said {
     Mounts(MountCall, Result<Option<OwnedFd>, String>),
     Decided(u64, Box<Decision>),
     Reputed(u64, Standing, String),
+    Egress(FromEgress),
     /// It is gone, with the calls it left unanswered.
     Gone(Role, Vec<MountCall>, Vec<u64>),
 }
@@ -66,8 +69,15 @@ pub(super) enum Said {
 impl Roles {
     /// Takes those that were started. The rest (ways to ask) is not for here.
     pub(super) fn new(ends: Vec<RoleEnd>, landlock: bool) -> (Self, Vec<RoleEnd>) {
-        let mut roles =
-            Self { files: None, mounts: None, policy: None, reputation: None, wants_policy: false, landlock };
+        let mut roles = Self {
+            files: None,
+            mounts: None,
+            policy: None,
+            reputation: None,
+            egress: None,
+            wants_policy: false,
+            landlock,
+        };
         let mut others = Vec::new();
         for end in ends {
             match end.role {
@@ -82,6 +92,7 @@ impl Roles {
                 Role::Reputation => {
                     roles.reputation = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
                 }
+                Role::Egress => roles.egress = Some(Link::new(end.socket)),
                 Role::Notify => others.push(end),
             }
         }
@@ -94,13 +105,15 @@ impl Roles {
         let mounts = self.mounts.as_ref().map(|mounts| (Role::Mounts, &mounts.link));
         let policy = self.policy.as_ref().map(|policy| (Role::Policy, &policy.link));
         let reputation = self.reputation.as_ref().map(|reputation| (Role::Reputation, &reputation.link));
-        files.into_iter().chain(mounts).chain(policy).chain(reputation)
+        let egress = self.egress.as_ref().map(|link| (Role::Egress, link));
+        files.into_iter().chain(mounts).chain(policy).chain(reputation).chain(egress)
     }
 
     /// Sends what waits.
     pub(super) fn flush(&mut self, role: Role) {
         match role {
             Role::Files => self.files.iter_mut().for_each(Link::flush),
+            Role::Egress => self.egress.iter_mut().for_each(Link::flush),
             Role::Mounts => self.mounts.iter_mut().for_each(|mounts| mounts.link.flush()),
             Role::Reputation => self.reputation.iter_mut().for_each(|role| role.link.flush()),
             _ => self.policy.iter_mut().for_each(|policy| policy.link.flush()),
@@ -111,6 +124,13 @@ impl Roles {
     pub(super) fn tell_files(&mut self, message: &ToFiles, descriptor: Option<OwnedFd>) -> bool {
         let Some(link) = &mut self.files else { return false };
         link.send(message, descriptor);
+        !link.is_broken()
+    }
+
+    /// Tells role `egress`; `false` when it is gone.
+    pub(super) fn tell_egress(&mut self, message: &ToEgress) -> bool {
+        let Some(link) = &mut self.egress else { return false };
+        link.send(message, None);
         !link.is_broken()
     }
 
@@ -176,6 +196,11 @@ impl Roles {
                 Received::Gone(why) => Some(self.lose(Role::Files, &why)),
             },
             Role::Mounts => self.hear_mounts(),
+            Role::Egress => match self.egress.as_mut()?.receive() {
+                Received::Message(said) => Some(Said::Egress(said)),
+                Received::Nothing => None,
+                Received::Gone(why) => Some(self.lose(Role::Egress, &why)),
+            },
             Role::Reputation => self.hear_reputation(),
             _ => self.hear_policy(),
         }
@@ -219,6 +244,7 @@ impl Roles {
         let (mut calls, mut asked) = (Vec::new(), Vec::new());
         match role {
             Role::Files => self.files = None,
+            Role::Egress => self.egress = None,
             Role::Mounts => {
                 calls.extend(
                     self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),

@@ -54,6 +54,8 @@ pub struct Setup {
     pub about: About,
     /// What may be asked for.
     pub ceiling: Vec<Entry>,
+    /// Hosts that may be asked for.
+    pub hosts: Vec<super::ceiling::AskedHost>,
     /// Ways to ask a person, in the profile's order.
     pub ways: Vec<Kind>,
     /// How long a question waits.

@@ -30,7 +30,7 @@ const MOST_BYTES: u64 = 1 << 20;
 impl Guardian {
     /// What was answered in advance, if anything was. A no wins over every yes.
     pub(super) fn answered_in_advance(&self, request: &Request) -> Option<Result<Approval, Refusal>> {
-        let path = HostPath::new(&request.object.path).ok()?;
+        let path = HostPath::new(&request.target.place()?.object.path).ok()?;
         let here = |standing: &&Standing| {
             standing.profile == self.about.answers_under && standing.path.contains(&path)
         };
@@ -70,7 +70,9 @@ impl Guardian {
     /// Keeps an answer for good: for the rest of this run at once, for later ones as a line of the person's file.
     pub(super) fn keep_answer(&mut self, number: u64, allow: bool) {
         let Some(request) = self.requests.get(&number) else { return };
-        let Ok(path) = HostPath::new(&request.object.path) else { return };
+        // An answer about a host holds for this run: the profile is where hosts are named for good.
+        let place = request.target.place();
+        let Some(Ok(path)) = place.map(|place| HostPath::new(&place.object.path)) else { return };
         let standing = Standing {
             allow,
             profile: self.about.answers_under.clone(),

@@ -21,9 +21,9 @@ impl Guardian {
         GrantState {
             id: lease.id.clone(),
             actions: lease.actions.list(),
-            resource: resource_of(&lease.path),
-            path: Some(lease.host.clone()),
-            by: lease.given,
+            resource: lease.resource(),
+            path: lease.at().map(|at| at.host.clone()),
+            by: lease.given(),
             approved_by: lease.approved_by.clone(),
             since: lease.since,
             until: left.map(|left| WallTime::now().unix_seconds() + left),

@@ -48,15 +48,13 @@ pub fn unsupported(profile: &Profile) -> Vec<ProfileError> {
         _ => None,
     });
     let network = &profile.network;
-    let filtered = (network.mode == NetworkMode::Filtered)
-        .then(|| refusal(&network.asked, "`network.mode: filtered`", "use none, loopback or host"));
     let deny = network.deny.iter().filter(|_| network.mode == NetworkMode::Host);
     let deny = deny.map(|host| {
         refusal(&host.asked, &format!("`network.deny: {}` with mode host", host.host), "use none or loopback")
     });
     let later =
         profile.later.iter().map(|wish| refusal(&wish.asked, &format!("`{}`", wish.value), "leave it out"));
-    entries.chain(filtered).chain(deny).chain(later).collect()
+    entries.chain(deny).chain(later).collect()
 }
 
 /// The description a file gives itself, whatever else is wrong with it.

@@ -68,6 +68,7 @@ impl Profile {
             || self.agents.is_some()
             || self.programs != Programs::default()
             || self.policies != Policies::default()
+            || self.network.mode == NetworkMode::Filtered
     }
 }
 

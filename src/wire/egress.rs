@@ -2,7 +2,10 @@
 //! the agent starts; afterwards grants go in, and events come out. Nothing that comes out can widen what went in.
 
 use super::subject::{Asker, Process};
+use crate::base::address::is_within;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::IpAddr;
 
 /// Who a rule is about: lower-case, without a dot at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -27,6 +30,39 @@ pub enum Host {
     },
     /// The host's own loopback, by the name `localhost` on the inside. A port must be named.
     Loopback {},
+}
+
+impl Host {
+    /// Whether a name in lower case, or an address as text, is meant.
+    pub fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::Name { name: this } => this == name,
+            Self::Below { name: above } => {
+                name.strip_suffix(above.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+            Self::Network { address, bits } => {
+                let (Ok(first), Ok(this)) = (address.parse::<IpAddr>(), name.parse::<IpAddr>()) else {
+                    return false;
+                };
+                is_within(this, first, *bits)
+            }
+            Self::Loopback {} => name == "localhost",
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => out.write_str(name),
+            Self::Below { name } => write!(out, "*.{name}"),
+            Self::Network { address, bits } => {
+                let whole = *bits == if address.contains(':') { 128 } else { 32 };
+                if whole { out.write_str(address) } else { write!(out, "{address}/{bits}") }
+            }
+            Self::Loopback {} => out.write_str("localhost"),
+        }
+    }
 }
 
 /// What happens to TLS.

@@ -33,6 +33,8 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
             let (what, id) = (shown(&token.what), shown(&token.token));
             vec![format!("{what} {id}{from}{audience}, {} s", token.seconds)]
         }
+        Event::NetworkStart(start) => super::network::start(start),
+        Event::Network(event) => super::network::event(event),
         _ => return None,
     })
 }

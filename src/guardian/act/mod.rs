@@ -3,7 +3,6 @@
 //! Never decides. What an act works on was pinned before a person was asked.
 
 mod append;
-mod connect;
 mod device;
 pub(super) mod holders;
 pub(super) mod open;
@@ -15,8 +14,7 @@ use crate::wire::subject::Resource;
 /// Why a resource of this kind can be granted to nobody in this run; `None`: it can.
 pub(super) fn unavailable(resource: &Resource) -> Option<&'static str> {
     match resource {
-        Resource::File { .. } | Resource::Program { .. } => None,
-        Resource::Host { .. } => Some(connect::UNAVAILABLE),
+        Resource::File { .. } | Resource::Program { .. } | Resource::Host { .. } => None,
         Resource::Device { name } => Some(device::unavailable(name)),
     }
 }

@@ -117,7 +117,8 @@ pub(super) fn reason(errno: Errno) -> Reason {
 
 /// Opens a path of a lease.
 pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<OwnedFd, Reason> {
-    let tail = tail(&lease.path, path).ok_or(Reason::NotFound)?;
+    let at = lease.at().ok_or(Reason::NotFound)?;
+    let tail = tail(&at.path, path).ok_or(Reason::NotFound)?;
     let reads = lease.actions.has_all(Actions::of(&[Action::Read]));
     let both = if reads { libc::O_RDWR } else { libc::O_WRONLY };
     let mode = match action {
@@ -127,10 +128,10 @@ pub(super) fn open(lease: &Lease, path: &InnerPath, action: Action) -> Result<Ow
         Action::Create => both | libc::O_CREAT | libc::O_EXCL,
         _ => return Err(Reason::Protocol),
     };
-    let object = match (lease.given, &lease.shown) {
+    let object = match (at.given, &at.shown) {
         (Given::Mount, Some(shown)) => shown.as_fd(),
         (Given::Mount, None) => return Err(Reason::Unavailable),
-        _ => lease.object.as_fd(),
+        _ => at.object.as_fd(),
     };
     let rights = if action == Action::Create { 0o600 } else { 0 };
     let below = |name: &CStr| file::openat2(object, name, mode | FLAGS, rights, RESOLVE);
@@ -189,7 +190,7 @@ impl Guardian {
         let Some(lease) = self.leases.get_mut(number) else {
             return Err(Box::new(self.new_denial(Reason::Revoked, "", what())));
         };
-        if lease.given == Given::Served {
+        if lease.given() == Given::Served {
             let detail = "it is served call by call; open it at its path";
             return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
         }
@@ -245,6 +246,7 @@ impl Guardian {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guardian::target::{Held, HeldPlace};
 
     fn overwriting(actions: &[Action], path: &std::path::Path) -> Lease {
         let name = CString::new(path.as_os_str().as_bytes()).unwrap();
@@ -253,11 +255,13 @@ mod tests {
             id: String::new(),
             place: 0,
             actions: Actions::of(actions),
-            path: InnerPath::new(path).unwrap(),
-            given: Given::Descriptor,
-            object: file::open(&name, libc::O_PATH).unwrap(),
-            shown: None,
-            host: String::new(),
+            held: Held::Place(Box::new(HeldPlace {
+                path: InnerPath::new(path).unwrap(),
+                given: Given::Descriptor,
+                object: file::open(&name, libc::O_PATH).unwrap(),
+                shown: None,
+                host: String::new(),
+            })),
             approved_by: String::new(),
             since: 0,
             until: None,
@@ -296,9 +300,12 @@ mod tests {
     fn a_mounted_lease_opens_nothing_but_through_its_mount() {
         let path = std::env::current_exe().unwrap();
         let inner = InnerPath::new(&path).unwrap();
-        let mut lease = Lease { given: Given::Mount, ..overwriting(&[Action::Read], &path) };
+        let mut lease = overwriting(&[Action::Read], &path);
+        let Held::Place(at) = &mut lease.held else { panic!("a place") };
+        at.given = Given::Mount;
         assert_eq!(open(&lease, &inner, Action::Read).err(), Some(Reason::Unavailable));
-        lease.shown = Some(fd::duplicate_above(lease.object.as_fd(), 3).unwrap());
+        let Held::Place(at) = &mut lease.held else { panic!("a place") };
+        at.shown = Some(fd::duplicate_above(at.object.as_fd(), 3).unwrap());
         assert!(open(&lease, &inner, Action::Read).is_ok(), "the control");
     }
 }

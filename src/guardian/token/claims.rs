@@ -88,11 +88,17 @@ pub fn is_within(inner: &Resource, outer: &Resource) -> bool {
             path_is_within(inner, outer)
         }
         (Resource::Host { host: inner, port: this }, Resource::Host { host: outer, port: that }) => {
-            this == that && inner.eq_ignore_ascii_case(outer)
+            this == that && host_is_within(&inner.to_ascii_lowercase(), &outer.to_ascii_lowercase())
         }
         (Resource::Device { name: inner }, Resource::Device { name: outer }) => inner == outer,
         _ => false,
     }
+}
+
+/// The same host, or one below a name with `*.` before it.
+fn host_is_within(inner: &str, outer: &str) -> bool {
+    let below = outer.strip_prefix('*').filter(|rest| rest.starts_with('.'));
+    inner == outer || below.is_some_and(|rest| inner.len() > rest.len() && inner.ends_with(rest))
 }
 
 fn path_is_within(inner: &str, outer: &str) -> bool {

@@ -1,0 +1,142 @@
+//! The way out of a run whose network is filtered: role `egress` before the plan, what it is told before the agent starts.
+//!
+//! Never lets an agent start whose way out could not be put in force as its profile says.
+
+mod outside;
+mod rules;
+
+use crate::audit::network::NetworkStart;
+use crate::audit::{Event, SharedLog};
+use crate::guardian::ceiling::AskedHost;
+use crate::guardian::introduce;
+use crate::launch::Running;
+use crate::launch::egress::Handed;
+use crate::plan::Plan;
+use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
+use crate::profile::{NetworkMode, Profile};
+use crate::role::{self, Role, Started};
+use crate::wire::egress::{Carried, FromEgress, ToEgress};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// How long the role may take to be ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Hosts that may be asked for: rules of `network.allow` with `access: ask`.
+pub(super) fn asked_hosts(profile: &Profile) -> Vec<AskedHost> {
+    if profile.network.mode != NetworkMode::Filtered {
+        return Vec::new();
+    }
+    let asked = profile.network.allow.iter().filter(|rule| rule.ask);
+    asked
+        .map(|rule| AskedHost {
+            host: rules::host(&rule.host),
+            ports: rule.ports.clone(),
+            asked: rule.asked.to_string(),
+        })
+        .collect()
+}
+
+/// Starts role `egress` and tells it everything; `None` where the network is not filtered.
+/// # Errors
+/// In words; then the agent must not start.
+pub(super) fn start(running: &mut Running, plan: &Plan, log: &SharedLog) -> Result<Option<Started>, String> {
+    if plan.profile.network.mode != NetworkMode::Filtered {
+        return Ok(None);
+    }
+    let Some(handed) = running.take_egress() else {
+        return Err("the sandbox gave no sockets for its way out".to_owned());
+    };
+    record(plan, &handed, log)?;
+    let role = role::start(Role::Egress)
+        .map_err(|errno| format!("start role egress: {errno:?}: {}", errno.desc()))?;
+    let told = Teller(role.socket.as_fd());
+    told.rules(&plan.profile)?;
+    told.sockets(handed)?;
+    told.published(&plan.profile)?;
+    match introduce::ask(role.socket.as_fd(), "egress", &ToEgress::Start {}, None, PATIENCE)? {
+        FromEgress::Ready {} => Ok(Some(role)),
+        FromEgress::Refused { why } => Err(format!("role egress: {why}")),
+        _ => Err("role egress says what it was not asked".to_owned()),
+    }
+}
+
+fn record(plan: &Plan, handed: &Handed, log: &SharedLog) -> Result<(), String> {
+    let network = &plan.profile.network;
+    let allow = network.allow.iter().map(|rule| {
+        let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
+        let ask = if rule.ask { "ask" } else { "allow" };
+        format!("{ask} {}:{} ({})", rule.host, ports.join(","), rule.asked)
+    });
+    let deny = network.deny.iter().map(|rule| {
+        let port = rule.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("deny {}{port} ({})", rule.host, rule.asked)
+    });
+    let start = NetworkStart {
+        way: handed.rung.name().to_owned(),
+        rules: allow.chain(deny).collect(),
+        credentials: network.credentials.iter().map(|credential| credential.name.clone()).collect(),
+        authority: None,
+    };
+    log.append(&Event::NetworkStart(start)).map_err(|error| error.to_string())
+}
+
+/// Speaks to the role before it serves.
+struct Teller<'a>(BorrowedFd<'a>);
+
+impl Teller<'_> {
+    fn tell(&self, message: &ToEgress, carried: Option<OwnedFd>) -> Result<(), String> {
+        introduce::tell(self.0, message, carried.as_ref().map(AsFd::as_fd))
+    }
+
+    fn hand(&self, what: Carried, descriptor: OwnedFd) -> Result<(), String> {
+        self.tell(&ToEgress::Take { what }, Some(descriptor))
+    }
+
+    fn rules(&self, profile: &Profile) -> Result<(), String> {
+        let network = &profile.network;
+        let parent = network.parent_proxy.as_ref().map(|(place, _)| place.as_str());
+        self.tell(&outside::resolver(parent)?, None)?;
+        self.tell(&ToEgress::Limits { limits: rules::limits(&network.limits) }, None)?;
+        for denied in &network.deny {
+            self.tell(&ToEgress::Deny { rule: rules::deny(denied) }, None)?;
+        }
+        for allowed in &network.allow {
+            self.tell(&ToEgress::Allow { rule: Box::new(rules::allow(allowed)?) }, None)?;
+        }
+        Ok(())
+    }
+
+    fn sockets(&self, handed: Handed) -> Result<(), String> {
+        for (port, listener) in handed.tcp {
+            let what = match port {
+                None => Carried::Redirected {},
+                Some(CONNECT_PORT) => Carried::Connect {},
+                Some(SOCKS_PORT) => Carried::Socks {},
+                Some(port) => Carried::Port { port },
+            };
+            self.hand(what, listener)?;
+        }
+        for socket in handed.udp {
+            self.hand(Carried::Dns {}, socket)?;
+        }
+        if let Some(diag) = handed.diag {
+            self.hand(Carried::Diag {}, diag)?;
+        }
+        for socket in handed.inward {
+            self.hand(Carried::Inward {}, socket)?;
+        }
+        Ok(())
+    }
+
+    fn published(&self, profile: &Profile) -> Result<(), String> {
+        for published in &profile.network.publish {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, published.port)).map_err(|error| {
+                format!("publish port {} of 127.0.0.1: {error} ({})", published.port, published.asked)
+            })?;
+            self.hand(Carried::Publish { inside: published.inside }, listener.into())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! The way out, as the Guardian sees it: what role `egress` tells becomes records, and what it asks is answered.
+//!
+//! Of the role nothing is believed but what happened to it: it names no lease, and whose socket a number is the
+//! Guardian finds out itself. A role that is gone leaves the sandbox without a way out, never without a guard.
+
+use super::Guardian;
+use super::record;
+use super::request::{Waiter, Wish};
+use super::target::Host;
+use crate::audit::Event;
+use crate::audit::network::Network;
+use crate::wire::egress::{self, FromEgress, Kind, ToEgress};
+use crate::wire::subject::{Asker, Resource};
+
+/// The most characters of a text of the role that a record keeps.
+const MOST_TEXT: usize = 300;
+/// The most protocols and kinds of findings that a record keeps.
+const MOST_LISTED: usize = 16;
+
+impl Guardian {
+    /// What role `egress` says.
+    pub(super) fn egress_said(&mut self, said: FromEgress) {
+        match said {
+            FromEgress::Event { event } => self.network_event(*event),
+            FromEgress::Who { id, inode } => {
+                let asker = self.socket_holder(inode);
+                self.roles.tell_egress(&ToEgress::Known { id, asker });
+            }
+            FromEgress::Ask { id, host, port, inode, .. } => {
+                let pid = inode.and_then(|inode| self.processes.holder_of_socket(inode));
+                self.wish(Wish {
+                    waiter: Waiter::Flow(id),
+                    resource: Resource::Host { host, port },
+                    actions: Host::actions(),
+                    pid,
+                    why: None,
+                    person: None,
+                });
+            }
+            FromEgress::Authority { .. } | FromEgress::Ready {} | FromEgress::Refused { .. } => {
+                tracing::warn!("role egress says what belongs before the start");
+            }
+        }
+    }
+
+    /// The role is gone, and its sockets with it: whatever is tried now is refused by the kernel.
+    pub(super) fn way_out_lost(&mut self) {
+        let lost = Network {
+            what: "lost".to_owned(),
+            reason: Some("role egress is gone; the sandbox has no way out".to_owned()),
+            ..Network::default()
+        };
+        self.recorder.note(&Event::Network(Box::new(lost)));
+    }
+
+    /// Who has this socket open; pid 0 when nobody inside has it any more.
+    fn socket_holder(&self, inode: u64) -> Asker {
+        let holder = self.processes.holder_of_socket(inode);
+        holder.map(|pid| self.processes.asker(pid)).unwrap_or_default()
+    }
+
+    fn network_event(&mut self, event: egress::Event) {
+        let alert = event.kind == Kind::Alert;
+        let event = Event::Network(Box::new(kept(event)));
+        if alert {
+            return self.recorder.note(&event);
+        }
+        self.recorder.note_traffic(&event, self.now);
+    }
+}
+
+/// What a record keeps of an event: every text cut.
+fn kept(event: egress::Event) -> Network {
+    let cut = |text: String| match text.char_indices().nth(MOST_TEXT) {
+        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    };
+    let maybe = |text: Option<String>| text.map(cut);
+    let process = event.process.map(|process| record::seen(&process));
+    Network {
+        what: word(event.kind).to_owned(),
+        flow: event.flow,
+        host: cut(event.host),
+        port: event.port,
+        address: maybe(event.address),
+        protocol: cut(event.protocol),
+        sni: maybe(event.sni),
+        alpn: event.alpn.into_iter().take(MOST_LISTED).map(cut).collect(),
+        ech: event.ech,
+        process,
+        rule: maybe(event.rule),
+        reason: maybe(event.reason),
+        sent: event.sent,
+        received: event.received,
+        requests: event.requests,
+        request: maybe(event.request),
+        status: event.status,
+        findings: event
+            .findings
+            .into_iter()
+            .take(MOST_LISTED)
+            .map(|found| (cut(found.kind), found.count))
+            .collect(),
+        delay_ms: event.delay_ms,
+        took_ms: event.took_ms,
+        count: event.count,
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Open => "open",
+        Kind::Denied => "denied",
+        Kind::Request => "request",
+        Kind::Volume => "volume",
+        Kind::Close => "close",
+        Kind::Alert => "alert",
+        Kind::Omitted => "omitted",
+    }
+}

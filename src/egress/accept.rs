@@ -96,7 +96,8 @@ async fn enter(session: Arc<Session>, stream: TcpStream, peer: SocketAddr, door:
         _ => own,
     };
     let Ok(meant) = meant else { return abort(&stream) };
-    let ends = Some((peer, meant));
+    // A peer of IPv4 on a listener of IPv6 has a socket of IPv4.
+    let ends = Some((SocketAddr::new(peer.ip().to_canonical(), peer.port()), meant));
     match door {
         Door::Redirected | Door::Port if meant.port() == DNS_PORT => {
             if let Err(error) = server::connection(&session, stream).await {

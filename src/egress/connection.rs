@@ -300,6 +300,7 @@ fn check(flow: &Flow, seen: &Seen) -> Result<(), Denied> {
     let no = |reason| Err(Denied::by(reason, &flow.rule.id));
     match seen {
         Seen::Tls(_) if flow.rule.tls == Tls::Deny => no(reason::TLS),
+        Seen::Tls(_) if flow.rule.tls == Tls::Splice && must_be_read(flow) => no(reason::UNREADABLE),
         Seen::Tls(hello) => match &hello.sni {
             // A literal address has no name to agree with; a hello never names one (RFC 6066, 3).
             None if matches!(flow.place, Place::Address(_)) => Ok(()),
@@ -330,8 +331,12 @@ async fn splice(flow: &Flow, stream: TcpStream, front: Vec<u8>, silent: bool) ->
     sides.whole = matches!(moved, Ok(()) | Err(Broken::Http(_)));
     drop(sides);
     match moved {
-        // A peer that resets its connection has ended it; the other side was reset too.
-        Ok(()) | Err(Broken::Connection(_)) => Ok(()),
+        Ok(()) => Ok(()),
+        Err(Broken::Connection(error)) => {
+            // A peer that resets its connection has ended it; the other side was reset too.
+            tracing::debug!("a connection broke: {error}");
+            Ok(())
+        }
         Err(Broken::Cut(cut)) => Err(Denied::by(cut.0, &flow.rule.id)),
         Err(Broken::Refused(denied)) => Err(denied),
         Err(Broken::Http(front)) => {

@@ -69,6 +69,8 @@ pub(super) async fn serve_http(session: Arc<Session>, stream: TcpStream, ends: E
 fn wanted(session: &Session, host: String, port: u16, ends: Ends, proxied: bool) -> Wanted {
     let place = match Place::of_text(&host) {
         Some(Place::Address(ip)) => session.place_of(ip),
+        // It counts as a name that was looked up.
+        Some(Place::Name(name)) => session.address_of(&name).map(|_| Place::Name(name)),
         Some(place) => Ok(place),
         None => Err(Denied::because(reason::NOT_LISTED)),
     };

@@ -22,6 +22,8 @@ reasons! {
     PROGRAM = "program", "the rule for this host is for other programs",
     /// An address that no name was given for.
     NO_NAME = "no-name", "this address belongs to no name that was looked up here",
+    /// A name below a wildcard that is too long, or one of too many.
+    NAMES = "names", "too many new names below a wildcard, or one that is too long",
     /// The name leads to an address that needs a rule of its own.
     ADDRESS = "address", "the name leads to an address of this machine, a private network or a metadata service",
     /// The TLS hello names another host, or a request does.

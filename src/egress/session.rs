@@ -11,10 +11,11 @@ use super::reason::{self, Denied};
 use super::relay::Pipes;
 use super::tell::Outbox;
 use super::who::Who;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -114,8 +115,16 @@ impl Session {
         self.inward.lock().unwrap_or_else(PoisonError::into_inner).push(socket);
     }
 
-    /// The names inside.
-    pub(super) fn with_names<T>(&self, with: impl FnOnce(&mut Names) -> T) -> T {
+    /// The address of a name inside.
+    /// # Errors
+    /// When no rule knows it, or it is one too many below a wildcard.
+    pub(super) fn address_of(&self, name: &str) -> Result<Ipv4Addr, Denied> {
+        let wild = self.rules().may_be_known(name)?;
+        let given = self.with_names(|names| names.give(name, wild, Instant::now()));
+        given.ok_or_else(|| Denied::because(reason::NAMES))
+    }
+
+    fn with_names<T>(&self, with: impl FnOnce(&mut Names) -> T) -> T {
         with(&mut self.names.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -66,10 +66,18 @@ pub(super) fn hear(guardian: BorrowedFd<'_>) -> Sys<Option<Ready>> {
             other => heard.take(other, descriptor)?,
         };
         if let Err(why) = done {
-            say(guardian, &FromEgress::Refused { why })?;
-            return Ok(None);
+            return refuse(guardian, why);
         }
     }
+}
+
+/// Says no, and takes what still comes until the Guardian has closed: an end with unread messages would reach it as an
+/// error before the word does.
+fn refuse(guardian: BorrowedFd<'_>, why: String) -> Sys<Option<Ready>> {
+    say(guardian, &FromEgress::Refused { why })?;
+    let mut buffer = vec![0; MOST_BYTES];
+    while matches!(socket::receive(guardian, &mut buffer, true), Ok((1.., _))) {}
+    Ok(None)
 }
 
 fn say(guardian: BorrowedFd<'_>, message: &FromEgress) -> Sys<()> {
@@ -156,8 +164,7 @@ impl Heard {
             (Ok(()), Some(_)) => None,
         };
         let Some((resolver, own, parent)) = self.resolver.filter(|_| refused.is_none()) else {
-            say(guardian, &FromEgress::Refused { why: refused.unwrap_or_default() })?;
-            return Ok(None);
+            return refuse(guardian, refused.unwrap_or_default());
         };
         let parts = Parts {
             rules: self.rules,

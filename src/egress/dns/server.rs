@@ -3,7 +3,7 @@
 //! Never asks anyone outside.
 
 use super::super::place::{Place, plain_name};
-use super::super::reason::{Denied, NOT_LISTED};
+use super::super::reason::Denied;
 use super::super::session::Session;
 use super::super::tell::{Teller, cut};
 use super::message::{A, AAAA, Asked, MOST_DATAGRAM, NOERROR, NOTIMP, NXDOMAIN, Query, answer, query};
@@ -13,7 +13,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -52,7 +52,7 @@ fn look_up(session: &Session, asked: &Query) -> Vec<u8> {
         };
         return answer(asked, NOERROR, here.as_slice(), TTL);
     }
-    match address(session, &name) {
+    match session.address_of(&name) {
         // IPv6, HTTPS, SVCB and all else: the name is there and has none. So nobody learns of HTTP/3 or of a key for
         // Encrypted Client Hello.
         Ok(ip) if asked.kind == A => answer(asked, NOERROR, &[ip.into()], TTL),
@@ -62,12 +62,6 @@ fn look_up(session: &Session, asked: &Query) -> Vec<u8> {
             nothing
         }
     }
-}
-
-fn address(session: &Session, name: &str) -> Result<Ipv4Addr, Denied> {
-    let wild = session.rules().may_be_known(name)?;
-    let given = session.with_names(|names| names.give(name, wild, Instant::now()));
-    given.ok_or_else(|| Denied::because(NOT_LISTED))
 }
 
 fn tell(session: &Session, name: &str, denied: &Denied) {

@@ -1,0 +1,12 @@
+//! Role `egress` as its own process, confined, with the test as its Guardian and loopback servers as the outside.
+//!
+//! Connections come by its two proxies, so no namespace is needed.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod denials;
+mod endings;
+mod guardian;
+mod limits;
+mod load;
+mod names;
+mod people;

@@ -6,12 +6,14 @@
 
 mod base64;
 mod digest;
+mod placeholder;
 mod provider;
 mod public;
 mod secret;
 
 pub use base64::base64url;
 pub use digest::{Digest, NotADigest, sha256, sha256_file};
+pub use placeholder::placeholder;
 pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};
 pub use provider::{check_mac, check_signature, mac, public_key, sign};
 pub use public::PublicKey;

@@ -28,6 +28,7 @@ mod reach;
 pub mod rights;
 pub mod transitions;
 mod trap;
+pub mod trust;
 pub mod view;
 #[cfg(test)]
 mod view_tests;

@@ -14,7 +14,7 @@ pub mod dns;
 mod flow;
 mod grants;
 pub mod hello;
-mod inspect;
+pub mod inspect;
 mod link;
 mod meter;
 mod names;

@@ -1,0 +1,307 @@
+//! One request and its answer: judged, changed, sent, and what comes back handed on as it comes.
+//!
+//! Never sends a byte of a request that was not judged, and never ends a body as whole that was cut off.
+
+use super::body::{Aborted, Body, Came, read};
+use super::coding::Coding;
+use super::credential::Keys;
+use super::head::{Target, check_framing, check_names, permit, strip_request, strip_response};
+use super::head_scan::read_head;
+use super::receive::Receiving;
+use super::refuse::Refusal;
+use super::scan::Scanner;
+use super::send::{Refused, Sending, media, next_trailers};
+use super::serve;
+use super::tls::Spoken;
+use super::upload::{Findings, Judge, Upload, check_size, drain};
+use super::upstream::Upstream;
+use super::way::{Told, Way};
+use super::websocket;
+use crate::wire::egress::{Kind, Rule};
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use std::sync::{Arc, PoisonError};
+
+/// Bodies up to this length are read whole before anything is sent, when their length may change.
+const WHOLE: u64 = 1 << 20;
+/// The most letters of a request line that are told.
+const MOST_LINE: usize = 256;
+
+/// What all requests of one connection share.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// The connection.
+    pub way: Arc<dyn Way>,
+    /// Whether it is TLS.
+    pub tls: bool,
+    /// The host's side.
+    pub upstream: Upstream,
+    /// Secrets for this host.
+    pub keys: Arc<Keys>,
+    /// Role `dlp`.
+    pub scanner: Option<Arc<Scanner>>,
+}
+
+/// A refusal, and whether it was told already.
+struct Failed {
+    refusal: Refusal,
+    told: bool,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, told: false }
+    }
+}
+
+impl Exchange {
+    /// Whether the connection ends after one request.
+    pub(super) fn is_for_one(&self) -> bool {
+        self.way.proxied()
+    }
+
+    /// Answers one request: with what the host says, or with a refusal.
+    /// # Errors
+    /// When the agent must see its end instead.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Aborted> {
+        self.way.request();
+        let path: String = request.uri().path().chars().take(MOST_LINE).collect();
+        let line = format!("{} {path}", request.method());
+        let findings = Findings::default();
+        let told = |kind, status, rule, reason| Told {
+            kind,
+            request: Some(line.clone()),
+            status: Some(status),
+            rule,
+            reason,
+            findings: drain(&findings),
+        };
+        match self.exchange(request, &findings, &line).await {
+            Ok((response, rule)) => {
+                let status = response.status().as_u16();
+                self.way.tell(told(Kind::Request, status, Some(rule.id.clone()), None));
+                Ok(response)
+            }
+            Err(Failed { refusal, told: already }) => {
+                if !already {
+                    let mut told =
+                        told(refusal.kind(), refusal.status, refusal.rule.clone(), Some(refusal.reason));
+                    told.request = told.request.filter(|_| !refusal.hides());
+                    self.way.tell(told);
+                }
+                Ok(serve::response(&refusal, self.way.host()))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<Incoming>,
+        findings: &Findings,
+        line: &str,
+    ) -> Result<(Response<Body>, Arc<Rule>), Failed> {
+        let rules = self.way.rules();
+        let (judge, length) = self.judge(&request, &rules, findings)?;
+        let mut asked = false;
+        if let Some(length) = length {
+            check_size(&judge, length, &mut asked).await?;
+        }
+        let upgrade = websocket::is_wanted(&request).then(|| hyper::upgrade::on(&mut request));
+        let (mut parts, incoming) = request.into_parts();
+        self.prepare(&judge, &mut parts, upgrade.is_some()).await?;
+        let method = parts.method.clone();
+        let refused = Refused::default();
+        let body = self.body(&judge, &mut parts, incoming, length, asked, line, &refused).await?;
+        let sent = self.upstream.send(Request::from_parts(parts, body)).await;
+        let response =
+            sent.map_err(|refusal| match refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(refusal) => Failed { refusal, told: true },
+                None => Failed::from(refusal),
+            })?;
+        let rule = judge.rule.clone();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let upgrade =
+                upgrade.ok_or_else(|| odd("the host changed to a protocol that nobody asked for"))?;
+            return Ok((self.switch(judge, response, upgrade, line)?, rule));
+        }
+        Ok((self.hand_on(&method, response).await?, rule))
+    }
+
+    /// What the head says, before anything is done.
+    fn judge(
+        &self,
+        request: &Request<Incoming>,
+        rules: &[Arc<Rule>],
+        findings: &Findings,
+    ) -> Result<(Judge, Option<u64>), Refusal> {
+        let headers = request.headers();
+        check_framing(request.version(), headers)?;
+        if *request.method() != Method::CONNECT {
+            let target = Target { name: self.way.host(), port: self.way.port(), tls: self.tls };
+            check_names(request.version(), request.uri(), headers, target)?;
+        }
+        let rule = permit(rules, request.method(), request.uri().path(), headers)?;
+        let expects = headers.get(header::EXPECT).map(|value| value.as_bytes().to_ascii_lowercase());
+        if expects.is_some_and(|value| value != b"100-continue") {
+            return Err(Refusal::new(417, "expectation", "only 100-continue can be expected"));
+        }
+        let scanner = if rule.dlp { self.scanner.clone() } else { None };
+        if rule.dlp && scanner.is_none() {
+            return Err(
+                Refusal::new(403, "dlp-unscannable", "nobody is there to read what would be sent").by(rule)
+            );
+        }
+        let length = match headers.get(header::CONTENT_LENGTH).map(|value| value.to_str().map(str::parse)) {
+            None => None,
+            Some(Ok(Ok(length))) => Some(length),
+            Some(_) => return Err(Refusal::new(400, "framing", "a Content-Length beyond all measure")),
+        };
+        let (way, rule) = (self.way.clone(), rule.clone());
+        Ok((Judge { way, rule, keys: self.keys.clone(), scanner, findings: findings.clone() }, length))
+    }
+
+    /// Makes the head that goes to the host.
+    async fn prepare(&self, judge: &Judge, parts: &mut Parts, upgrade: bool) -> Result<(), Refusal> {
+        let mut target = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+        let host = parts.headers.get(header::HOST).map(|value| value.as_bytes().to_vec());
+        let authority: Authority = match (parts.uri.authority(), host) {
+            (Some(authority), _) => authority.clone(),
+            (None, host) => {
+                let host = host.unwrap_or_else(|| self.way.host().as_bytes().to_vec());
+                Authority::try_from(host.as_slice())
+                    .map_err(|_| Refusal::new(400, "no-host", "the request does not name its host"))?
+            }
+        };
+        strip_request(&mut parts.headers);
+        read_head(judge, &parts.method, &mut target, &mut parts.headers).await?;
+        self.keys.swap_head(&mut target, &mut parts.headers)?;
+        if self.keys.any() {
+            // So that an echo of a secret can be seen.
+            parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if upgrade {
+            websocket::ask(&mut parts.headers);
+        }
+        let size = |(name, value): (&header::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+        let size = target.as_str().len() + parts.headers.iter().map(size).sum::<usize>();
+        self.way.sent(size as u64).await?;
+        let host = HeaderValue::from_str(authority.as_str());
+        if self.upstream.spoken() == Spoken::Two {
+            parts.headers.remove(header::HOST);
+            let scheme = if self.tls { "https" } else { "http" };
+            let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(target).build();
+            parts.uri = uri.map_err(|_| Refusal::new(400, "malformed", "the target is malformed"))?;
+            parts.version = Version::HTTP_2;
+        } else {
+            let host =
+                host.map_err(|_| Refusal::new(400, "no-host", "the request does not name its host"))?;
+            parts.headers.insert(header::HOST, host);
+            parts.uri = Uri::from(target);
+            parts.version = Version::HTTP_11;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one use, and each is another thing")]
+    async fn body(
+        &self,
+        judge: &Judge,
+        parts: &mut Parts,
+        mut incoming: Incoming,
+        length: Option<u64>,
+        asked: bool,
+        line: &str,
+        refused: &Refused,
+    ) -> Result<Body, Refusal> {
+        if hyper::body::Body::is_end_stream(&incoming) {
+            return Ok(Body::empty());
+        }
+        let codings = parts.headers.get_all(header::CONTENT_ENCODING);
+        let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
+        let mut upload = Upload::new(judge.clone(), coding, &media(&parts.headers)).await?;
+        if asked {
+            upload.is_asked();
+        }
+        if upload.is_plain() || length.is_none_or(|length| length > WHOLE) {
+            if upload.changes_length() {
+                parts.headers.remove(header::CONTENT_LENGTH);
+            }
+            let told = Told {
+                kind: Kind::Denied,
+                request: Some(line.to_owned()),
+                status: None,
+                rule: Some(judge.rule.id.clone()),
+                reason: None,
+                findings: Vec::new(),
+            };
+            return Ok(Body::parts(Sending::new(incoming, upload, judge.clone(), refused.clone(), told)));
+        }
+        let mut whole = Vec::new();
+        loop {
+            let cut = |_: Aborted| Refusal::new(400, "cut-off", "the body was cut off");
+            match read(&mut incoming).await.map_err(cut)? {
+                Came::Data(data) => {
+                    upload.count(data.len()).await?;
+                    whole.extend(upload.feed(&data, false).await?);
+                }
+                Came::Trailers(trailers) => drop(next_trailers(judge, trailers).await?),
+                Came::End => break,
+            }
+        }
+        whole.extend(upload.feed(b"", true).await?);
+        self.way.sent(whole.len() as u64).await?;
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+        Ok(Body::whole(whole))
+    }
+
+    /// Hands the answer on.
+    async fn hand_on(
+        &self,
+        method: &Method,
+        response: Response<Incoming>,
+    ) -> Result<Response<Body>, Refusal> {
+        let (mut parts, incoming) = response.into_parts();
+        strip_response(&mut parts.headers);
+        self.keys.scrub_headers(&mut parts.headers);
+        parts.version = Version::HTTP_11;
+        if hyper::body::Body::is_end_stream(&incoming) || *method == Method::HEAD {
+            return Ok(Response::from_parts(parts, Body::empty()));
+        }
+        let codings = parts.headers.get_all(header::CONTENT_ENCODING);
+        let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
+        let receiving = Receiving::new(incoming, self.way.clone(), self.keys.clone(), coding)?;
+        if receiving.opens() {
+            parts.headers.remove(header::CONTENT_ENCODING);
+        }
+        if receiving.changes_length() {
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        Ok(Response::from_parts(parts, Body::parts(receiving)))
+    }
+
+    /// Hands on that both sides speak WebSocket from here on, and relays that.
+    fn switch(
+        &self,
+        judge: Judge,
+        mut response: Response<Incoming>,
+        agent: OnUpgrade,
+        line: &str,
+    ) -> Result<Response<Body>, Refusal> {
+        let host = hyper::upgrade::on(&mut response);
+        let (mut parts, _) = response.into_parts();
+        strip_response(&mut parts.headers);
+        self.keys.scrub_headers(&mut parts.headers);
+        websocket::agree(&mut parts.headers)?;
+        let relay = websocket::relay(judge, agent, host, line.to_owned());
+        tokio::spawn(super::upstream::until_over(self.way.clone(), relay));
+        Ok(Response::from_parts(parts, Body::empty()))
+    }
+}
+
+fn odd(why: &str) -> Refusal {
+    Refusal::new(502, "upgrade", why)
+}

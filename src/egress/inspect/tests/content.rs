@@ -1,0 +1,212 @@
+//! A stand-in for role `dlp`, which knows four words, and what becomes of content that it reads.
+
+use super::super::scan::Scanner;
+use super::hostile::raw;
+use super::rig::{FAKE, NAME, REAL, Rig, Setup, credential, rule};
+use crate::sys::socket::{message_pair, receive, send};
+use crate::wire::codec;
+use crate::wire::dlp::{Act, Edit, Finding, FromDlp, ToDlp, content};
+use crate::wire::egress::{Place, Rule, Unscannable};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Bytes that the stand-in holds back.
+const WINDOW: usize = 16;
+
+fn finding(start: usize, end: usize, act: Act, critical: bool) -> Finding {
+    Finding {
+        kind: "credential".into(),
+        rule: "test".into(),
+        value_hash: "00".into(),
+        start: start as u64,
+        end: end as u64,
+        decoded_from: vec![],
+        act,
+        critical,
+    }
+}
+
+/// Serves one socket: `BLOCKME` is blocked, `EDITME` replaced, `CANARY` critical, `UNREADABLE` unscannable, and after
+/// `SILENCE` nothing is answered; `QUIT` ends it.
+fn stand_in(socket: &OwnedFd) {
+    let mut streams: HashMap<u64, (Vec<u8>, usize)> = HashMap::new();
+    let mut buffer = vec![0; codec::MOST_BYTES];
+    while let Ok((count, _)) = receive(socket.as_fd(), &mut buffer, true) {
+        if count == 0 {
+            return;
+        }
+        let Some(part) = content(&buffer[..count]) else {
+            match codec::decode(&buffer[..count]).unwrap() {
+                ToDlp::Open { stream, host, .. } => {
+                    assert_eq!(host, NAME);
+                    assert!(streams.insert(stream, (vec![], 0)).is_none());
+                }
+                ToDlp::Close { stream } => drop(streams.remove(&stream)),
+                other => panic!("{other:?}"),
+            }
+            continue;
+        };
+        let (text, done) = streams.get_mut(&part.stream).unwrap();
+        text.extend_from_slice(part.bytes);
+        assert!(!String::from_utf8_lossy(part.bytes).contains("ghp_"), "placeholders and secrets are masked");
+        let release = if part.last { text.len() } else { text.len().saturating_sub(WINDOW).max(*done) };
+        let (mut edits, mut findings, mut unscannable) = (vec![], vec![], None);
+        for (word, act, critical) in
+            [("BLOCKME", Act::Block, false), ("EDITME", Act::Redact, false), ("CANARY", Act::Log, true)]
+        {
+            for at in (*done..release).filter(|at| text[*at..].starts_with(word.as_bytes())) {
+                findings.push(finding(at, at + word.len(), act, critical));
+                if act == Act::Redact {
+                    edits.push(Edit {
+                        start: at as u64,
+                        end: (at + word.len()) as u64,
+                        with: "[gone]".into(),
+                    });
+                }
+            }
+        }
+        let fresh = &text[text.len().saturating_sub(part.bytes.len() + WINDOW)..];
+        let holds = |word: &[u8]| fresh.windows(word.len()).any(|window| window == word);
+        if holds(b"UNREADABLE") {
+            unscannable = Some("too-deep".to_owned());
+        }
+        if holds(b"QUIT") {
+            return;
+        }
+        let ends = edits.last().map_or(0, |edit| edit.end as usize);
+        *done = release.max(ends);
+        let silent = holds(b"SILENCE");
+        let (stream, release_to) = (part.stream, *done as u64);
+        let step = FromDlp::Step { stream, release_to, edits, findings, unscannable };
+        if !silent {
+            send(socket.as_fd(), &codec::encode(&step).unwrap(), None, true).unwrap();
+        }
+    }
+}
+
+fn scanned(rule: Rule, setup: Setup) -> Rig {
+    let (ours, theirs) = message_pair().unwrap();
+    std::thread::spawn(move || stand_in(&theirs));
+    Rig::new(Setup { rule: Rule { dlp: true, ..rule }, scanner: Some(ours), ..setup })
+}
+
+fn post(rig: &Rig, target: &str, headers: &str, body: &[u8], enough: &str) -> String {
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    raw(rig, &[head.as_bytes(), body].concat(), enough)
+}
+
+#[test]
+fn what_must_not_leave_is_refused_wherever_it_stands() {
+    let rig = scanned(rule(), Setup::default());
+    let long = [&vec![b'a'; 3 << 20][..], b"BLOCKME", &vec![b'b'; 1 << 20]].concat();
+    let cases: [(&str, &str, &[u8]); 6] = [
+        ("/BLOCKME", "", b""),
+        ("/?BLOCKME", "", b""),
+        ("/", "X: BLOCKME\r\n", b""),
+        ("/", "X-BLOCKME: 1\r\nCookie: CANARY\r\n", b""),
+        ("/", "", b"{\"a\":\"BLOCKME\"}"),
+        ("/", "", &long),
+    ];
+    for (target, headers, body) in cases {
+        let told = post(&rig, target, headers, body, "}");
+        assert!(
+            told.starts_with("HTTP/1.1 403") && told.contains("\"reason\":\"dlp\""),
+            "{target} {headers}: {told}"
+        );
+        assert!(!told.contains("BLOCKME"), "the answer does not repeat it");
+    }
+    assert!(rig.requests().iter().all(|seen| !seen.whole && !seen.body.ends_with(b"BLOCKME")));
+    let told = post(&rig, "/fine", "", b"fine", "got 4");
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    rig.wait("all are told", |rig| rig.way.events.lock().unwrap().len() == 7);
+    let events = rig.way.events.lock().unwrap();
+    let counted = events.iter().filter(|told| told.findings.iter().any(|found| found.kind == "credential"));
+    assert_eq!(counted.count(), 6);
+}
+
+#[test]
+fn edits_change_the_text_and_its_length_and_nothing_else() {
+    let rig =
+        scanned(rule(), Setup { credentials: vec![credential(NAME, &[Place::Body])], ..Setup::default() });
+    for times in [1, 1200] {
+        let filler = "-".repeat(if times == 1 { 0 } else { 1013 });
+        let text =
+            format!("{{\"a\":\"EDITME\",\"b\":\"{FAKE}\",\"c\":\"EDITMEEDITME\"}}{filler}").repeat(times);
+        let told = post(&rig, "/?a=EDITME&b=1", "X: EDITME\r\n", text.as_bytes(), "got");
+        assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+        let seen = rig.requests().pop().unwrap();
+        assert!(
+            seen.whole && seen.body == text.replace("EDITME", "[gone]").replace(FAKE, REAL).as_bytes(),
+            "{times}"
+        );
+        assert_eq!(seen.line, "POST /?a=%5Bgone%5D&b=1");
+        assert_eq!(seen.headers["x"], "[gone]");
+        assert_eq!(seen.headers.contains_key("content-length"), times == 1);
+    }
+}
+
+#[test]
+fn a_decoy_is_an_alert_even_among_logins() {
+    let rig = scanned(rule(), Setup::default());
+    let told = post(&rig, "/", "Authorization: Bearer BLOCKME\r\n", b"", "got 0");
+    assert!(told.starts_with("HTTP/1.1 200"), "a login may look like a secret: {told}");
+    let told = post(&rig, "/", "Authorization: Bearer CANARY\r\n", b"", "}");
+    assert!(told.starts_with("HTTP/1.1 403"), "{told}");
+    rig.wait("it is an alert", |rig| {
+        rig.way.events.lock().unwrap().iter().any(|told| told.kind == crate::wire::egress::Kind::Alert)
+    });
+}
+
+#[test]
+fn what_is_not_read_does_not_leave() {
+    for (word, allow, code) in [
+        ("UNREADABLE", Unscannable::Block, "403"),
+        ("UNREADABLE", Unscannable::Allow, "200"),
+        ("SILENCE", Unscannable::Allow, "403"),
+        ("QUIT", Unscannable::Allow, "403"),
+    ] {
+        let rig = scanned(Rule { unscannable: allow, ..rule() }, Setup::default());
+        let told = post(&rig, "/", "", word.as_bytes(), if code == "200" { "got" } else { "}" });
+        assert!(told.starts_with(&format!("HTTP/1.1 {code}")), "{word}: {told}");
+        assert!(code == "200" || told.contains("dlp-unscannable"), "{told}");
+        assert_eq!(rig.requests().len(), usize::from(code == "200"), "{word}");
+    }
+    let rig = Rig::new(Setup { rule: Rule { dlp: true, ..rule() }, ..Setup::default() });
+    assert!(post(&rig, "/", "", b"x", "}").contains("dlp-unscannable"), "nobody is there");
+}
+
+#[test]
+fn a_pause_releases_what_waits_and_hides_nothing() {
+    use super::super::coding::Coding;
+    use super::super::upload::{Findings, Judge, Upload};
+    let (ours, theirs) = message_pair().unwrap();
+    std::thread::spawn(move || stand_in(&theirs));
+    let rig = Rig::new(Setup::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let vault = std::sync::Arc::new(super::super::credential::Vault::default());
+        let judge = Judge {
+            way: rig.way.clone(),
+            rule: std::sync::Arc::new(rule()),
+            keys: std::sync::Arc::new(vault.keys(NAME, true).unwrap()),
+            scanner: Some(Scanner::start(ours).unwrap()),
+            findings: Findings::default(),
+        };
+        let mut upload = Upload::new(judge, Coding::Identity, "").await.unwrap();
+        assert_eq!(upload.feed(b"ping", false).await.unwrap(), b"");
+        assert!(upload.is_holding());
+        assert_eq!(upload.pause().await.unwrap(), b"ping");
+        assert!(!upload.is_holding());
+        assert_eq!(upload.feed(b"EDITME and more than the window", false).await.unwrap(), b"[gone] and more");
+        assert_eq!(upload.pause().await.unwrap(), b" than the window");
+        upload.feed(b"EDI", false).await.unwrap();
+        assert_eq!(upload.pause().await.unwrap(), b"EDI");
+        let refusal = upload.feed(b"TME and more than the window", false).await.unwrap_err();
+        assert_eq!(refusal.reason, "dlp", "a part of it went out before the pause");
+    });
+    std::thread::sleep(Duration::from_millis(1));
+}

@@ -1,0 +1,8 @@
+//! Connections that are read, from real clients to servers of the tests' own.
+
+mod clients;
+mod content;
+mod hostile;
+mod rig;
+mod secrets;
+mod streams;

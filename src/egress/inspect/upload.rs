@@ -1,0 +1,400 @@
+//! What an agent sends, on its way out: opened, read by role `dlp`, given its secrets, closed again, counted.
+//!
+//! Never gives a byte that was not released, and never a placeholder of another host.
+
+use super::coding::{Coding, Deflate, Inflate};
+use super::credential::{Hidden, Keys, Swap};
+use super::needle::{Finder, Piece};
+use super::refuse::Refusal;
+use super::scan::{Scan, Scanner, Step, Unread};
+use super::way::Way;
+use crate::wire::dlp::{Act, Finding};
+use crate::wire::egress::{Found, Place, Rule, Unscannable};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
+
+/// What was found on one request, by kind.
+pub(super) type Findings = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// The most bytes that wait for their release.
+const MOST_HELD: usize = 16 << 20;
+/// What is read again after a pause.
+const MOST_TAIL: usize = 1 << 10;
+/// Kinds of findings that are counted for one request.
+const MOST_KINDS: usize = 64;
+
+/// What an upload is judged by.
+#[derive(Debug, Clone)]
+pub(super) struct Judge {
+    /// The connection.
+    pub way: Arc<dyn Way>,
+    /// The rule that allows the request.
+    pub rule: Arc<Rule>,
+    /// Secrets.
+    pub keys: Arc<Keys>,
+    /// Role `dlp`, when the rule wants it.
+    pub scanner: Option<Arc<Scanner>>,
+    /// What was found.
+    pub findings: Findings,
+}
+
+/// The findings so far, which are then told.
+pub(super) fn drain(findings: &Findings) -> Vec<Found> {
+    let found = std::mem::take(&mut *findings.lock().unwrap_or_else(PoisonError::into_inner));
+    found.into_iter().map(|(kind, count)| Found { kind, count }).collect()
+}
+
+impl Judge {
+    /// Begins a stream, when the rule wants it read.
+    /// # Errors
+    /// 403 `dlp-unscannable`, when nobody reads it.
+    pub(super) async fn open(&self, media: &str) -> Result<Option<Scan>, Refusal> {
+        let Some(scanner) = &self.scanner else { return Ok(None) };
+        match scanner.open(self.way.host(), media).await {
+            Ok(scan) => Ok(Some(scan)),
+            Err(unread) => Err(self.unread(unread)),
+        }
+    }
+
+    /// The refusal for what was not read.
+    pub(super) fn unread(&self, unread: Unread) -> Refusal {
+        let why = match unread {
+            Unread::Gone => "nobody is there to read what would be sent",
+            Unread::Slow => "what would be sent could not be read in time",
+            Unread::Full => "too much is read at one time",
+        };
+        Refusal::new(403, "dlp-unscannable", why).by(&self.rule)
+    }
+
+    /// Counts what was found, and refuses what must not go out. True: the stream cannot be read, and may go out.
+    /// # Errors
+    /// 403 `dlp` or `dlp-unscannable`.
+    pub(super) async fn judge(&self, step: &Step) -> Result<bool, Refusal> {
+        for finding in &step.findings {
+            self.count(finding);
+            let refused = Refusal::new(403, "dlp", "what would be sent holds something that must not leave");
+            if finding.critical {
+                return Err(refused.by(&self.rule).alarming());
+            }
+            match finding.act {
+                Act::Block => return Err(refused.by(&self.rule)),
+                Act::Ask => self.ask(finding).await?,
+                Act::Allow | Act::Log | Act::Hash | Act::Tokenize | Act::Redact => {}
+            }
+        }
+        match (&step.unscannable, self.rule.unscannable) {
+            (None, _) => Ok(false),
+            (Some(_), Unscannable::Allow) => {
+                self.note("unscannable");
+                Ok(true)
+            }
+            (Some(_), Unscannable::Block) => {
+                let why = "what would be sent cannot be read, and the rule does not allow that";
+                Err(Refusal::new(403, "dlp-unscannable", why).by(&self.rule))
+            }
+        }
+    }
+
+    async fn ask(&self, finding: &Finding) -> Result<(), Refusal> {
+        let bytes = finding.end.saturating_sub(finding.start);
+        let asked = self.way.ask_upload(bytes).await;
+        asked.map_err(|denied| {
+            Refusal::new(403, denied.reason, "a person did not allow this to be sent").by(&self.rule)
+        })
+    }
+
+    fn count(&self, finding: &Finding) {
+        if finding.act != Act::Allow {
+            self.note(&finding.kind);
+        }
+    }
+
+    fn note(&self, kind: &str) {
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        if findings.len() < MOST_KINDS || findings.contains_key(kind) {
+            *findings.entry(kind.chars().take(64).collect()).or_default() += 1;
+        }
+    }
+}
+
+/// One body, or one message of a WebSocket.
+#[derive(Debug)]
+pub(super) struct Upload {
+    judge: Judge,
+    finder: Finder,
+    inflate: Option<Inflate>,
+    deflate: Option<Deflate>,
+    /// Nothing can be changed in it.
+    opaque: bool,
+    scan: Option<Scan>,
+    /// What was given to be read and is not released; placeholders of this host are masked in it.
+    pending: Vec<u8>,
+    /// The offset of the first byte of `pending`.
+    base: u64,
+    /// The offset of the first byte of the stream that is read; more than 0 once there was a pause.
+    shift: u64,
+    /// What was sent before a pause is read again.
+    again: bool,
+    /// What went out last, as it was given to be read.
+    tail: Vec<u8>,
+    media: String,
+    edits: Vec<Change>,
+    taken: u64,
+    asked: bool,
+}
+
+#[derive(Debug)]
+struct Change {
+    start: u64,
+    end: u64,
+    with: Hidden,
+    ours: bool,
+}
+
+impl Upload {
+    /// A body of this coding and media type.
+    /// # Errors
+    /// 403 `dlp-unscannable`.
+    pub(super) async fn new(judge: Judge, coding: Coding, media: &str) -> Result<Self, Refusal> {
+        let scan = judge.open(media).await?;
+        let read = scan.is_some() || judge.keys.placeholders().is_some();
+        let inflate = if read { Inflate::new(coding) } else { None };
+        let deflate = inflate.as_ref().and_then(|_| Deflate::new(coding));
+        Ok(Self {
+            judge,
+            finder: Finder::default(),
+            inflate,
+            deflate,
+            opaque: coding == Coding::Other,
+            scan,
+            pending: Vec::new(),
+            base: 0,
+            shift: 0,
+            again: false,
+            tail: Vec::new(),
+            media: media.to_owned(),
+            edits: Vec::new(),
+            taken: 0,
+            asked: false,
+        })
+    }
+
+    /// Whether bytes go out as they come, but for limits.
+    pub(super) fn is_plain(&self) -> bool {
+        self.scan.is_none() && (self.opaque || self.judge.keys.placeholders().is_none())
+    }
+
+    /// Whether what goes out may be of another length than what came.
+    pub(super) fn changes_length(&self) -> bool {
+        self.scan.is_some() || self.deflate.is_some() || self.judge.keys.swaps_bodies()
+    }
+
+    /// Counts bytes of the body against its limits.
+    /// # Errors
+    /// 413 `limit-body`; 403 when a person does not allow more.
+    pub(super) async fn count(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.taken = self.taken.saturating_add(bytes as u64);
+        check_size(&self.judge, self.taken, &mut self.asked).await
+    }
+
+    /// A person was asked already.
+    pub(super) fn is_asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// What may go out now that these bytes came.
+    /// # Errors
+    /// [`Refusal`]; then nothing more may go out.
+    pub(super) async fn feed(&mut self, bytes: &[u8], last: bool) -> Result<Vec<u8>, Refusal> {
+        let mut out = Vec::new();
+        match self.inflate.take() {
+            None => self.text(bytes, last, &mut out).await?,
+            Some(mut inflate) => {
+                let mut input = bytes;
+                while !input.is_empty() {
+                    let text = inflate.block(&mut input).map_err(|_| self.broken())?;
+                    self.text(&text, false, &mut out).await?;
+                }
+                if last {
+                    let text = inflate.finish().map_err(|_| self.broken())?;
+                    self.text(&text, true, &mut out).await?;
+                }
+                self.inflate = Some(inflate);
+            }
+        }
+        match &mut self.deflate {
+            Some(deflate) if last || !out.is_empty() => deflate.feed(&out, last).map_err(|_| self.broken()),
+            _ => Ok(out),
+        }
+    }
+
+    /// Whether bytes wait for those behind them.
+    pub(super) fn is_holding(&self) -> bool {
+        self.finder.is_holding() || !self.pending.is_empty()
+    }
+
+    /// What may go out although nothing comes for a while: who waits for an answer sends no more. What was sent before
+    /// is read again in front of what comes next, so that nothing hides in a pause.
+    /// # Errors
+    /// As [`Upload::feed`].
+    pub(super) async fn pause(&mut self) -> Result<Vec<u8>, Refusal> {
+        let mut out = Vec::new();
+        self.text(b"", true, &mut out).await?;
+        if self.scan.is_some() {
+            self.scan = self.judge.open(&self.media).await?;
+            self.shift = self.base.saturating_sub(self.tail.len() as u64);
+            self.again = true;
+            let tail = self.tail.clone();
+            if !tail.is_empty() {
+                self.read(&tail, false, &mut out).await?;
+            }
+        }
+        match &mut self.deflate {
+            Some(deflate) if !out.is_empty() => deflate.feed(&out, false).map_err(|_| self.broken()),
+            _ => Ok(out),
+        }
+    }
+
+    fn broken(&self) -> Refusal {
+        let why = "the compressed body is broken or swells too much";
+        Refusal::new(403, "dlp-unscannable", why).by(&self.judge.rule)
+    }
+
+    async fn text(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let fresh = self.pending.len();
+        if fresh > MOST_HELD {
+            let why = "too much of the body waits to be read";
+            return Err(Refusal::new(403, "dlp-unscannable", why).by(&self.judge.rule));
+        }
+        self.find(bytes, last)?;
+        if self.scan.is_none() {
+            return self.release(self.base + self.pending.len() as u64, out);
+        }
+        let text = self.pending.get(fresh..).unwrap_or_default().to_vec();
+        let mut pieces = text.chunks(Scan::MOST).peekable();
+        if last && pieces.peek().is_none() {
+            return self.read(b"", true, out).await;
+        }
+        while let Some(piece) = pieces.next() {
+            self.read(piece, last && pieces.peek().is_none(), out).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the text behind `pending`, placeholders masked, and remembers what comes in their place.
+    fn find(&mut self, bytes: &[u8], last: bool) -> Result<(), Refusal> {
+        let keys = self.judge.keys.clone();
+        let Some(needles) = keys.placeholders().filter(|_| !self.opaque) else {
+            self.pending.extend_from_slice(bytes);
+            return Ok(());
+        };
+        let mut refused = None;
+        let mut finder = std::mem::take(&mut self.finder);
+        needles.feed(&mut finder, bytes, last, |piece| match piece {
+            Piece::Plain(bytes) => self.pending.extend_from_slice(bytes),
+            Piece::Word(found, bytes) => match keys.judge(found, Place::Body) {
+                Err(refusal) => refused = Some(refusal),
+                Ok(with) => {
+                    let start = self.base + self.pending.len() as u64;
+                    let with = match with {
+                        Swap::Stays => Hidden(Zeroizing::new(bytes.to_vec())),
+                        Swap::Secret(secret) => secret,
+                    };
+                    self.edits.push(Change { start, end: start + bytes.len() as u64, with, ours: true });
+                    self.pending.resize(self.pending.len() + bytes.len(), b'x');
+                }
+            },
+        });
+        self.finder = finder;
+        refused.map_or(Ok(()), Err)
+    }
+
+    async fn read(&mut self, piece: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let Some(scan) = &mut self.scan else {
+            return self.release(self.base + self.pending.len() as u64, out);
+        };
+        let step = scan.feed(piece, last).await.map_err(|unread| self.judge.unread(unread))?;
+        let step = self.at_offsets(step);
+        if self.judge.judge(&step).await? {
+            self.scan = None;
+            return self.release(self.base + self.pending.len() as u64, out);
+        }
+        if self.opaque && !step.edits.is_empty() {
+            let why = "what must not leave is inside compressed content, where it cannot be taken out";
+            return Err(Refusal::new(403, "dlp", why).by(&self.judge.rule));
+        }
+        if step.edits.iter().any(|edit| edit.start < self.base) {
+            let why = "a part of what must not leave was sent before a pause";
+            return Err(Refusal::new(403, "dlp", why).by(&self.judge.rule));
+        }
+        for edit in step.edits {
+            let with = Hidden(Zeroizing::new(edit.with.into_bytes()));
+            self.edits.retain(|own| own.end <= edit.start || own.start >= edit.end);
+            self.edits.push(Change { start: edit.start, end: edit.end, with, ours: false });
+        }
+        self.edits.sort_by_key(|change| (change.start, change.ours));
+        self.release(step.release_to, out)
+    }
+
+    /// The answer with offsets of the whole upload, without what was judged before a pause.
+    fn at_offsets(&self, mut step: Step) -> Step {
+        if self.again {
+            step.release_to = (step.release_to + self.shift).max(self.base);
+            for edit in &mut step.edits {
+                (edit.start, edit.end) = (edit.start + self.shift, edit.end + self.shift);
+            }
+            for finding in &mut step.findings {
+                (finding.start, finding.end) = (finding.start + self.shift, finding.end + self.shift);
+            }
+            step.edits.retain(|edit| edit.end > self.base);
+            step.findings.retain(|finding| finding.end > self.base);
+        }
+        step
+    }
+
+    /// Moves what is before `to` out, changed.
+    fn release(&mut self, to: u64, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let odd = || Refusal::new(502, "internal", "a body could not be put together");
+        let place = |offset: u64, base: u64| usize::try_from(offset.checked_sub(base)?).ok();
+        let cut = self.edits.iter().find(|change| change.end > to).map_or(to, |change| change.start.min(to));
+        let mut at = 0;
+        let ready = self.edits.iter().take_while(|change| change.end <= cut).count();
+        for change in self.edits.drain(..ready) {
+            let (start, end) =
+                (place(change.start, self.base).ok_or_else(odd)?, place(change.end, self.base));
+            out.extend_from_slice(self.pending.get(at..start).ok_or_else(odd)?);
+            out.extend_from_slice(&change.with.0);
+            at = end.ok_or_else(odd)?;
+        }
+        let end = place(cut, self.base).ok_or_else(odd)?;
+        out.extend_from_slice(self.pending.get(at..end).ok_or_else(odd)?);
+        if self.scan.is_some() {
+            self.tail.extend(self.pending.get(..end).unwrap_or_default());
+            self.tail.drain(..self.tail.len().saturating_sub(MOST_TAIL));
+        }
+        self.pending.drain(..end);
+        self.base = cut;
+        Ok(())
+    }
+}
+
+/// Refuses a body of so many bytes, or asks a person once.
+/// # Errors
+/// 413 `limit-body`; 403 when a person does not allow it.
+pub(super) async fn check_size(judge: &Judge, bytes: u64, asked: &mut bool) -> Result<(), Refusal> {
+    let limits = &judge.rule.limits;
+    if limits.request_body.is_some_and(|most| bytes > most) {
+        return Err(
+            Refusal::new(413, "limit-body", "the body is larger than the rule allows").by(&judge.rule)
+        );
+    }
+    if !*asked && limits.ask_above.is_some_and(|most| bytes > most) {
+        *asked = true;
+        let answer = judge.way.ask_upload(bytes).await;
+        return answer.map_err(|denied| {
+            Refusal::new(403, denied.reason, "a person did not allow so large an upload").by(&judge.rule)
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What reading a connection needs of it: where it leads, how to get there, its counts and its events.
+
+use super::super::flow::Flow;
+use super::super::reason::Denied;
+use super::refuse::Refusal;
+use crate::wire::egress::{Found, Kind, Rule};
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+
+/// Something that is waited for.
+pub(super) type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What is told of one request.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// What happened.
+    pub kind: Kind,
+    /// Method and path without its query.
+    pub request: Option<String>,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<&'static str>,
+    /// What role `dlp` found.
+    pub findings: Vec<Found>,
+}
+
+/// One connection that a rule lets out.
+pub(super) trait Way: Debug + Send + Sync + 'static {
+    /// The name it is for.
+    fn host(&self) -> &str;
+    /// The port.
+    fn port(&self) -> u16;
+    /// The rules that let it out; never empty.
+    fn rules(&self) -> Vec<Arc<Rule>>;
+    /// Whether it ends after one request.
+    fn proxied(&self) -> bool;
+    /// Connects to the host.
+    fn connect(&self) -> Waiting<'_, Result<TcpStream, Denied>>;
+    /// Asks a person before so much is sent.
+    fn ask_upload(&self, bytes: u64) -> Waiting<'_, Result<(), Denied>>;
+    /// Bytes are about to go to the host.
+    fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>>;
+    /// Bytes are about to go to the agent.
+    fn received(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>>;
+    /// Counts a request.
+    fn request(&self);
+    /// Tells an event.
+    fn tell(&self, told: Told);
+    /// Waits until the connection must end at once.
+    fn over(&self) -> Waiting<'_, ()>;
+}
+
+impl Way for Flow {
+    fn host(&self) -> &str {
+        &self.host
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn rules(&self) -> Vec<Arc<Rule>> {
+        std::iter::once(&self.rule).chain(&self.also).cloned().collect()
+    }
+
+    fn proxied(&self) -> bool {
+        self.proxied
+    }
+
+    fn connect(&self) -> Waiting<'_, Result<TcpStream, Denied>> {
+        Box::pin(Flow::connect(self))
+    }
+
+    fn ask_upload(&self, bytes: u64) -> Waiting<'_, Result<(), Denied>> {
+        Box::pin(Flow::ask_upload(self, bytes))
+    }
+
+    fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {
+        Box::pin(async move { self.meter.sent(bytes).await.map_err(|cut| limit(cut.0)) })
+    }
+
+    fn received(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {
+        Box::pin(async move { self.meter.received(bytes).await.map_err(|cut| limit(cut.0)) })
+    }
+
+    fn request(&self) {
+        self.meter.request();
+    }
+
+    fn tell(&self, told: Told) {
+        self.tell.event(told.kind, |event| {
+            event.request = told.request;
+            event.status = told.status;
+            event.findings = told.findings;
+            event.rule = told.rule.or(event.rule.take());
+            event.reason = told.reason.map(str::to_owned);
+        });
+    }
+
+    fn over(&self) -> Waiting<'_, ()> {
+        Box::pin(Flow::over(self))
+    }
+}
+
+fn limit(reason: &'static str) -> Refusal {
+    Refusal::new(429, reason, "the bytes of this host or session are used up")
+}

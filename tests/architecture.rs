@@ -33,6 +33,10 @@ const HEAVY: &[(&str, &str)] = &[
     ("tokio_rustls", "src/egress/inspect/tls.rs"),
     ("rcgen", "src/egress/inspect/authority.rs"),
     ("aho_corasick", "src/egress/inspect/needle.rs"),
+    ("flate2", "src/dlp/containers.rs"),
+    ("ruzstd", "src/dlp/containers.rs"),
+    ("brotli_decompressor", "src/dlp/containers.rs"),
+    ("toml", "src/dlp/rule_file.rs"),
 ];
 
 /// Names that say nothing about what is inside.

@@ -10,8 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 5] =
-    ["aisandbox.1", "aisandbox-broker.7", "aisandbox-policy.7", "aisandbox-profile.5", "aisandbox-threats.7"];
+const PAGES: [&str; 6] = [
+    "aisandbox.1",
+    "aisandbox-broker.7",
+    "aisandbox-dlp.7",
+    "aisandbox-policy.7",
+    "aisandbox-profile.5",
+    "aisandbox-threats.7",
+];
 /// Accepted for users of bubblewrap, and hidden from help.
 const HIDDEN: [&str; 2] = ["die-with-parent", "new-session"];
 
@@ -56,7 +62,7 @@ fn every_subcommand_and_flag_is_in_the_page() {
     let mut count = 0;
     for (command, long) in args::flags() {
         let name = command.strip_prefix("aisandbox").unwrap().trim();
-        let groups = ["", "profile", "audit", "policy", "request", "broker"];
+        let groups = ["", "profile", "audit", "policy", "request", "broker", "dlp", "dlp rules"];
         assert!(groups.contains(&name) || page.contains(&format!("\n.It Cm {name}\n")), "{name}");
         for flag in long {
             count += 1;
@@ -204,6 +210,33 @@ fn the_example_of_the_broker_is_a_frame_that_the_guardian_takes() {
     assert_eq!(aisandbox::base::to_hex(&code), told("code "));
     assert_eq!(&header[8..12], u32::try_from(payload.len()).unwrap().to_be_bytes());
     assert!(aisandbox::wire::codec::decode::<aisandbox::wire::broker::Call>(payload.as_bytes()).is_ok());
+}
+
+#[test]
+fn every_action_check_and_reason_of_the_dlp_is_in_its_page() {
+    let words = marked(&page("aisandbox-dlp.7"), "Cm");
+    let actions = aisandbox::dlp::Action::ALL.map(aisandbox::dlp::Action::word);
+    for word in actions.into_iter().chain([
+        "too_deep",
+        "bomb",
+        "too_large",
+        "undecodable",
+        "encrypted",
+        "too_much_work",
+    ]) {
+        assert!(words.contains(word), "{word}");
+    }
+    let code = source("src/dlp/check/mod.rs");
+    let table = code.split("const NAMES").nth(1).unwrap().split("];").nth(1).unwrap();
+    let checks: Vec<&str> =
+        table.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();
+    assert!(checks.len() >= 20, "{checks:?}");
+    for check in checks {
+        assert!(words.contains(check), "{check}");
+    }
+    let text = page("aisandbox-dlp.7");
+    let example = text.split("-offset indent\n").nth(1).unwrap().split("\n.Ed").next().unwrap();
+    assert_eq!(aisandbox::dlp::Rules::read(example).unwrap().len(), 1);
 }
 
 #[test]

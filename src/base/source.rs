@@ -31,6 +31,11 @@ impl Source {
         self.line.is_some()
     }
 
+    /// The line, counted from 1, where a line of a file said it.
+    pub fn line_number(&self) -> Option<u32> {
+        self.line
+    }
+
     /// The file or flag, without the line.
     pub fn name(&self) -> &str {
         &self.name

@@ -10,6 +10,7 @@ mod beside;
 pub mod broker;
 mod bundles;
 mod confine;
+mod dlp;
 mod doctor;
 mod egress;
 mod exec;
@@ -64,6 +65,7 @@ fn run(command: Command) -> u8 {
         Command::People(command) => people::run(&command),
         Command::Profile { command } => profile::run(&command),
         Command::Policy { command } => policy::run(&command),
+        Command::Dlp { command } => dlp::run(&command),
         Command::Audit { command } => audit::run(&command),
         Command::Request { command } => request::run(&command),
         Command::Mcp => mcp::run(),

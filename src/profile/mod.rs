@@ -26,7 +26,7 @@ mod nearest;
 mod network;
 mod network_read;
 mod network_shown;
-mod parse;
+pub(crate) mod parse;
 mod policies;
 mod programs;
 mod protect;

@@ -3,6 +3,7 @@
 //! Never does anything: it turns words into types and prints help. Every flag here is in man/aisandbox.1 (a test looks).
 
 mod broker;
+mod dlp;
 mod inside;
 mod people;
 mod policy;
@@ -10,6 +11,7 @@ mod read;
 mod sandbox;
 
 pub use broker::{Broker, Token};
+pub use dlp::{Dlp, DlpFormat, DlpRules};
 pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use policy::Policy;
@@ -22,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "aisandbox", version, about, disable_help_subcommand = true, max_term_width = 110)]
 #[command(
-    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-policy(7), aisandbox-broker(7), aisandbox-threats(7)"
+    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-policy(7), aisandbox-broker(7), aisandbox-dlp(7), aisandbox-threats(7)"
 )]
 pub struct Cli {
     /// What to do.
@@ -61,6 +63,12 @@ pub enum Command {
         /// What to do with policies.
         #[command(subcommand)]
         command: Policy,
+    },
+    /// Look for credentials and personal data in files, and at the rules for that
+    Dlp {
+        /// What to do.
+        #[command(subcommand)]
+        command: Dlp,
     },
     /// Read the records of runs
     Audit {

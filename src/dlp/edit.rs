@@ -1,0 +1,40 @@
+//! What stands in place of a value that may not go out as it is.
+//!
+//! A mark has no quote, no backslash and no line break, so a string of JSON stays one. Where a bare number of JSON was, a
+//! number comes.
+
+use super::finding::{Action, Finding};
+
+/// Bytes to be replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Where they start, in bytes from the start of the stream.
+    pub start: u64,
+    /// The byte after them.
+    pub end: u64,
+    /// What comes instead.
+    pub with: Vec<u8>,
+}
+
+/// The edit for a finding; `around` are the bytes before and behind it.
+pub(super) fn edit(finding: &Finding, before: &[u8], value: &[u8], behind: &[u8]) -> Option<Edit> {
+    let hash = finding.value_hash.as_str();
+    let short = hash.get(..4).unwrap_or(hash);
+    let text = match finding.action {
+        Action::Redact => format!("[AIS:{}:{short}]", finding.kind),
+        Action::Hash => format!("[AIS:{}:hmac-{hash}]", finding.kind),
+        Action::Tokenize => format!("ais-token-{hash}"),
+        Action::Allow | Action::Log | Action::Ask | Action::Block => return None,
+    };
+    let with = if is_bare_number(before, value, behind) { b"0".to_vec() } else { text.into_bytes() };
+    Some(Edit { start: finding.start, end: finding.end, with })
+}
+
+/// A number of JSON that stands for itself, not in a string.
+fn is_bare_number(before: &[u8], value: &[u8], behind: &[u8]) -> bool {
+    let space = |byte: &&u8| !byte.is_ascii_whitespace();
+    let last = before.iter().rev().find(space);
+    let next = behind.iter().find(space);
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    digits && matches!(last, Some(b':' | b',' | b'[')) && matches!(next, Some(b',' | b'}' | b']'))
+}

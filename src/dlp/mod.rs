@@ -1,0 +1,50 @@
+//! Dlp: finds credentials and personal data in bytes that leave, also where they are encoded.
+//!
+//! Never reads a file, a clock or a socket, and never keeps a value it found: a [`Finding`] has its place, its length and
+//! a keyed hash. The same bytes give the same findings, in whatever pieces they come. Work is counted and has an end; what
+//! cannot be looked into to its end is told as [`Unscannable`], never passed over.
+#![forbid(unsafe_code)]
+
+mod carve;
+mod check;
+mod containers;
+mod context;
+mod edit;
+mod engine;
+mod escapes;
+mod example;
+mod finding;
+mod gitleaks;
+mod guess;
+mod kingfisher;
+mod layer;
+mod lettered;
+mod letters;
+mod looking;
+mod mail;
+mod map;
+mod numbers;
+mod pairs;
+mod prefilter;
+mod rule;
+mod rule_file;
+mod secrets;
+mod settle;
+mod stream;
+mod trial;
+mod wide;
+mod work;
+
+pub use edit::Edit;
+pub use engine::{Classifier, Engine, Known, KnownHit, Options, Scan};
+pub use finding::{Action, Finding, Unscannable};
+pub use guess::guess;
+pub use rule::{Class, Rule, Rules};
+pub use rule_file::{RuleError, RuleErrors};
+pub use stream::{Limits, Step, Stream};
+pub use trial::Failed;
+
+#[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
+mod stream_tests;

@@ -1,0 +1,156 @@
+//! Finds the words of all rules in one pass.
+//!
+//! Every word has four letters or more, so of the two groups of three letters at its start one lies at an even place.
+//! Only even places are looked at, in one table of bits that stays in the first cache; what passes is compared letter by
+//! letter. No step waits for the one before, as each does in an automaton.
+
+use std::collections::HashMap;
+
+/// Bits of the table: 2^16.
+const SHIFT: u32 = 32 - 16;
+
+/// A word that is looked for.
+#[derive(Debug, Clone)]
+struct Word {
+    text: Box<[u8]>,
+    /// The letters are compared as they are; otherwise small and capital ones are the same.
+    exact: bool,
+    id: u32,
+}
+
+/// All words.
+#[derive(Debug, Clone)]
+pub(super) struct Prefilter {
+    bits: Box<[u64; 1024]>,
+    /// By group of letters: the word, and how far before the group it starts.
+    places: HashMap<u32, Vec<(u32, isize)>>,
+    words: Vec<Word>,
+}
+
+impl Prefilter {
+    pub(super) fn new() -> Self {
+        Self { bits: Box::new([0; 1024]), places: HashMap::new(), words: Vec::new() }
+    }
+
+    /// A word of three letters or more. `id` comes back with each place it is found at.
+    pub(super) fn add(&mut self, text: &[u8], exact: bool, id: u32) {
+        let number = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
+        self.words.push(Word { text: text.into(), exact, id });
+        if let [one, two, three, rest @ ..] = text {
+            self.mark([*one, *two, *three], number, 0);
+            match rest {
+                [four, ..] => self.mark([*two, *three, *four], number, 1),
+                // Too short for a second group: whatever stands before it is part of one.
+                [] => (0..=255).for_each(|before| self.mark([before, *one, *two], number, -1)),
+            }
+        }
+    }
+
+    fn mark(&mut self, group: [u8; 3], word: u32, back: isize) {
+        let [one, two, three] = group;
+        let key = u32::from_le_bytes([one, two, three, 0]) | FOLD;
+        let slot = (key.wrapping_mul(SPREAD) >> SHIFT) as usize;
+        if let Some(bits) = self.bits.get_mut(slot >> 6) {
+            *bits |= 1 << (slot & 63);
+        }
+        let places = self.places.entry(key).or_default();
+        if !places.contains(&(word, back)) {
+            places.push((word, back));
+        }
+    }
+
+    /// Calls back with the id, the start and the end of each place a word stands at. Each place comes once.
+    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(u32, usize, usize)) {
+        let mut at = 0;
+        let mut eights = text.windows(8).step_by(6);
+        for eight in &mut eights {
+            let Ok(bytes) = <[u8; 8]>::try_from(eight) else { continue };
+            let eight = u64::from_le_bytes(bytes);
+            let first = (eight as u32 & 0xff_ffff) | FOLD;
+            let second = ((eight >> 16) as u32 & 0xff_ffff) | FOLD;
+            let third = ((eight >> 32) as u32 & 0xff_ffff) | FOLD;
+            let hits = self.bit(first) | self.bit(second) << 1 | self.bit(third) << 2;
+            if hits != 0 {
+                for (place, key) in [first, second, third].into_iter().enumerate() {
+                    if hits >> place & 1 == 1 {
+                        self.compare(text, key, at + 2 * place, &mut found);
+                    }
+                }
+            }
+            at += 6;
+        }
+        while at < text.len() {
+            let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
+            let key = u32::from_le_bytes([byte(0), byte(1), byte(2), 0]) | FOLD;
+            if self.bit(key) != 0 {
+                self.compare(text, key, at, &mut found);
+            }
+            at += 2;
+        }
+    }
+
+    #[inline(always)]
+    fn bit(&self, key: u32) -> u64 {
+        let slot = key.wrapping_mul(SPREAD) >> SHIFT;
+        self.bits.get((slot >> 6) as usize & 1023).map_or(0, |bits| bits >> (slot & 63) & 1)
+    }
+
+    #[inline(never)]
+    fn compare(&self, text: &[u8], key: u32, at: usize, found: &mut impl FnMut(u32, usize, usize)) {
+        for (number, back) in self.places.get(&key).into_iter().flatten() {
+            let Some(word) = self.words.get(*number as usize) else { continue };
+            let Some(start) = at.checked_add_signed(-back) else { continue };
+            let end = start + word.text.len();
+            let Some(there) = text.get(start..end) else { continue };
+            let same = if word.exact { there == &*word.text } else { there.eq_ignore_ascii_case(&word.text) };
+            if same {
+                found(word.id, start, end);
+            }
+        }
+    }
+}
+
+/// Makes letters of both cases the same. Some other bytes become the same too; the comparison tells them apart.
+const FOLD: u32 = 0x0020_2020;
+const SPREAD: u32 = 0x9e37_79b1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(filter: &Prefilter, text: &[u8]) -> Vec<(u32, usize, usize)> {
+        let mut found = Vec::new();
+        filter.find(text, |id, start, end| found.push((id, start, end)));
+        found.sort_unstable();
+        found
+    }
+
+    fn plainly(words: &[(&[u8], bool)], text: &[u8]) -> Vec<(u32, usize, usize)> {
+        let mut found = Vec::new();
+        for (id, (word, exact)) in (0..).zip(words) {
+            for (start, there) in text.windows(word.len()).enumerate() {
+                if if *exact { there == *word } else { there.eq_ignore_ascii_case(word) } {
+                    found.push((id, start, start + word.len()));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+        #[test]
+        fn every_word_is_found_wherever_it_stands(text in "[aAbBkK_. ]{0,60}") {
+            let words: [(&[u8], bool); 6] =
+                [(b"aab", true), (b"abab", false), (b"BAK_A", true), (b"kaB.", false), (b"a.b", false), (b"____", true)];
+            let mut filter = Prefilter::new();
+            for (id, (word, exact)) in (0..).zip(&words) {
+                filter.add(word, *exact, id);
+            }
+            prop_assert_eq!(all(&filter, text.as_bytes()), plainly(&words, text.as_bytes()));
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! cannot be looked into to its end is told as [`Unscannable`], never passed over.
 #![forbid(unsafe_code)]
 
+pub mod canary;
 mod carve;
 mod check;
 mod containers;
@@ -12,6 +13,7 @@ mod context;
 mod edit;
 mod engine;
 mod escapes;
+pub mod exact;
 mod example;
 mod finding;
 mod gitleaks;

@@ -10,7 +10,7 @@ use super::args;
 use super::output::{complain, print};
 use crate::base::escape;
 use crate::crypto::Secret;
-use crate::dlp::{Engine, Limits, Options, Rules, guess};
+use crate::dlp::{Engine, Limits, Options, Rules, classify};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn engine(files: &[PathBuf], show_values: bool) -> Result<Engine, String> {
     for file in files {
         rules.add(rules::read(file)?);
     }
-    let mut options = Options::new(key()?, guess);
+    let mut options = Options::new(key()?, classify::score);
     options.show_values = show_values;
     Ok(Engine::new(rules, options))
 }

@@ -8,6 +8,7 @@
 pub mod canary;
 mod carve;
 mod check;
+pub mod classify;
 mod containers;
 mod context;
 mod edit;

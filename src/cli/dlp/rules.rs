@@ -4,7 +4,7 @@ use super::{FOUND, RULE_BYTES, key, open, scan_file, shown};
 use crate::base::escape;
 use crate::cli::args::{DlpFormat, DlpRules};
 use crate::cli::output::print;
-use crate::dlp::{Engine, Failed, Options, Rules, guess};
+use crate::dlp::{Engine, Failed, Options, Rules, classify};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ fn list(rules: &Rules, json: bool) -> Result<u8, String> {
 }
 
 fn test(rules: &Rules) -> Result<u8, String> {
-    let failed = rules.failures(&key()?, guess);
+    let failed = rules.failures(&key()?, classify::score);
     let code = print(&format!("{}{} rules, {} failures\n", lines(&failed), rules.len(), failed.len()));
     Ok(if failed.is_empty() && !rules.is_empty() { code } else { FOUND })
 }
@@ -81,7 +81,7 @@ fn import(file: &Path, from: DlpFormat, target: Option<&Path>) -> Result<u8, Str
         DlpFormat::Kingfisher => Rules::kingfisher(&text),
     };
     let rules = read.map_err(|errors| format!("rules {}: {errors}", shown(file)))?;
-    let failed = rules.failures(&key()?, guess);
+    let failed = rules.failures(&key()?, classify::score);
     let all = rules.len();
     let names: Vec<_> = failed.iter().map(|failed| failed.rule.clone()).collect();
     let rules = rules.without(&names);
@@ -90,7 +90,7 @@ fn import(file: &Path, from: DlpFormat, target: Option<&Path>) -> Result<u8, Str
         code = code.max(FOUND);
     }
     if let Some(target) = target {
-        let engine = Engine::new(rules, Options::new(key()?, guess));
+        let engine = Engine::new(rules, Options::new(key()?, classify::score));
         code = code.max(scan_file(&engine, target, open(target)?, false)?);
     }
     Ok(code)

@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod dlp;
+mod quality;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] = &[("dlp", dlp::run)];
+const PARTS: &[Part] = &[("dlp", dlp::run), ("quality", quality::run)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

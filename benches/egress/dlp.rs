@@ -3,7 +3,7 @@
 
 use aisandbox::base::thread_time;
 use aisandbox::crypto::Secret;
-use aisandbox::dlp::{Engine, Limits, Options, Rules, guess};
+use aisandbox::dlp::{Engine, Limits, Options, Rules, classify};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,10 @@ const SOURCE_BYTES: usize = 32 << 20;
 
 pub(crate) fn run() {
     let start = thread_time();
-    let engine = Engine::new(Rules::shipped(), Options::new(Arc::new(Secret::random().unwrap()), guess));
+    let engine = Engine::new(
+        Rules::shipped().unwrap(),
+        Options::new(Arc::new(Secret::random().unwrap()), classify::score),
+    );
     println!("{:<44} {:>8.1} ms", "making the engine", (thread_time() - start).as_secs_f64() * 1e3);
     report(&engine, "source code", &source(), Some((80.0, 250.0)));
     report(&engine, "random bytes in base64, one line", &base64(), None);

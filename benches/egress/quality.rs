@@ -40,7 +40,7 @@ pub(crate) fn run() {
     let key = Secret::take(&mut [11; 32]).expect("a key");
     let mut options = Options::new(Arc::new(key), classify::score);
     options.show_values = true;
-    let engine = Engine::new(Rules::shipped(), options);
+    let engine = Engine::new(Rules::shipped().expect("the shipped rules"), options);
     println!("{} templates, {each} records of a kind", if dev { "tuning" } else { "held-back" });
     let mut written =
         std::env::var_os("AISANDBOX_BENCH_WRITE").map(|path| std::fs::File::create(path).expect("the file"));

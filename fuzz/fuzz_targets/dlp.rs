@@ -2,12 +2,12 @@
 #![no_main]
 
 use aisandbox::crypto::Secret;
-use aisandbox::dlp::{Engine, Limits, Options, Rules, guess};
+use aisandbox::dlp::{Engine, Limits, Options, Rules, classify};
 use libfuzzer_sys::fuzz_target;
 use std::sync::{Arc, LazyLock};
 
 static ENGINE: LazyLock<Engine> =
-    LazyLock::new(|| Engine::new(Rules::shipped(), Options::new(Arc::new(Secret::random().unwrap()), guess)));
+    LazyLock::new(|| Engine::new(Rules::shipped().unwrap(), Options::new(Arc::new(Secret::random().unwrap()), classify::score)));
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((size, text)) = bytes.split_first() else { return };

@@ -44,7 +44,7 @@ fn key() -> Result<Arc<Secret>, String> {
 }
 
 fn engine(files: &[PathBuf], show_values: bool) -> Result<Engine, String> {
-    let mut rules = Rules::shipped();
+    let mut rules = Rules::shipped().map_err(|errors| format!("the shipped rules: {errors}"))?;
     for file in files {
         rules.add(rules::read(file)?);
     }

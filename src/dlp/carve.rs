@@ -19,8 +19,6 @@ const SAMPLE: usize = 32;
 /// Something decoded.
 #[derive(Debug)]
 pub(super) struct Decoded {
-    pub(super) start: usize,
-    pub(super) end: usize,
     pub(super) bytes: Vec<u8>,
     pub(super) map: Map,
     pub(super) name: &'static str,
@@ -151,20 +149,22 @@ pub(super) fn decode(text: &[u8], run: &Run) -> Vec<Decoded> {
         } else {
             Map::Units { start: run.start + from, from: units.0, to: units.1, end: run.end }
         };
-        Decoded { start: run.start, end: run.end, bytes, map, name }
+        Decoded { bytes, map, name }
     };
-    if hex && letters.iter().all(|byte| sort(*byte) & HEX != 0) {
-        if let Some(bytes) = hex_bytes(letters).filter(|bytes| is_sound(bytes)) {
-            found.push(make(0, bytes, (1, 2), "hex"));
-            return found;
-        }
+    if hex
+        && letters.iter().all(|byte| sort(*byte) & HEX != 0)
+        && let Some(bytes) = hex_bytes(letters).filter(|bytes| is_sound(bytes))
+    {
+        found.push(make(0, bytes, (1, 2), "hex"));
+        return found;
     }
     let upper = sorts & !(UPPER | DIGIT) == 0;
-    if upper && letters.len() >= 24 {
-        if let Some(bytes) = base32_bytes(letters).filter(|bytes| is_sound(bytes)) {
-            found.push(make(0, bytes, (5, 8), "base32"));
-            return found;
-        }
+    if upper
+        && letters.len() >= 24
+        && let Some(bytes) = base32_bytes(letters).filter(|bytes| is_sound(bytes))
+    {
+        found.push(make(0, bytes, (5, 8), "base32"));
+        return found;
     }
     let mixed = sorts & UPPER != 0 && sorts & LOWER != 0 && changes * 4 >= head.len();
     if !mixed && letters.len() < LONG || hex {

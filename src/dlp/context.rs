@@ -88,7 +88,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
                 value,
                 [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_']
             );
-    template || PLACEHOLDERS.iter().any(|word| has(word)) || is_one_letter(value)
+    template || PLACEHOLDERS.iter().any(has) || is_one_letter(value)
 }
 
 /// Most of it is one letter, or two.

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 pub(super) fn engine() -> Engine {
-    let mut options = Options::new(Arc::new(Secret::random().unwrap()), guess);
+    let mut options = Options::new(Arc::new(Secret::random().unwrap()), classify::score);
     options.show_values = true;
-    Engine::new(Rules::shipped(), options)
+    Engine::new(Rules::shipped().unwrap(), options)
 }
 
 fn token() -> String {
@@ -46,8 +46,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn every_shipped_rule_passes_its_examples_and_there_are_enough() {
-    let rules = Rules::shipped();
-    let failed = rules.failures(&Arc::new(Secret::random().unwrap()), guess);
+    let rules = Rules::shipped().unwrap();
+    let failed = rules.failures(&Arc::new(Secret::random().unwrap()), classify::score);
     assert_eq!(failed, []);
     let credentials = rules.iter().filter(|rule| rule.class != Class::Personal);
     let kinds: std::collections::BTreeSet<_> = credentials.map(|rule| rule.kind.clone()).collect();
@@ -134,7 +134,7 @@ fn what_programs_and_lock_files_are_full_of_is_nothing() {
 fn the_key_decides_the_hash_and_no_value_is_kept_unless_asked_for() {
     let hash = |byte| {
         let key = Secret::take(&mut [byte; 32]).unwrap();
-        let engine = Engine::new(Rules::shipped(), Options::new(Arc::new(key), guess));
+        let engine = Engine::new(Rules::shipped().unwrap(), Options::new(Arc::new(key), classify::score));
         let found = engine.scan(token().as_bytes());
         assert_eq!(found[0].value, None);
         found[0].value_hash.clone()

@@ -6,8 +6,6 @@ use super::map::Map;
 /// A word with escapes: where it stands, what it says, and which escapes it had first.
 #[derive(Debug)]
 pub(super) struct Plain {
-    pub(super) start: usize,
-    pub(super) end: usize,
     pub(super) bytes: Vec<u8>,
     pub(super) map: Map,
     pub(super) name: &'static str,
@@ -108,7 +106,7 @@ fn plain(text: &[u8], start: usize, end: usize) -> Option<Plain> {
         at += escape.takes;
         points.push((bytes.len(), at));
     }
-    Some(Plain { start, end, bytes, map: Map::Points(points, end), name: name? })
+    Some(Plain { bytes, map: Map::Points(points, end), name: name? })
 }
 
 fn escape(text: &[u8], at: usize) -> Option<Escape> {

@@ -77,13 +77,7 @@ impl Engine {
         let mut kids = Kids { engine: self, layer, work, hits: Vec::new(), open: None };
         kids.packed(&marks);
         escapes::find(text, |plain| {
-            let decoded = Decoded {
-                start: plain.start,
-                end: plain.end,
-                bytes: plain.bytes,
-                map: plain.map,
-                name: plain.name,
-            };
+            let decoded = Decoded { bytes: plain.bytes, map: plain.map, name: plain.name };
             kids.look(decoded, true, false);
         });
         carve::runs(text, |run| {
@@ -194,6 +188,6 @@ impl Kids<'_> {
 
     fn inside(&mut self, packed: Packed, start: usize, end: usize, bytes: Vec<u8>) {
         let map = Map::Whole(start, end);
-        self.look(Decoded { start, end, bytes, map, name: packed.name() }, true, false);
+        self.look(Decoded { bytes, map, name: packed.name() }, true, false);
     }
 }

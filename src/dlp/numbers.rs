@@ -120,10 +120,10 @@ fn look(text: &[u8], phrase: &Phrase) -> Option<Number> {
     if before.is_ascii_alphabetic() || text.get(phrase.end).is_some_and(u8::is_ascii_alphabetic) {
         return with_letters(text, phrase.start).0;
     }
-    if before == b'+' || before == b'(' {
-        if let Some(number) = telephone(text, phrase.start - 1) {
-            return Some(number);
-        }
+    if matches!(before, b'+' | b'(')
+        && let Some(number) = telephone(text, phrase.start - 1)
+    {
+        return Some(number);
     }
     if phrase.layout == 222
         && let Some(start) = phrase.start.checked_sub(3)

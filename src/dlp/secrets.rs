@@ -15,9 +15,7 @@ pub(super) fn private_key(text: &[u8], start: usize) -> Option<(usize, f32)> {
     let from = from.get(..from.len().min(PEM_BYTES))?;
     let label = from.get(10..from.len().min(80))?;
     let label_end = memchr::memmem::find(label, b"-----")?;
-    if memchr::memmem::find(label.get(..label_end)?, b"PRIVATE KEY").is_none() {
-        return None;
-    }
+    memchr::memmem::find(label.get(..label_end)?, b"PRIVATE KEY")?;
     let body_start = 10 + label_end + 5;
     let body = from.get(body_start..)?;
     let close = memchr::memmem::find(body, b"-----END");

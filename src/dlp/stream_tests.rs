@@ -116,9 +116,10 @@ fn base64_of(bytes: &[u8]) -> String {
 
 #[test]
 fn what_is_replaced_keeps_json_whole() {
-    let mut options = Options::new(std::sync::Arc::new(crate::crypto::Secret::random().unwrap()), guess);
+    let mut options =
+        Options::new(std::sync::Arc::new(crate::crypto::Secret::random().unwrap()), classify::score);
     options.actions.insert("github-token".into(), Action::Redact);
-    let engine = Engine::new(Rules::shipped(), options);
+    let engine = Engine::new(Rules::shipped().unwrap(), options);
     let token = example::fill("ghp_<w30><crc>");
     let text =
         format!("{{\"a\": \"x {token} y\", \"card\": 4556737586899855, \"list\": [1, 5425233430109903]}}");

@@ -43,7 +43,7 @@ pub(super) fn find(text: &[u8], mut found: impl FnMut(Decoded)) {
                 let end = start + 2 * bytes.len();
                 done = end;
                 let map = Map::Units { start, from: 1, to: 2, end };
-                found(Decoded { start, end, bytes, map, name: "utf16" });
+                found(Decoded { bytes, map, name: "utf16" });
                 break;
             }
         }

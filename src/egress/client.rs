@@ -30,11 +30,6 @@ impl Client {
         self.front.get(self.taken..).unwrap_or_default()
     }
 
-    /// The connection itself.
-    pub(super) fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// The bytes in front and the connection behind them.
     pub(super) fn into_parts(self) -> (Vec<u8>, TcpStream) {
         (self.front().to_vec(), self.stream)

@@ -83,7 +83,6 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn each_name_has_its_own_address_and_keeps_it() {

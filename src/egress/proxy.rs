@@ -115,7 +115,6 @@ fn request(line: &[u8], length: usize) -> Option<Request> {
 }
 
 /// Host and port; user names are not taken.
-#[expect(clippy::option_option, reason = "the inner one: no port was said")]
 fn authority(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),

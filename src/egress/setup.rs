@@ -31,12 +31,15 @@ pub(super) struct Ready {
     pub dns: Vec<OwnedFd>,
 }
 
+/// How names are resolved, the host's own addresses, and the proxy that everything goes through.
+type Outside = (Resolver, Vec<IpAddr>, Option<(String, u16)>);
+
 #[derive(Debug, Default)]
 struct Heard {
     rules: Rules,
     count: usize,
     limits: Limits,
-    resolver: Option<(Resolver, Vec<IpAddr>, Option<(String, u16)>)>,
+    resolver: Option<Outside>,
     doors: Vec<(Door, OwnedFd)>,
     dns: Vec<OwnedFd>,
     diag: Option<OwnedFd>,

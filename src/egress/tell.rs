@@ -7,7 +7,6 @@ use super::race::{First, race};
 use super::reason::Denied;
 use crate::wire::denial::Reason;
 use crate::wire::egress::{Event, FromEgress, Kind};
-use crate::wire::subject::Process;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -113,11 +112,6 @@ impl Teller {
     /// Keeps what became known; every later event has it.
     pub(super) fn note(&self, note: impl FnOnce(&mut Event)) {
         note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Who opened the connection, when it is known.
-    pub(super) fn process(&self) -> Option<Process> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).process.clone()
     }
 
     /// Tells an event: what is known, the counts so far, and what `more` adds for this one.

@@ -34,7 +34,7 @@ fn text(file: &Path) -> Result<String, String> {
 
 fn all(files: &[PathBuf]) -> Result<Rules, String> {
     if files.is_empty() {
-        return Ok(Rules::shipped());
+        return Rules::shipped().map_err(|errors| format!("the shipped rules: {errors}"));
     }
     let mut rules = Rules::default();
     for file in files {

@@ -59,7 +59,7 @@ pub(super) fn write(word: &[u8], form: Form) -> Zeroizing<Vec<u8>> {
         Form::Plain => word.to_vec(),
         Form::Percent => percent(word),
         Form::PercentLower => lower_escapes(percent(word)),
-        Form::Json => word.iter().flat_map(|byte| json(byte)).copied().collect(),
+        Form::Json => word.iter().flat_map(json).copied().collect(),
         Form::Base64 { shift, url } => core(word, shift, url),
         Form::Hex { upper: false } => {
             word.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
@@ -106,7 +106,7 @@ fn json(byte: &u8) -> &[u8] {
 /// The letters that the word alone decides.
 fn core(word: &[u8], shift: usize, url: bool) -> Vec<u8> {
     let engine = if url { BASE64_URL_SAFE_NO_PAD } else { BASE64_STANDARD_NO_PAD };
-    let shifted = [&b"xx"[..shift.min(2)], word].concat();
+    let shifted = [b"xx".get(..shift).unwrap_or_default(), word].concat();
     let text = engine.encode(&shifted).into_bytes();
     // Letters that hold bits of what is before, and one that would hold bits of what is behind.
     let skip = [0, 2, 3].get(shift).copied().unwrap_or(0);

@@ -139,19 +139,17 @@ impl Upstream {
     /// A connection that is ready. That of HTTP/1 is taken away until its request has an answer.
     async fn link(&self) -> Result<Link, Refusal> {
         let mut held = self.link.lock().await;
-        match held.take() {
-            Some(Link::One(mut sender)) => {
-                if sender.ready().await.is_ok() {
-                    return Ok(Link::One(sender));
-                }
-            }
-            Some(Link::Two(mut sender)) => {
-                if sender.ready().await.is_ok() {
+        if let Some(mut link) = held.take() {
+            let ready = match &mut link {
+                Link::One(sender) => sender.ready().await,
+                Link::Two(sender) => sender.ready().await,
+            };
+            if ready.is_ok() {
+                if let Link::Two(sender) = &link {
                     *held = Some(Link::Two(sender.clone()));
-                    return Ok(Link::Two(sender));
                 }
+                return Ok(link);
             }
-            None => {}
         }
         let (link, spoken) = self.make().await?;
         if spoken != self.spoken && (spoken == Spoken::Two || self.spoken == Spoken::Two) {

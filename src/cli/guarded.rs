@@ -10,6 +10,7 @@ use super::bundles;
 use super::egress;
 use super::output::complain;
 use super::reputation;
+use super::roles::{Roles, failed};
 use super::session;
 use super::shape;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
@@ -17,21 +18,19 @@ use crate::base::{HostPath, InnerPath, RunId};
 use crate::guardian::ceiling::{Actions, Entry, How};
 use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
-use crate::guardian::introduce::{self, Place};
 use crate::guardian::reputation::Reputation;
 use crate::guardian::session::Session;
 use crate::guardian::token::TokenId;
-use crate::guardian::{self, About, RoleEnd, Setup, Summary};
-use crate::launch::{Running, ruleset};
+use crate::guardian::{self, About, Setup, Summary};
+use crate::launch::Running;
 use crate::plan::Plan;
 use crate::plan::ask::AskEntry;
 use crate::plan::layers::State;
 use crate::plan::view::door_source;
 use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing, Unknown};
-use crate::role::{self, Role, Started};
+use crate::role::{self, Role};
 use crate::sys::{Errno, asker, fd, process, socket};
 use crate::wire::agents::{BINARY_AT, BROKER_AT};
-use crate::wire::files::ToFiles;
 use crate::wire::session::RunState;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -40,8 +39,6 @@ use std::time::Duration;
 
 /// How long a question waits when the profile does not say.
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// How long roles get to end by themselves.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// The doors of a guarded run, before there is a sandbox.
 pub(super) struct Doors {
@@ -53,6 +50,7 @@ pub(super) struct Doors {
     standing: Vec<Standing>,
     under: Option<(TokenId, u8)>,
     overseer: Option<OwnedFd>,
+    early: Option<egress::Early>,
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
@@ -64,6 +62,7 @@ pub(super) fn doors(
     if !profile.guarded() {
         return Ok(None);
     }
+    let early = egress::Early::begin(profile).map_err(|why| refuse(&why))?;
     let told = |error: guardian::session::SessionError| {
         complain(&error.to_string(), error.hint());
         125
@@ -88,7 +87,7 @@ pub(super) fn doors(
         .as_deref()
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None, overseer: None }))
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None, overseer: None, early }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -137,7 +136,7 @@ impl Doors {
         context: &Context,
         log: SharedLog,
     ) -> Result<Serving, String> {
-        let mut roles = Roles(Vec::new());
+        let mut roles = Roles::default();
         if plan.view.asks.iter().any(|ask| ask.mounted) {
             roles.start_mounts(running, plan)?;
             roles.start_files(running, plan)?;
@@ -146,7 +145,9 @@ impl Doors {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
         roles.0.extend(bundles::start(&plan.profile, context)?);
-        roles.0.extend(egress::start(running, plan, &log)?);
+        if let Some(early) = self.early {
+            roles.0.push(egress::serve(early, running, plan, &log)?);
+        }
         let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());
         if let Some(knower) = knower {
             roles.0.push(reputation::start(knower)?);
@@ -211,10 +212,6 @@ impl Doors {
     }
 }
 
-fn failed(what: &'static str) -> impl Fn(Errno) -> String {
-    move |errno| format!("{what}: {errno:?}: {}", errno.desc())
-}
-
 /// Ends the sandbox unless the Guardian ended as it should.
 struct EndsSandbox(Option<OwnedFd>);
 
@@ -230,60 +227,6 @@ impl Drop for EndsSandbox {
             && let Err(errno) = process::signal_pidfd(init.as_fd(), libc::SIGKILL)
         {
             tracing::debug!("the sandbox has ended already: {errno}");
-        }
-    }
-}
-
-/// Roles that were started; they end with this.
-struct Roles(Vec<Started>);
-
-impl Roles {
-    fn start_mounts(&mut self, running: &mut Running, plan: &Plan) -> Result<(), String> {
-        let role = role::start(Role::Mounts).map_err(failed("start role mounts"))?;
-        let namespaces = running.take_namespaces().ok_or("the sandbox gave no namespaces for role mounts")?;
-        let places: Vec<Place<'_>> = plan.view.asks.iter().filter(|ask| ask.mounted).map(place).collect();
-        let done = introduce::mounts(role.socket.as_fd(), namespaces, &places);
-        self.0.push(role);
-        done
-    }
-
-    fn start_files(&mut self, running: &mut Running, plan: &Plan) -> Result<(), String> {
-        let ruleset =
-            ruleset::of_asks(plan).map_err(|error| format!("the ruleset of role files: {error}"))?;
-        let role = role::start_within(Role::Files, ruleset.as_ref().map(AsFd::as_fd))
-            .map_err(failed("start role files"))?;
-        for (number, device) in running.take_asks() {
-            let Some(ask) = plan.view.asks.iter().find(|ask| ask.number == number) else { continue };
-            // The owner as the sandbox's outer user namespace numbers it, which is where the filesystem belongs.
-            let message = ToFiles::Entry {
-                entry: number,
-                folder: ask.is_folder(),
-                uid: 0,
-                gid: 0,
-                serve: ask.serve.clone(),
-            };
-            introduce::tell(role.socket.as_fd(), &message, Some(device.as_fd()))?;
-        }
-        self.0.push(role);
-        Ok(())
-    }
-
-    /// Our ends for the Guardian; when it lets go of them, the roles end.
-    fn ends(&mut self) -> Result<Vec<RoleEnd>, Errno> {
-        let mut ends = Vec::new();
-        for started in &mut self.0 {
-            let socket =
-                std::mem::replace(&mut started.socket, started.pidfd.try_clone().map_err(|_| Errno::EMFILE)?);
-            ends.push(RoleEnd { role: started.role, socket });
-        }
-        Ok(ends)
-    }
-}
-
-impl Drop for Roles {
-    fn drop(&mut self) {
-        for started in &self.0 {
-            started.end(LAST_WORDS);
         }
     }
 }
@@ -327,17 +270,6 @@ fn answers_under(profile: &str) -> String {
     let is_path = profile.contains('/') || profile.ends_with(".yaml");
     let file = is_path.then(|| std::fs::canonicalize(profile).ok()).flatten();
     file.and_then(|file| file.to_str().map(str::to_owned)).unwrap_or_else(|| profile.to_owned())
-}
-
-fn place(ask: &AskEntry) -> Place<'_> {
-    Place {
-        entry: ask.number,
-        inner: &ask.inner,
-        host: &ask.object.canonical,
-        dev: ask.object.dev,
-        ino: ask.object.ino,
-        noexec: ask.noexec,
-    }
 }
 
 fn entry(ask: &AskEntry) -> Result<Entry, Errno> {

@@ -31,6 +31,7 @@ mod record;
 mod reputation;
 mod request;
 mod role;
+mod roles;
 mod session;
 mod shape;
 mod stand_in;

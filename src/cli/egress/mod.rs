@@ -2,11 +2,14 @@
 //!
 //! Never lets an agent start whose way out could not be put in force as its profile says.
 
+mod early;
 mod outside;
 mod rules;
+mod secrets;
 
 use crate::audit::network::NetworkStart;
 use crate::audit::{Event, SharedLog};
+use crate::crypto::sha256;
 use crate::guardian::ceiling::AskedHost;
 use crate::guardian::introduce;
 use crate::launch::Running;
@@ -14,11 +17,13 @@ use crate::launch::egress::Handed;
 use crate::plan::Plan;
 use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
 use crate::profile::{NetworkMode, Profile};
-use crate::role::{self, Role, Started};
+use crate::role::Started;
 use crate::wire::egress::{Carried, FromEgress, ToEgress};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
+
+pub(super) use early::Early;
 
 /// How long the role may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,31 +43,38 @@ pub(super) fn asked_hosts(profile: &Profile) -> Vec<AskedHost> {
         .collect()
 }
 
-/// Starts role `egress` and tells it everything; `None` where the network is not filtered.
+/// Tells role `egress` the rest, and lets it serve.
 /// # Errors
 /// In words; then the agent must not start.
-pub(super) fn start(running: &mut Running, plan: &Plan, log: &SharedLog) -> Result<Option<Started>, String> {
-    if plan.profile.network.mode != NetworkMode::Filtered {
-        return Ok(None);
-    }
+pub(super) fn serve(
+    early: Early,
+    running: &mut Running,
+    plan: &Plan,
+    log: &SharedLog,
+) -> Result<Started, String> {
     let Some(handed) = running.take_egress() else {
         return Err("the sandbox gave no sockets for its way out".to_owned());
     };
-    record(plan, &handed, log)?;
-    let role = role::start(Role::Egress)
-        .map_err(|errno| format!("start role egress: {errno:?}: {}", errno.desc()))?;
+    let Early { role, credentials, authority, roots } = early;
+    record(plan, &handed, authority.as_deref(), log)?;
     let told = Teller(role.socket.as_fd());
     told.rules(&plan.profile)?;
     told.sockets(handed)?;
     told.published(&plan.profile)?;
+    for credential in credentials {
+        told.tell(&ToEgress::Credential { credential }, None)?;
+    }
+    if let Some(roots) = roots {
+        told.hand(Carried::Roots {}, roots)?;
+    }
     match introduce::ask(role.socket.as_fd(), "egress", &ToEgress::Start {}, None, PATIENCE)? {
-        FromEgress::Ready {} => Ok(Some(role)),
+        FromEgress::Ready {} => Ok(role),
         FromEgress::Refused { why } => Err(format!("role egress: {why}")),
         _ => Err("role egress says what it was not asked".to_owned()),
     }
 }
 
-fn record(plan: &Plan, handed: &Handed, log: &SharedLog) -> Result<(), String> {
+fn record(plan: &Plan, handed: &Handed, authority: Option<&str>, log: &SharedLog) -> Result<(), String> {
     let network = &plan.profile.network;
     let allow = network.allow.iter().map(|rule| {
         let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
@@ -77,7 +89,7 @@ fn record(plan: &Plan, handed: &Handed, log: &SharedLog) -> Result<(), String> {
         way: handed.rung.name().to_owned(),
         rules: allow.chain(deny).collect(),
         credentials: network.credentials.iter().map(|credential| credential.name.clone()).collect(),
-        authority: None,
+        authority: authority.map(|pem| sha256(pem.as_bytes()).to_string()),
     };
     log.append(&Event::NetworkStart(start)).map_err(|error| error.to_string())
 }

@@ -3,8 +3,8 @@
 //! Never widens: what cannot be said to the role stops the launch.
 
 use crate::crypto::sha256_file;
-use crate::profile::{Allowed, ByProgram, Denied, Destination, TlsUse, Traffic};
-use crate::wire::egress::{Deny, Host, Limits, Network, Rule, Tls, Unscannable};
+use crate::profile::{Allowed, ByProgram, Denied, Destination, SecretPlace, TlsUse, Traffic};
+use crate::wire::egress::{Deny, Host, Limits, Network, Place, Rule, Tls, Unscannable};
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -76,5 +76,14 @@ pub(super) fn limits(traffic: &Traffic) -> Limits {
         request_body: traffic.request_body,
         ask_above: traffic.ask_above,
         connections: traffic.connections,
+    }
+}
+
+/// Where in a request a placeholder is looked for.
+pub(super) fn place(place: SecretPlace) -> Place {
+    match place {
+        SecretPlace::Header => Place::Header,
+        SecretPlace::Query => Place::Query,
+        SecretPlace::Body => Place::Body,
     }
 }

@@ -1,0 +1,145 @@
+//! What a filtered network needs before there is a plan: the session's authority and who trusts it, and placeholders of
+//! secrets.
+//!
+//! Never puts a secret into the profile, the plan or the environment: only its placeholder.
+
+use super::{rules, secrets};
+use crate::base::{InnerPath, WallTime};
+use crate::crypto::{Secret, placeholder};
+use crate::guardian::introduce;
+use crate::plan::trust::{BUNDLES, trust};
+use crate::plan::view::door_source;
+use crate::profile::{Access, Destination, FsEntry, NetworkMode, Profile, TlsUse};
+use crate::role::{self, Role, Started};
+use crate::wire::egress::{Credential, FromEgress, ToEgress};
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// Where the bundle lies in a view that has none.
+const OWN_BUNDLE: &str = "/run/aisandbox/authorities.pem";
+/// How long the role may take to make its authority.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an authority lasts when the run has no end of its own.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+/// How much longer than the run it lasts: clocks differ.
+const BEYOND: Duration = Duration::from_secs(3600);
+/// The most bytes of the host's bundle.
+const MOST_BUNDLE: u64 = 8 << 20;
+
+/// The role as far as it is, and what it will be told.
+#[derive(Debug)]
+pub(in crate::cli) struct Early {
+    pub(super) role: Started,
+    pub(super) credentials: Vec<Credential>,
+    /// The certificate of the session's authority.
+    pub(super) authority: Option<String>,
+    /// The host's bundle of authorities.
+    pub(super) roots: Option<OwnedFd>,
+}
+
+impl Early {
+    /// Starts the role and changes the profile so that programs inside trust its authority and have placeholders; `None`
+    /// where the network is not filtered.
+    /// # Errors
+    /// In words.
+    pub(in crate::cli) fn begin(profile: &mut Profile) -> Result<Option<Self>, String> {
+        if profile.network.mode != NetworkMode::Filtered {
+            return Ok(None);
+        }
+        let role = role::start(Role::Egress)
+            .map_err(|errno| format!("start role egress: {errno:?}: {}", errno.desc()))?;
+        let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None };
+        if profile.network.inspects() {
+            early.trusted(profile)?;
+        }
+        early.placeholders(profile)?;
+        Ok(Some(early))
+    }
+
+    fn trusted(&mut self, profile: &mut Profile) -> Result<(), String> {
+        let read = profile.network.allow.iter().filter(|rule| rule.tls == TlsUse::Inspect);
+        let names: Vec<String> = read.filter_map(|rule| name_of(&rule.host)).collect();
+        let lasts = profile.limits.wall_time.map_or(LONGEST, |time| time.saturating_add(BEYOND));
+        let until = WallTime::now().unix_seconds().saturating_add(lasts.as_secs());
+        let wish = ToEgress::Authority { names, until };
+        let pem = match introduce::ask(self.role.socket.as_fd(), "egress", &wish, None, PATIENCE)? {
+            FromEgress::Authority { pem } => pem,
+            FromEgress::Refused { why } => return Err(format!("role egress: {why}")),
+            _ => return Err("role egress says what it was not asked".to_owned()),
+        };
+        // A link would lead to another of them, or to a place that the view may not have.
+        let there: Vec<&str> = BUNDLES
+            .into_iter()
+            .filter(|path| fs::symlink_metadata(path).is_ok_and(|it| it.is_file()))
+            .collect();
+        let host = there.first().map(|path| open_bundle(path)).transpose()?;
+        let (bundle, roots) = host.unzip();
+        let inner =
+            |path: &str| InnerPath::new(path).map_err(|error| format!("show {path}: its path {error}"));
+        let places = there.iter().map(|path| inner(path)).collect::<Result<Vec<_>, _>>()?;
+        let trust = trust(&pem, &bundle.unwrap_or_default(), &places, &inner(OWN_BUNDLE)?);
+        for path in trust.over {
+            profile.filesystem.retain(|entry| entry.path != path);
+            profile.filesystem.push(file(path, trust.bundle.clone()));
+        }
+        for (name, value) in trust.variables {
+            let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
+            if !profile.environment.set.iter().any(|(known, _)| *known == name) {
+                profile.environment.set.push((name, value));
+            }
+        }
+        (self.authority, self.roots) = (Some(pem), roots);
+        Ok(())
+    }
+
+    fn placeholders(&mut self, profile: &mut Profile) -> Result<(), String> {
+        let seed = Secret::random().map_err(|errno| format!("make a key for placeholders: {errno}"))?;
+        for credential in &profile.network.credentials {
+            let secret = secrets::find(credential)?;
+            let placeholder = placeholder(&secret, &seed);
+            if let Some(variable) = &credential.variable {
+                profile.environment.set.retain(|(name, _)| name != variable);
+                profile.environment.set.push((variable.clone(), placeholder.clone()));
+            }
+            self.credentials.push(Credential {
+                name: credential.name.clone(),
+                placeholder,
+                secret: secret.as_str().to_owned(),
+                hosts: credential.hosts.iter().map(rules::host).collect(),
+                places: credential.places.iter().map(|place| rules::place(*place)).collect(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a certificate can name. A name stands for all below it, too.
+fn name_of(host: &Destination) -> Option<String> {
+    match host {
+        Destination::Name(name) | Destination::Below(name) => Some(name.clone()),
+        Destination::Network { .. } | Destination::Loopback => None,
+    }
+}
+
+fn open_bundle(path: &str) -> Result<(Vec<u8>, OwnedFd), String> {
+    let told = |error: std::io::Error| format!("read the host's authorities {path}: {error}");
+    let file = File::open(path).map_err(told)?;
+    if file.metadata().map_err(told)?.len() > MOST_BUNDLE {
+        return Err(format!("the host's authorities {path}: more than {MOST_BUNDLE} bytes"));
+    }
+    let bytes = fs::read(path).map_err(told)?;
+    Ok((bytes, file.into()))
+}
+
+fn file(path: InnerPath, content: Vec<u8>) -> FsEntry {
+    FsEntry {
+        path,
+        source: None,
+        access: Access::File { content },
+        optional: false,
+        noexec: true,
+        protect: Vec::new(),
+        asked: door_source(),
+    }
+}

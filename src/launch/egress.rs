@@ -29,6 +29,7 @@ pub struct ReadyEgress {
     rungs: Vec<Rung>,
     batches: Batches,
     ports: Vec<u16>,
+    local: Vec<u16>,
     inward: u16,
     /// The environment on the rung on which programs must be told of a proxy.
     pub(super) proxied: ExecStrings,
@@ -40,15 +41,12 @@ impl ReadyEgress {
         let mut environment = environment.clone();
         environment.extend(proxy_variables().into_iter().map(|(name, value)| (name.into(), value.into())));
         // The two endpoints are there on every rung, at these ports.
-        let mut ports: Vec<u16> =
-            way.ports.iter().copied().filter(|port| ![CONNECT_PORT, SOCKS_PORT].contains(port)).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        ports.truncate(MOST_PORTS);
+        let (ports, local) = (listened_on(&way.ports), listened_on(&way.local));
         Self {
             rungs: way.rungs.clone(),
             batches: Batches::new(),
             ports,
+            local,
             inward: way.inward,
             proxied: ExecStrings::new(environment::strings(&environment)),
         }
@@ -97,6 +95,14 @@ impl ReadyEgress {
             }
             Rung::Proxy => {}
         }
+        if rung != Rung::AnyIp {
+            for port in &self.local {
+                hand.over(Kind::Port, *port, net::listen((Ipv4Addr::LOCALHOST, *port).into(), BACKLOG)?)?;
+                if let Ok(listener) = net::listen((Ipv6Addr::LOCALHOST, *port).into(), BACKLOG) {
+                    hand.over(Kind::Port, *port, listener)?;
+                }
+            }
+        }
         let endpoints = if rung == Rung::Proxy { Ipv4Addr::LOCALHOST } else { ADDRESS };
         for port in [CONNECT_PORT, SOCKS_PORT] {
             hand.over(Kind::Port, port, net::listen((endpoints, port).into(), BACKLOG)?)?;
@@ -113,6 +119,16 @@ impl ReadyEgress {
         }
         (0..self.inward).try_for_each(|_| hand.over(Kind::Inward, 0, net::unconnected(false)?))
     }
+}
+
+/// Ports with listeners of their own: each once, without those of the two endpoints.
+fn listened_on(ports: &[u16]) -> Vec<u16> {
+    let mut ports: Vec<u16> =
+        ports.iter().copied().filter(|port| ![CONNECT_PORT, SOCKS_PORT].contains(port)).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.truncate(MOST_PORTS);
+    ports
 }
 
 /// A rung above may have made it already.

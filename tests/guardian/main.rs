@@ -8,6 +8,7 @@ mod broker;
 mod end;
 mod inside;
 mod kinds;
+mod network;
 mod own;
 mod person;
 mod shipped;

@@ -11,7 +11,7 @@ mod table;
 
 pub(super) use files::{WHY_HIDDEN, prepare_view};
 
-use crate::profile::{Network, NetworkMode, NetworkWay};
+use crate::profile::{Destination, Network, NetworkMode, NetworkWay};
 use std::net::Ipv4Addr;
 
 /// The sandbox's own address; the proxy answers lookups there and has its endpoints there (RFC 2544: no real network).
@@ -74,6 +74,8 @@ pub struct Way {
     pub rungs: Vec<Rung>,
     /// Ports with a listener of their own on [`Rung::AnyIp`]; at most [`MOST_PORTS`] are used.
     pub ports: Vec<u16>,
+    /// Ports of the loopback inside that lead to the host's; at most [`MOST_PORTS`] are used.
+    pub local: Vec<u16>,
     /// Unconnected TCP sockets of the namespace that are handed out, each for one connection into it.
     pub inward: u16,
 }
@@ -90,7 +92,9 @@ pub fn way(network: &Network) -> Option<Way> {
     let ports =
         [NAME_PORT, 80, 443].into_iter().chain(network.allow.iter().flat_map(|rule| rule.ports.clone()));
     let inward = if network.publish.is_empty() { 0 } else { INWARD };
-    let way = Way { rungs, ports: ports.collect(), inward };
+    let here = network.allow.iter().filter(|rule| rule.host == Destination::Loopback);
+    let local = here.flat_map(|rule| rule.ports.clone()).collect();
+    let way = Way { rungs, ports: ports.collect(), local, inward };
     (network.mode == NetworkMode::Filtered).then_some(way)
 }
 

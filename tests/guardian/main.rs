@@ -7,6 +7,7 @@ mod support;
 mod broker;
 mod end;
 mod inside;
+mod inspect;
 mod kinds;
 mod network;
 mod own;

@@ -1,0 +1,168 @@
+//! What a rule wants read, with the real binary: programs inside trust the session's authority, requests are judged one by
+//! one, and a secret is only ever outside.
+//!
+//! The host of these tests has a name and an authority of its own: both are bound over the host's files in a mount
+//! namespace that the run is started in.
+
+use crate::support::run::{PATIENCE, Run, Started, comes_true};
+use crate::support::{Home, binary, for_each_user};
+use crate::{event, events};
+use base64::Engine as _;
+use std::path::Path;
+
+const SECRET: &str = "sk-real-0123456789abcdef";
+
+/// Tells what it was asked, to who asked and to its log.
+const SERVER: &str = r#"
+import http.server, json, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        said = json.dumps([self.command, self.path, self.headers.get("Authorization"), body])
+        print(said, file=log, flush=True)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said.encode())
+    do_POST = do_GET
+    def log_message(self, *words):
+        pass
+log = open("server.log", "a")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("server.pem", "server.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+open("port.new", "w").write(str(server.server_address[1]))
+import os; os.rename("port.new", "port")
+server.serve_forever()
+"#;
+
+/// Asks inside; prints the status, and what was said.
+const CLIENT: &str = r#"
+import os, sys, urllib.error, urllib.request
+port, key = sys.argv[1], os.environ["API_KEY"]
+def ask(path, method="GET", headers={}, data=None):
+    wish = urllib.request.Request("https://site.test:" + port + path, method=method, headers=headers, data=data)
+    try:
+        answer = urllib.request.urlopen(wish, timeout=120)
+        print(answer.status, answer.read().decode())
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode())
+print(key)
+ask("/ok/a", headers={"Authorization": "Bearer " + key})
+ask("/ok", "POST", data=("k=" + key).encode())
+ask("/no")
+ask("/ok/../no")
+ask("/ok", "DELETE")
+ask("/ok", headers={"Host": "other.test"})
+"#;
+
+/// RFC 7468.
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> =
+        text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// A server with a certificate that its own authority signed, and the files that make a machine know both.
+struct Site {
+    server: Started,
+    port: u16,
+}
+
+impl Site {
+    fn start(home: &Home) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = parameters.self_signed(&key).unwrap();
+        let issuer = rcgen::Issuer::new(parameters, key);
+        let own = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["site.test".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&own, &issuer).unwrap();
+        home.write("site/server.pem", &pem("CERTIFICATE", leaf.der()));
+        home.write("site/server.key", &pem("PRIVATE KEY", &own.serialize_der()));
+        home.write("site/server.py", SERVER);
+        home.write("authorities.pem", &pem("CERTIFICATE", authority.der()));
+        home.write("hosts", "127.0.0.1 localhost\n127.0.0.1 site.test\n");
+        let server = Run::new(Path::new("/usr/bin/python3"), home)
+            .args(&["server.py"])
+            .folder(home.join("site"))
+            .start();
+        let port = home.join("site/port");
+        assert!(comes_true(PATIENCE, || port.exists()), "the server never listened");
+        let port = std::fs::read_to_string(port).unwrap().parse().unwrap();
+        Self { server, port }
+    }
+
+    /// Starts a run on a machine that knows the site.
+    fn run(&self, home: &Home, profile: &str, words: &[&str]) -> Run {
+        let own = if home.user.is_root() { "-m" } else { "-Urm" };
+        let bundle = "/etc/ssl/certs/ca-certificates.crt";
+        let script = format!(
+            "mount --bind {hosts} /etc/hosts && mount --bind {authorities} {bundle} && exec {binary} exec --profile {profile} -- \"$@\"",
+            hosts = home.join("hosts").display(),
+            authorities = home.join("authorities.pem").display(),
+            binary = binary().display(),
+        );
+        let mut all = vec![own, "sh", "-c", &script, "sh"];
+        all.extend(words);
+        Run::new(Path::new("/usr/bin/unshare"), home).args(&all).env("API_KEY", SECRET)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.server.signal(libc::SIGKILL);
+        self.server.finish();
+    }
+}
+
+#[test]
+fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
+    for_each_user(|home| {
+        let home = &home;
+        let site = Site::start(home);
+        let profile = format!(
+            "version: 1\nextends: [cowork]\nnetwork:\n  mode: filtered\n  allow:\n    \
+             - {{ host: site.test, port: {}, tls: inspect, methods: [GET, POST], paths: [/ok], networks: [127.0.0.0/8], scan: false }}\n\
+             credentials:\n  - {{ name: api, source: {{ environment: API_KEY }}, hosts: [site.test], places: [header, body], variable: API_KEY }}\n",
+            site.port
+        );
+        let profile = home.write("inspect.yaml", &profile);
+        home.write("work/client.py", CLIENT);
+        let port = site.port.to_string();
+        let output = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).output();
+        let lines: Vec<String> =
+            output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        assert_eq!(lines.len(), 7, "{lines:?} {}", output.stderr());
+        let placeholder = &lines[0];
+        assert!(placeholder.starts_with("sk-") && placeholder.len() == SECRET.len() && placeholder != SECRET);
+        assert_eq!(lines[1], format!("200 [\"GET\", \"/ok/a\", \"Bearer {placeholder}\", \"\"]"));
+        assert_eq!(lines[2], format!("200 [\"POST\", \"/ok\", null, \"k={placeholder}\"]"));
+        for (line, code, reason) in [(3, "403", "path"), (4, "403", "odd-path"), (5, "403", "method")] {
+            assert!(lines[line].starts_with(code), "{}", lines[line]);
+            assert!(lines[line].contains(&format!("\"reason\":\"{reason}\"")), "{}", lines[line]);
+        }
+        assert!(lines[6].starts_with("421"), "{}", lines[6]);
+        let heard = std::fs::read_to_string(home.join("site/server.log")).unwrap();
+        assert_eq!(heard.lines().count(), 2, "{heard}");
+        assert!(
+            heard.contains(&format!("Bearer {SECRET}")) && heard.contains(&format!("k={SECRET}")),
+            "{heard}"
+        );
+        assert!(!output.stdout().contains(SECRET) && !output.stderr().contains(SECRET));
+        let record = home.records().pop().unwrap();
+        assert!(!record.contains(SECRET) && !record.contains(placeholder), "no record has either");
+        let start = event(home, "network_start");
+        assert_eq!(start["credentials"][0], "api");
+        assert_eq!(start["authority"].as_str().unwrap().len(), 64, "{start}");
+        let requests =
+            events(home).into_iter().filter(|(name, data)| name == "network" && data["what"] == "request");
+        let told: Vec<String> =
+            requests.map(|(_, data)| data["request"].as_str().unwrap().to_owned()).collect();
+        assert!(told.contains(&"GET /ok/a".to_owned()) && told.contains(&"POST /ok".to_owned()), "{told:?}");
+    });
+}

@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "aisandbox.1",
     "aisandbox-broker.7",
     "aisandbox-dlp.7",
+    "aisandbox-network.7",
     "aisandbox-policy.7",
     "aisandbox-profile.5",
     "aisandbox-threats.7",

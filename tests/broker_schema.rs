@@ -164,11 +164,11 @@ proptest! {
         }
         let taken = decode::<Call>(&serde_json::to_vec(&value).unwrap()).is_ok();
         prop_assert!(!taken || CALL.is_valid(&value), "the codec takes what the schema refuses: {value}");
-        // The other way round a number such as 1.0 is an integer to the schema, and none to the codec.
-        let whole = !value.to_string().contains("1.0");
-        let small = value["id"].as_u64().is_none_or(|id| u32::try_from(id).is_ok());
-        let ports = !value.to_string().contains("\"port\":18446744073709551615");
-        prop_assert!(taken || !whole || !small || !ports || !CALL.is_valid(&value), "the schema takes more: {value}");
+        // The other way round a number such as 1.0 is an integer to the schema, and none to the codec; and the schema has
+        // no largest number.
+        let text = value.to_string();
+        let exact = !text.contains("1.0") && !text.contains(&u64::MAX.to_string());
+        prop_assert!(taken || !exact || !CALL.is_valid(&value), "the schema takes more: {value}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `explain`: a plan as text and as JSON: what would be mounted, allowed, filtered, kept and limited, and in what order.
 
 use super::args::Explain;
+use super::egress;
 use super::output::{complain, print};
 use super::shape;
 use crate::audit;
@@ -129,6 +130,9 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
         writeln!(out, "  {place:<42} {}", actions.join(" "))?;
     }
     writeln!(out, "\nnetwork {:?} ({})", profile.network.mode, profile.network.asked)?;
+    for line in egress::rules_of(&profile.network) {
+        writeln!(out, "  {line}")?;
+    }
     writeln!(out, "\nenvironment")?;
     for (name, value) in &plan.environment {
         let (name, value) = (name.as_encoded_bytes(), value.as_encoded_bytes());
@@ -241,6 +245,7 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "transitions": plan.transitions.iter().map(transition_json).collect::<Vec<_>>(),
         "landlock": rules,
         "network": plan.profile.network.mode,
+        "rules": egress::rules_of(&plan.profile.network),
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
         "limits": limits(plan),
         "seccomp": { "name": plan.profile.seccomp.value, "filter": filter },

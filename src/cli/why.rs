@@ -3,7 +3,7 @@
 use super::args::Why;
 use super::filter::compiled;
 use super::output::{complain, print};
-use super::{explain, shape};
+use super::{egress, explain, shape};
 use crate::base::{HostPath, InnerPath};
 use crate::host::Tree;
 use crate::plan::protect::Missing;
@@ -25,9 +25,9 @@ pub(super) fn run(why: &Why) -> u8 {
     }
 }
 
-struct Answer {
-    allowed: bool,
-    lines: Vec<String>,
+pub(super) struct Answer {
+    pub(super) allowed: bool,
+    pub(super) lines: Vec<String>,
 }
 
 impl Answer {
@@ -58,7 +58,9 @@ fn answer(why: &Why) -> Result<Answer, u8> {
     let machine = Arch::host();
     match call_number(&why.subject, machine) {
         Some(number) => about_call(&plan, number, machine),
-        None if why.subject.contains(['.', ':']) || why.subject == "localhost" => Ok(about_host(&plan)),
+        None if why.subject.contains(['.', ':']) || why.subject == "localhost" => {
+            Ok(about_host(&plan, &why.subject))
+        }
         None => {
             complain(
                 &format!(
@@ -167,15 +169,18 @@ fn describe(act: &Act, path: &InnerPath) -> String {
     }
 }
 
-fn about_host(plan: &Plan) -> Answer {
+fn about_host(plan: &Plan, subject: &str) -> Answer {
     let network = &plan.profile.network;
+    if network.mode == NetworkMode::Filtered && plan.egress.is_some() {
+        return egress::about(network, subject);
+    }
     let (allowed, line) = match network.mode {
         NetworkMode::Host => (true, "the sandbox uses the host's network"),
         NetworkMode::None => (false, "the sandbox has a network namespace without any interface up"),
         NetworkMode::Loopback => {
             (false, "the sandbox has a network namespace with a loopback of its own and nothing else")
         }
-        NetworkMode::Filtered => (false, "filtered networking is not in this build"),
+        NetworkMode::Filtered => (false, "without namespaces nothing is reached by name"),
     };
     let mut lines = vec![format!("{line} ({})", network.asked)];
     if let Some(ports) = &network.connect_tcp {

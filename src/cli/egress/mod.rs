@@ -2,6 +2,7 @@
 //!
 //! Never lets an agent start whose way out could not be put in force as its profile says.
 
+mod about;
 mod early;
 mod outside;
 mod rules;
@@ -16,13 +17,14 @@ use crate::launch::Running;
 use crate::launch::egress::Handed;
 use crate::plan::Plan;
 use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
-use crate::profile::{NetworkMode, Profile};
+use crate::profile::{Network, NetworkMode, Profile};
 use crate::role::Started;
 use crate::wire::egress::{Carried, FromEgress, ToEgress};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+pub(super) use about::about;
 pub(super) use early::Early;
 
 /// How long the role may take to be ready.
@@ -76,18 +78,9 @@ pub(super) fn serve(
 
 fn record(plan: &Plan, handed: &Handed, authority: Option<&str>, log: &SharedLog) -> Result<(), String> {
     let network = &plan.profile.network;
-    let allow = network.allow.iter().map(|rule| {
-        let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
-        let ask = if rule.ask { "ask" } else { "allow" };
-        format!("{ask} {}:{} ({})", rule.host, ports.join(","), rule.asked)
-    });
-    let deny = network.deny.iter().map(|rule| {
-        let port = rule.port.map(|port| format!(":{port}")).unwrap_or_default();
-        format!("deny {}{port} ({})", rule.host, rule.asked)
-    });
     let start = NetworkStart {
         way: handed.rung.name().to_owned(),
-        rules: allow.chain(deny).collect(),
+        rules: rules_of(network),
         credentials: network.credentials.iter().map(|credential| credential.name.clone()).collect(),
         authority: authority.map(|pem| sha256(pem.as_bytes()).to_string()),
     };

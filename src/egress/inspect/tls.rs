@@ -4,7 +4,7 @@
 
 use super::authority::Authority;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -78,7 +78,7 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(CertificateDer::pem_slice_iter(bundle).flatten());
         Self {
-            provider: Arc::new(ring::default_provider()),
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
             roots: Arc::new(roots),
             resumption: Resumption::in_memory_sessions(256),
             leaves: Mutex::default(),

@@ -121,7 +121,7 @@ fn every_error_of_a_profile_is_told_at_once_with_its_line() {
 fn a_mistake_on_the_command_line_gives_125_and_runs_nothing() {
     for_each_user(|home| {
         let long = "a".repeat(65);
-        let wrong: [&[&str]; 12] = [
+        let wrong: [&[&str]; 11] = [
             &["--pids", "0"],
             &["--open-files", "0"],
             &["--hostname", &long],
@@ -133,7 +133,6 @@ fn a_mistake_on_the_command_line_gives_125_and_runs_nothing() {
             &["--memory", "many"],
             &["--timeout", "soon"],
             &["--profile", "no-such-profile"],
-            &["--net", "filtered"],
         ];
         for flags in wrong {
             let output = home.exec(flags, "echo ran");

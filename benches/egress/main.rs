@@ -6,11 +6,12 @@
 
 mod dlp;
 mod quality;
+mod relay;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] = &[("dlp", dlp::run), ("quality", quality::run)];
+const PARTS: &[Part] = &[("relay", relay::run), ("dlp", dlp::run), ("quality", quality::run)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

@@ -34,7 +34,9 @@ pub(super) fn run() {
         let best = |at| (0..turns(3, 1)).map(|_| transfer(at, letter, size)).fold(0.0, f64::max);
         let (near, far) = (best(direct), best(through));
         let share = far / near;
-        println!("{way}: direct {near:.1} Gbit/s, spliced {far:.1}, {share:.2} of it (wanted: 0.40, better 0.6)");
+        println!(
+            "{way}: direct {near:.1} Gbit/s, spliced {far:.1}, {share:.2} of it (wanted: 0.40, better 0.6)"
+        );
     }
     for (name, at) in [("direct", direct), ("through", through)] {
         let (each, began) = (turns(5000, 50), Instant::now());
@@ -66,7 +68,9 @@ fn start(front: &TcpListener, port: u16) -> OwnedFd {
     let (length, _) = socket::receive(ours.as_fd(), &mut buffer, true).unwrap();
     assert_eq!(decode::<FromEgress>(&buffer[..length]), Ok(FromEgress::Ready {}));
     let events = ours.try_clone().unwrap();
-    thread::spawn(move || while matches!(socket::receive(events.as_fd(), &mut buffer, true), Ok((1.., _))) {});
+    thread::spawn(
+        move || while matches!(socket::receive(events.as_fd(), &mut buffer, true), Ok((1.., _))) {},
+    );
     ours
 }
 

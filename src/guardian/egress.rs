@@ -14,6 +14,8 @@ use crate::wire::subject::{Asker, Resource};
 
 /// The most characters of a text of the role that a record keeps.
 const MOST_TEXT: usize = 300;
+/// The most searches for a socket in a second; each takes about as long as there are processes.
+const MOST_SEARCHES: u32 = 64;
 /// The most protocols and kinds of findings that a record keeps.
 const MOST_LISTED: usize = 16;
 
@@ -27,7 +29,7 @@ impl Guardian {
                 self.roles.tell_egress(&ToEgress::Known { id, asker });
             }
             FromEgress::Ask { id, host, port, inode, .. } => {
-                let pid = inode.and_then(|inode| self.processes.holder_of_socket(inode));
+                let pid = inode.and_then(|inode| self.socket_pid(inode));
                 self.wish(Wish {
                     waiter: Waiter::Flow(id),
                     resource: Resource::Host { host, port },
@@ -53,10 +55,21 @@ impl Guardian {
         self.recorder.note(&Event::Network(Box::new(lost)));
     }
 
-    /// Who has this socket open; pid 0 when nobody inside has it any more.
-    fn socket_holder(&self, inode: u64) -> Asker {
-        let holder = self.processes.holder_of_socket(inode);
+    /// Who has this socket open; pid 0 when nobody inside has it any more, or too many were asked about.
+    fn socket_holder(&mut self, inode: u64) -> Asker {
+        let holder = self.socket_pid(inode);
         holder.map(|pid| self.processes.asker(pid)).unwrap_or_default()
+    }
+
+    /// To find it, every descriptor of the sandbox is looked at: an agent that connects all the time must not keep the
+    /// Guardian from its other work.
+    fn socket_pid(&mut self, inode: u64) -> Option<i32> {
+        let (second, count) = &mut self.searches;
+        if self.now.as_secs() != *second {
+            (*second, *count) = (self.now.as_secs(), 0);
+        }
+        *count += 1;
+        if *count > MOST_SEARCHES { None } else { self.processes.holder_of_socket(inode) }
     }
 
     fn network_event(&mut self, event: egress::Event) {

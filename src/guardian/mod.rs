@@ -107,6 +107,8 @@ struct Guardian {
     denials: VecDeque<Denial>,
     /// Wishes that were cut without a record since the last one that had one.
     cut: u64,
+    /// The second, and the searches for sockets in it.
+    searches: (u64, u32),
     summary: Summary,
     /// This turn, on CLOCK_BOOTTIME.
     now: Duration,

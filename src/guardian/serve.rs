@@ -126,6 +126,7 @@ impl Serving {
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
             cut: 0,
+            searches: (0, 0),
             summary: Summary::default(),
             now: boot_now(),
             changed: true,

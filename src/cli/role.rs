@@ -6,6 +6,7 @@
 use super::confine;
 use super::output::complain;
 use crate::consent::notify;
+use crate::dlp;
 use crate::egress;
 use crate::files;
 use crate::launch::mounts;
@@ -24,6 +25,7 @@ pub(super) fn run(name: &str) -> u8 {
     let limited = match role {
         Role::Policy => policy::limit_memory(),
         Role::Egress => egress::set_limits(),
+        Role::Dlp => dlp::limit_memory(),
         Role::Mounts | Role::Files | Role::Notify | Role::Reputation => Ok(()),
     };
     if limited.is_err() {
@@ -40,5 +42,6 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Notify => notify::serve(socket),
         Role::Reputation => reputation::serve(socket),
         Role::Egress => egress::serve(socket),
+        Role::Dlp => dlp::serve(socket),
     }
 }

@@ -31,6 +31,7 @@ mod prefilter;
 mod rule;
 mod rule_file;
 mod secrets;
+mod serve;
 mod settle;
 mod stream;
 mod trial;
@@ -42,6 +43,7 @@ pub use engine::{Classifier, Engine, Known, KnownHit, Options, Scan};
 pub use finding::{Action, Finding, Unscannable};
 pub use rule::{Class, Rule, Rules};
 pub use rule_file::{RuleError, RuleErrors};
+pub use serve::{MEMORY_BYTES, limit_memory, serve};
 pub use stream::{Limits, Step, Stream};
 pub use trial::Failed;
 

@@ -97,6 +97,11 @@ impl<'a> Stream<'a> {
         step
     }
 
+    /// Bytes of memory that it takes.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     fn advance(&mut self, last: bool, step: &mut Step) {
         let there = self.buffer.len();
         if !last && there < self.next_look {
@@ -147,6 +152,9 @@ impl<'a> Stream<'a> {
         self.base += gone as u64;
         (self.told, self.seen) = (self.told - gone, self.seen - gone);
         self.next_look = self.next_look.saturating_sub(gone);
+        if self.buffer.len() < self.buffer.capacity() / 4 {
+            self.buffer.shrink_to((2 * self.buffer.len()).max(PIECE));
+        }
     }
 
     /// The place up to which nothing depends on bytes that are to come.

@@ -93,7 +93,7 @@ impl Roles {
                     roles.reputation = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
                 }
                 Role::Egress => roles.egress = Some(Link::new(end.socket)),
-                Role::Notify => others.push(end),
+                Role::Notify | Role::Dlp => others.push(end),
             }
         }
         (roles, others)

@@ -26,17 +26,20 @@ pub enum Role {
     Reputation,
     /// Lets connections of the agent out, by name. Reads what the agent writes.
     Egress,
+    /// Finds what must not leave in what role `egress` reads.
+    Dlp,
 }
 
 impl Role {
     /// Every role with its name.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Files, "files"),
         (Self::Mounts, "mounts"),
         (Self::Policy, "policy"),
         (Self::Notify, "notify"),
         (Self::Reputation, "reputation"),
         (Self::Egress, "egress"),
+        (Self::Dlp, "dlp"),
     ];
 
     /// Its name, as `ps` shows it behind `aisandbox-`.
@@ -53,7 +56,7 @@ impl Role {
     fn environment(self) -> &'static [&'static str] {
         match self {
             Self::Notify => &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "LANG", "LC_ALL"],
-            Self::Files | Self::Mounts | Self::Policy | Self::Reputation | Self::Egress => &[],
+            Self::Files | Self::Mounts | Self::Policy | Self::Reputation | Self::Egress | Self::Dlp => &[],
         }
     }
 }

@@ -58,6 +58,11 @@ pub enum ToDlp {
         /// A decoy: it going out is critical.
         canary: bool,
     },
+    /// Decoys: all that follow from a key are known. Before `Start` only.
+    Decoys {
+        /// The key, in hex.
+        key_hex: String,
+    },
     /// A sensitive file that the agent was granted: its content as a file that the message carries.
     File {
         /// Its label.
@@ -87,6 +92,7 @@ impl std::fmt::Debug for ToDlp {
             Self::Known { label, canary, .. } => write!(out, "Known {{ {label:?}, canary: {canary} }}"),
             Self::Rules { name } => write!(out, "Rules {{ {name:?} }}"),
             Self::Action { kind, act } => write!(out, "Action {{ {kind:?}, {act:?} }}"),
+            Self::Decoys { .. } => write!(out, "Decoys"),
             Self::File { label } => write!(out, "File {{ {label:?} }}"),
             Self::Start {} => write!(out, "Start"),
             Self::Open { stream, .. } => write!(out, "Open {{ {stream} }}"),

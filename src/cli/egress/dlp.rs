@@ -1,0 +1,193 @@
+//! Role `dlp` for a run whose traffic is read: decoys before the plan, the role and all it is told before role `egress`
+//! serves.
+//!
+//! Never lets a run start whose rules, actions or secrets the role could not use.
+
+use crate::base::to_hex;
+use crate::crypto::Secret;
+use crate::dlp::canary::{Decoy, Decoys};
+use crate::profile::{Network, NetworkMode, TlsUse};
+use crate::role::{self, Role, Started};
+use crate::sys::{Errno, signal, socket};
+use crate::wire::codec;
+use crate::wire::dlp::{Act, FromDlp, ToDlp};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long the role may take for one message, and to be ready.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Decoys of a session.
+pub(super) struct Canaries {
+    key: Secret,
+    decoys: Decoys,
+}
+
+impl Canaries {
+    /// The files that belong into the home, if nothing is there.
+    pub(super) fn files(&self) -> &[Decoy] {
+        self.decoys.files()
+    }
+}
+
+/// Says whether something is read and scanned. What is no TLS is read on every port.
+pub(super) fn is_wanted(network: &Network) -> bool {
+    let read = |port: &u16| !matches!(port, 22 | 443);
+    network.mode == NetworkMode::Filtered
+        && network
+            .allow
+            .iter()
+            .any(|rule| rule.scan && (rule.tls == TlsUse::Inspect || rule.ports.iter().any(read)))
+}
+
+/// The decoys of a new session; `None` where nobody would look for them, or the profile wants none.
+/// # Errors
+/// In words.
+pub(super) fn canaries(network: &Network) -> Result<Option<Canaries>, String> {
+    if !is_wanted(network) || !network.dlp.canaries {
+        return Ok(None);
+    }
+    let key = Secret::random().map_err(|errno| format!("make a key for decoys: {}", errno.desc()))?;
+    let decoys = Decoys::new(&key);
+    Ok(Some(Canaries { key, decoys }))
+}
+
+/// Starts the role and tells it everything; gives the socket that role `egress` gets as `Carried::Dlp`. `secrets` are
+/// the real credentials, by name. `None` where nothing is scanned.
+/// # Errors
+/// In words; then the agent must not start.
+pub(super) fn start(
+    network: &Network,
+    canaries: Option<&Canaries>,
+    secrets: &[(String, Zeroizing<String>)],
+) -> Result<Option<(Started, OwnedFd)>, String> {
+    if !is_wanted(network) {
+        return Ok(None);
+    }
+    let mut role =
+        role::start(Role::Dlp).map_err(|errno| format!("start role dlp: {errno:?}: {}", errno.desc()))?;
+    if let Err(why) = tell_all(role.socket.as_fd(), network, canaries, secrets) {
+        role.end(Duration::ZERO);
+        return Err(why);
+    }
+    // The role ends when its last holder lets go of the socket, so that is not kept here.
+    let stands_in =
+        role.pidfd.try_clone().map_err(|error| format!("hold the descriptor of role dlp: {error}"))?;
+    let socket = std::mem::replace(&mut role.socket, stands_in);
+    Ok(Some((role, socket)))
+}
+
+fn tell_all(
+    role: BorrowedFd<'_>,
+    network: &Network,
+    canaries: Option<&Canaries>,
+    secrets: &[(String, Zeroizing<String>)],
+) -> Result<(), String> {
+    for (path, asked) in &network.dlp.rules {
+        let file = File::open(path.as_path())
+            .map_err(|error| format!("read the rules {path} for dlp: {error} ({asked})"))?;
+        let name = path.as_path().to_string_lossy().into_owned();
+        tell(role, &ToDlp::Rules { name }, Some(file.as_fd()))?;
+    }
+    for (kind, word) in &network.dlp.actions {
+        let act = act(word).ok_or_else(|| format!("dlp: `{word}` is no action"))?;
+        tell(role, &ToDlp::Action { kind: kind.clone(), act }, None)?;
+    }
+    if let Some(canaries) = canaries {
+        tell(role, &ToDlp::Decoys { key_hex: to_hex(canaries.key.expose()) }, None)?;
+    }
+    for (label, secret) in secrets {
+        let (label, secret) = (label.clone(), secret.as_str().to_owned());
+        tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
+    }
+    tell(role, &ToDlp::Start {}, None)?;
+    match answer(role)? {
+        FromDlp::Ready {} => Ok(()),
+        FromDlp::Refused { why } => Err(format!("role dlp: {why}")),
+        FromDlp::Step { .. } => Err("role dlp says what it was not asked".to_owned()),
+    }
+}
+
+fn act(word: &str) -> Option<Act> {
+    Some(match word {
+        "allow" => Act::Allow,
+        "log" => Act::Log,
+        "hash" => Act::Hash,
+        "tokenize" => Act::Tokenize,
+        "redact" => Act::Redact,
+        "ask" => Act::Ask,
+        "block" => Act::Block,
+        _ => return None,
+    })
+}
+
+fn failed(errno: Errno) -> String {
+    format!("role dlp: {errno:?}: {}", errno.desc())
+}
+
+/// Tells it one thing; there may be more than its socket holds at one time.
+fn tell(role: BorrowedFd<'_>, message: &ToDlp, carried: Option<BorrowedFd<'_>>) -> Result<(), String> {
+    let bytes = Zeroizing::new(codec::encode(message).map_err(|error| error.to_string())?);
+    loop {
+        match socket::send(role, &bytes, carried, false) {
+            Err(Errno::EAGAIN) => wait(role, libc::POLLOUT)?,
+            told => return told.map_err(failed),
+        }
+    }
+}
+
+fn answer(role: BorrowedFd<'_>) -> Result<FromDlp, String> {
+    wait(role, libc::POLLIN)?;
+    let mut buffer = vec![0; codec::MOST_BYTES];
+    let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
+    if length == 0 {
+        return Err("role dlp ended at once".to_owned());
+    }
+    codec::decode(buffer.get(..length).unwrap_or_default()).map_err(|error| format!("role dlp: {error}"))
+}
+
+fn wait(role: BorrowedFd<'_>, events: i16) -> Result<(), String> {
+    let mut waits = [libc::pollfd { fd: role.as_raw_fd(), events, revents: 0 }];
+    match signal::poll(&mut waits, signal::poll_time(PATIENCE)).map_err(failed)? {
+        0 => Err("role dlp did not answer in time".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{Context, load_str};
+
+    fn network(text: &str) -> Network {
+        let context = Context {
+            home: "/home/u".into(),
+            user: "u".into(),
+            uid: 1000,
+            pwd: "/home/u".into(),
+            env: std::collections::BTreeMap::new(),
+            search: Vec::new(),
+        };
+        load_str("x.yaml", &format!("version: 1\nnetwork:\n  mode: {text}\n"), &context).unwrap().network
+    }
+
+    #[test]
+    fn what_is_read_and_scanned_wants_the_role_and_nothing_else_does() {
+        for (text, wanted) in [
+            ("none", false),
+            ("filtered\n  allow: [{ host: a.example }]", false),
+            ("filtered\n  allow: [{ host: a.example, tls: inspect }]", true),
+            ("filtered\n  allow: [{ host: a.example, tls: inspect, scan: false }]", false),
+            ("filtered\n  allow: [{ host: a.example, port: 80 }]", true),
+            ("filtered\n  allow: [{ host: a.example, port: 22 }]", false),
+        ] {
+            let network = network(text);
+            assert_eq!(is_wanted(&network), wanted, "{text}");
+            assert_eq!(canaries(&network).unwrap().is_some(), wanted, "{text}");
+        }
+        let none = network("filtered\n  allow: [{ host: a.example, port: 80 }]\ndlp: { canaries: false }");
+        assert!(canaries(&none).unwrap().is_none());
+    }
+}

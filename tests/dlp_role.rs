@@ -256,7 +256,8 @@ fn what_makes_no_sense_ends_the_role() {
     let content = |stream, last| head(stream, last).to_vec();
     let flagged = [&[0, 2][..], &[0; 14]].concat();
     let rules = encode(&ToDlp::Rules { name: "r".into() }).unwrap();
-    let cases: [(&str, &[&[u8]], Option<&File>); 12] = [
+    type Case<'a> = (&'a str, &'a [&'a [u8]], Option<&'a File>);
+    let cases: [Case<'_>; 12] = [
         ("no message", &[b"{}"], None),
         ("content before the start", &[&content(1, false)], None),
         ("a stream before the start", &[&open], None),

@@ -48,7 +48,7 @@ pub(crate) fn examples(roots: &[(PathBuf, usize)], one_in: u64, mut take: impl F
                 read += text.len() as u64;
                 candidates(text, |start, end, named| {
                     let mixed = hash(&text[start..end]);
-                    if named || mixed % one_in == 0 {
+                    if named || mixed.is_multiple_of(one_in) {
                         let before = text[start.saturating_sub(64)..start].to_vec();
                         take(
                             split,

@@ -109,7 +109,7 @@ fn table(judged: &[(f32, &Example)], threshold: f32) {
     );
     let mut shown = 0;
     for (score, example) in judged.iter().filter(|(score, example)| (*score >= threshold) != example.secret) {
-        if found::hash(&example.candidate) % 29 == 0 && shown < shown_most() {
+        if found::hash(&example.candidate).is_multiple_of(29) && shown < shown_most() {
             println!(
                 "    {score:.3} {} | {} ‖ {}",
                 example.kind,

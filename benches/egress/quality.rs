@@ -6,6 +6,7 @@
 //! as lines of JSON (`id`, `text`, `values`, `kind`), for other tools.
 
 mod credentials;
+#[allow(dead_code, reason = "the training uses more of it")]
 #[path = "../../training/dice.rs"]
 mod dice;
 mod encode;

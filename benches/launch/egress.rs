@@ -27,7 +27,7 @@ pub(crate) fn run(place: &Place) {
     let plans = NETWORKS.map(|(name, network)| (name, plan(place, network, &facts)));
     let facts = &facts;
     let mut rivals: Vec<Rival<'_>> =
-        plans.iter().map(|(name, plan)| Rival::new(*name, move || confine(plan, facts))).collect();
+        plans.iter().map(|(name, plan)| Rival::new(name, move || confine(plan, facts))).collect();
     take_turns(&mut rivals, rounds);
     print_times(&rivals, &["loopback"]);
     for (name, _) in NETWORKS.iter().skip(1) {

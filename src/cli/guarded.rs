@@ -62,7 +62,7 @@ pub(super) fn doors(
     if !profile.guarded() {
         return Ok(None);
     }
-    let early = egress::Early::begin(profile).map_err(|why| refuse(&why))?;
+    let early = egress::Early::begin(profile, &context.home).map_err(|why| refuse(&why))?;
     let told = |error: guardian::session::SessionError| {
         complain(&error.to_string(), error.hint());
         125
@@ -146,7 +146,7 @@ impl Doors {
         }
         roles.0.extend(bundles::start(&plan.profile, context)?);
         if let Some(early) = self.early {
-            roles.0.push(egress::serve(early, running, plan, &log)?);
+            roles.0.extend(egress::serve(early, running, plan, &log)?);
         }
         let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());
         if let Some(knower) = knower {

@@ -194,7 +194,7 @@ pub(crate) fn made(template: &str, dice: &mut Dice) -> String {
         let other = (digit + 1 + dice.below(8) as u8) % 10;
         format!("{}{other}{}", &text[..last], &text[last + 1..])
     };
-    let template = template.replace("4{d:15x}", "{X:card}").replace("token-{n} {", "token-{n} {");
+    let template = template.replace("4{d:15x}", "{X:card}");
     let mut text = fill(&template, "", dice);
     if text.contains("{X:card}") {
         let number = number::card(dice);

@@ -27,8 +27,8 @@ pub(super) struct Canaries {
 
 impl Canaries {
     /// The files that belong into the home, if nothing is there.
-    pub(super) fn files(&self) -> &[Decoy] {
-        self.decoys.files()
+    pub(super) fn files(&self) -> impl Iterator<Item = &Decoy> {
+        self.decoys.files().iter().filter(|decoy| !SENT_UNASKED.contains(&decoy.path))
     }
 }
 
@@ -41,6 +41,9 @@ pub(super) fn is_wanted(network: &Network) -> bool {
             .iter()
             .any(|rule| rule.scan && (rule.tls == TlsUse::Inspect || rule.ports.iter().any(read)))
 }
+
+/// Files that honest programs send by themselves: a decoy there would stop npm and git.
+const SENT_UNASKED: [&str; 2] = [".npmrc", ".netrc"];
 
 /// The decoys of a new session; `None` where nobody would look for them, or the profile wants none.
 /// # Errors

@@ -3,6 +3,7 @@
 //!
 //! Never puts a secret into the profile, the plan or the environment: only its placeholder.
 
+use super::dlp::{self, Canaries};
 use super::{rules, secrets};
 use crate::base::{InnerPath, WallTime};
 use crate::crypto::{Secret, placeholder};
@@ -14,6 +15,7 @@ use crate::role::{self, Role, Started};
 use crate::wire::egress::{Credential, FromEgress, ToEgress};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where the bundle lies in a view that has none.
@@ -28,7 +30,6 @@ const BEYOND: Duration = Duration::from_secs(3600);
 const MOST_BUNDLE: u64 = 8 << 20;
 
 /// The role as far as it is, and what it will be told.
-#[derive(Debug)]
 pub(in crate::cli) struct Early {
     pub(super) role: Started,
     pub(super) credentials: Vec<Credential>,
@@ -36,6 +37,8 @@ pub(in crate::cli) struct Early {
     pub(super) authority: Option<String>,
     /// The host's bundle of authorities.
     pub(super) roots: Option<OwnedFd>,
+    /// Decoys of the home.
+    pub(super) canaries: Option<Canaries>,
 }
 
 impl Early {
@@ -43,18 +46,39 @@ impl Early {
     /// where the network is not filtered.
     /// # Errors
     /// In words.
-    pub(in crate::cli) fn begin(profile: &mut Profile) -> Result<Option<Self>, String> {
+    pub(in crate::cli) fn begin(profile: &mut Profile, home: &Path) -> Result<Option<Self>, String> {
         if profile.network.mode != NetworkMode::Filtered {
             return Ok(None);
         }
         let role = role::start(Role::Egress)
             .map_err(|errno| format!("start role egress: {errno:?}: {}", errno.desc()))?;
-        let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None };
+        let canaries = dlp::canaries(&profile.network)?;
+        let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, canaries };
         if profile.network.inspects() {
             early.trusted(profile)?;
         }
         early.placeholders(profile)?;
+        early.decoys(profile, home);
         Ok(Some(early))
+    }
+
+    /// Decoys lie in a home of the sandbox's own, where nothing real is.
+    fn decoys(&self, profile: &mut Profile, home: &Path) {
+        let Ok(home) = InnerPath::new(home) else { return };
+        let own = |entry: &FsEntry| entry.path == home && matches!(entry.access, Access::Tmpfs { .. });
+        if !profile.filesystem.iter().any(own) {
+            return;
+        }
+        for decoy in self.canaries.iter().flat_map(Canaries::files) {
+            let Ok(path) = InnerPath::new(home.as_path().join(decoy.path)) else { continue };
+            let meets = |entry: &FsEntry| {
+                path.contains(&entry.path)
+                    || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != home)
+            };
+            if !profile.filesystem.iter().any(meets) {
+                profile.filesystem.push(file(path, decoy.content.clone().into_bytes()));
+            }
+        }
     }
 
     fn trusted(&mut self, profile: &mut Profile) -> Result<(), String> {

@@ -20,10 +20,11 @@ use crate::plan::Plan;
 use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
 use crate::profile::{Network, NetworkMode, Profile};
 use crate::role::Started;
-use crate::wire::egress::{Carried, FromEgress, ToEgress};
+use crate::wire::egress::{Carried, Credential, FromEgress, ToEgress};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 pub(super) use about::about;
 pub(super) use early::Early;
@@ -54,16 +55,24 @@ pub(super) fn serve(
     running: &mut Running,
     plan: &Plan,
     log: &SharedLog,
-) -> Result<Started, String> {
+) -> Result<Vec<Started>, String> {
     let Some(handed) = running.take_egress() else {
         return Err("the sandbox gave no sockets for its way out".to_owned());
     };
-    let Early { role, credentials, authority, roots } = early;
+    let Early { role, credentials, authority, roots, canaries } = early;
     record(plan, &handed, authority.as_deref(), log)?;
     let told = Teller(role.socket.as_fd());
     told.rules(&plan.profile)?;
     told.sockets(handed)?;
     told.published(&plan.profile)?;
+    let secret =
+        |credential: &Credential| (credential.name.clone(), Zeroizing::new(credential.secret.clone()));
+    let secrets: Vec<_> = credentials.iter().map(secret).collect();
+    let scanner = dlp::start(&plan.profile.network, canaries.as_ref(), &secrets)?;
+    let (scanner, socket) = scanner.unzip();
+    if let Some(socket) = socket {
+        told.hand(Carried::Dlp {}, socket)?;
+    }
     for credential in credentials {
         told.tell(&ToEgress::Credential { credential }, None)?;
     }
@@ -71,10 +80,27 @@ pub(super) fn serve(
         told.hand(Carried::Roots {}, roots)?;
     }
     match introduce::ask(role.socket.as_fd(), "egress", &ToEgress::Start {}, None, PATIENCE)? {
-        FromEgress::Ready {} => Ok(role),
+        FromEgress::Ready {} => Ok([role].into_iter().chain(scanner).collect()),
         FromEgress::Refused { why } => Err(format!("role egress: {why}")),
         _ => Err("role egress says what it was not asked".to_owned()),
     }
+}
+
+/// Rules as lines, for records and for people; none where the network is not filtered.
+pub(super) fn rules_of(network: &Network) -> Vec<String> {
+    if network.mode != NetworkMode::Filtered {
+        return Vec::new();
+    }
+    let allow = network.allow.iter().map(|rule| {
+        let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
+        let ask = if rule.ask { "ask" } else { "allow" };
+        format!("{ask} {}:{} ({})", rule.host, ports.join(","), rule.asked)
+    });
+    let deny = network.deny.iter().map(|rule| {
+        let port = rule.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("deny {}{port} ({})", rule.host, rule.asked)
+    });
+    allow.chain(deny).collect()
 }
 
 fn record(plan: &Plan, handed: &Handed, authority: Option<&str>, log: &SharedLog) -> Result<(), String> {

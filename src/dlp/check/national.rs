@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn each_number_holds_its_sum_and_its_neighbour_does_not() {
-        let table: [(fn(&[u8]) -> bool, &str, &str); 14] = [
+        type Row = (fn(&[u8]) -> bool, &'static str, &'static str);
+        let table: [Row; 14] = [
             (ssn, "536221478", "666221478"),
             (nhs, "9434765919", "9434765918"),
             (nino, "AB123456C", "BG123457C"),

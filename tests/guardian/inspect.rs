@@ -56,6 +56,7 @@ ask("/no")
 ask("/ok/../no")
 ask("/ok", "DELETE")
 ask("/ok", headers={"Host": "other.test"})
+ask("/ok", "POST", data=open(os.path.expanduser("~/.aws/credentials"), "rb").read())
 "#;
 
 /// RFC 7468.
@@ -127,7 +128,7 @@ fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
         let site = Site::start(home);
         let profile = format!(
             "version: 1\nextends: [cowork]\nnetwork:\n  mode: filtered\n  allow:\n    \
-             - {{ host: site.test, port: {}, tls: inspect, methods: [GET, POST], paths: [/ok], networks: [127.0.0.0/8], scan: false }}\n\
+             - {{ host: site.test, port: {}, tls: inspect, methods: [GET, POST], paths: [/ok], networks: [127.0.0.0/8] }}\n\
              credentials:\n  - {{ name: api, source: {{ environment: API_KEY }}, hosts: [site.test], places: [header, body], variable: API_KEY }}\n",
             site.port
         );
@@ -137,7 +138,7 @@ fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
         let output = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).output();
         let lines: Vec<String> =
             output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        assert_eq!(lines.len(), 7, "{lines:?} {}", output.stderr());
+        assert_eq!(lines.len(), 8, "{lines:?} {}", output.stderr());
         let placeholder = &lines[0];
         assert!(placeholder.starts_with("sk-") && placeholder.len() == SECRET.len() && placeholder != SECRET);
         assert_eq!(lines[1], format!("200 [\"GET\", \"/ok/a\", \"Bearer {placeholder}\", \"\"]"));
@@ -147,6 +148,13 @@ fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
             assert!(lines[line].contains(&format!("\"reason\":\"{reason}\"")), "{}", lines[line]);
         }
         assert!(lines[6].starts_with("421"), "{}", lines[6]);
+        assert!(
+            lines[7].starts_with("403") && lines[7].contains("\"reason\":\"dlp\""),
+            "a decoy: {}",
+            lines[7]
+        );
+        let alert = events(home).into_iter().any(|(name, data)| name == "network" && data["what"] == "alert");
+        assert!(alert, "{:?}", events(home));
         let heard = std::fs::read_to_string(home.join("site/server.log")).unwrap();
         assert_eq!(heard.lines().count(), 2, "{heard}");
         assert!(

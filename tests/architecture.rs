@@ -33,7 +33,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("tokio_rustls", "src/egress/inspect/tls.rs"),
     ("rcgen", "src/egress/inspect/authority.rs"),
     ("aho_corasick", "src/egress/inspect/needle.rs"),
-    ("flate2", "src/dlp/containers.rs"),
+    ("flate2", "src/dlp/"),
     ("ruzstd", "src/dlp/containers.rs"),
     ("brotli_decompressor", "src/dlp/containers.rs"),
     ("toml", "src/dlp/rule_file.rs"),

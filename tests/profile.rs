@@ -201,7 +201,6 @@ fn what_this_build_cannot_do_is_understood_and_then_refused() {
     let told = words(&unsupported(&profile));
     for what in [
         "x.yaml:3: `access: stage` (/s) is not in this build",
-        "x.yaml:6: `network.mode: filtered` is not in this build",
         "x.yaml:10: `desktop.gpu: allow` is not in this build",
     ] {
         assert!(told.contains(what), "{what}\n{told}");

@@ -4,6 +4,7 @@
 //! [`Secret`] lies in locked memory and shows nothing of itself.
 #![forbid(unsafe_code)]
 
+mod base62;
 mod base64;
 mod digest;
 mod placeholder;
@@ -11,6 +12,7 @@ mod provider;
 mod public;
 mod secret;
 
+pub use base62::base62_crc;
 pub use base64::base64url;
 pub use digest::{Digest, NotADigest, sha256, sha256_file};
 pub use placeholder::placeholder;

@@ -3,6 +3,7 @@
 //! Never shows anything of a secret but its form: its prefix where that is public, its length, and which kind of letter
 //! stands where.
 
+use super::base62::{SUM_DIGITS, base62_crc};
 use super::provider::{MAC_BYTES, mac};
 use super::secret::Secret;
 
@@ -37,8 +38,6 @@ const PREFIXES: [&str; 26] = [
 ];
 /// Beginnings whose secrets end in a checksum of six letters.
 const CHECKED: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "npm_"];
-const CHECK_LETTERS: usize = 6;
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A word of the same shape as `secret`, another one for each seed. The same seed and secret give the same word.
 /// Letters that are neither ASCII letters nor digits stay, so what parses the one parses the other; a secret that is too
@@ -52,14 +51,14 @@ pub fn placeholder(secret: &str, seed: &Secret) -> String {
         let mut word = prefix.to_owned();
         word.extend(body.chars().map(|letter| random.like(letter, hex)));
         if CHECKED.contains(&prefix)
-            && body.len() > CHECK_LETTERS
+            && body.len() > SUM_DIGITS
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric())
         {
-            let kept = word.len() - CHECK_LETTERS;
+            let kept = word.len() - SUM_DIGITS;
             word.truncate(kept);
             let checked = word.get(prefix.len()..).unwrap_or_default();
-            let check = checksum(checked.as_bytes());
-            word.push_str(&check);
+            let sum = base62_crc(checked.as_bytes());
+            word.extend(sum.map(char::from));
         }
         word
     };
@@ -121,24 +120,6 @@ impl Random<'_> {
     }
 }
 
-/// CRC-32 (IEEE 802.3) in base 62, six letters: how GitHub and npm end their tokens.
-fn checksum(bytes: &[u8]) -> String {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
-        }
-    }
-    let mut left = !crc;
-    let mut letters = [b'0'; CHECK_LETTERS];
-    for letter in letters.iter_mut().rev() {
-        *letter = BASE62.get((left % 62) as usize).copied().unwrap_or(b'0');
-        left /= 62;
-    }
-    letters.iter().map(|letter| char::from(*letter)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,22 +155,11 @@ mod tests {
 
     #[test]
     fn the_checksum_of_a_token_holds() {
-        assert_eq!(checksum(b"123456789"), {
-            // CRC-32 of these bytes is 0xcbf43926.
-            let mut left = 0xcbf4_3926u32;
-            let mut letters = vec![];
-            for _ in 0..6 {
-                letters.push(BASE62[(left % 62) as usize]);
-                left /= 62;
-            }
-            letters.reverse();
-            String::from_utf8(letters).unwrap()
-        });
         for secret in ["ghp_0123456789abcdefABCDEF0123456789abcd", "npm_abcdefghijklmnopqrstuvwxyz0123456789"]
         {
             let fake = placeholder(secret, &seed(3));
             let (body, check) = fake[4..].split_at(30);
-            assert_eq!(checksum(body.as_bytes()), check);
+            assert_eq!(base62_crc(body.as_bytes()), check.as_bytes());
         }
     }
 

@@ -4,9 +4,8 @@
 //! Never valid anywhere, and never told from real ones by form: ids, lengths and checksums are those of the real
 //! kinds. The same key gives the same decoys.
 
-use super::check::base62_crc;
 use super::exact::{Known, NotAdded};
-use crate::crypto::{Secret, mac, public_key};
+use crate::crypto::{Secret, base62_crc, mac, public_key};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

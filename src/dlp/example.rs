@@ -1,6 +1,6 @@
 //! Examples in rule files: `<w36>` stands for 36 letters and digits, so that no file of ours holds what looks like a key.
 
-use super::check::base62_crc;
+use crate::crypto::base62_crc;
 
 /// Sorts of letters by the word that stands for them.
 const SORTS: [(char, &str); 10] = [

@@ -132,8 +132,6 @@ impl Check {
     }
 }
 
-pub(super) use token::base62_crc;
-
 /// The digits of a text of digits alone; nothing if there is another byte or another count.
 fn digits<const COUNT: usize>(text: &[u8]) -> Option<[u32; COUNT]> {
     let text: &[u8; COUNT] = text.try_into().ok()?;

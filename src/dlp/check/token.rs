@@ -1,9 +1,8 @@
 //! Sums and structure of tokens.
 
 use super::Verdict;
+use crate::crypto::base62_crc;
 use crate::dlp::letters::{DIGIT, LOWER, UPPER, sort};
-
-const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// A token as GitHub and npm make them: a prefix to `_`, thirty characters, and six with the CRC-32 of those thirty.
 /// One without the right sum may be real and changed by who sends it, so it is in doubt.
@@ -14,24 +13,6 @@ pub(super) fn crc(value: &[u8]) -> Verdict {
         return Verdict::Right;
     }
     if super::token::random(random) { Verdict::Doubtful } else { Verdict::Wrong }
-}
-
-/// The CRC-32 of bytes in six digits of base62.
-pub(in crate::dlp) fn base62_crc(bytes: &[u8]) -> [u8; 6] {
-    let mut left = crc32(bytes);
-    let mut text = [b'0'; 6];
-    for place in text.iter_mut().rev() {
-        *place = BASE62.get((left % 62) as usize).copied().unwrap_or(b'0');
-        left /= 62;
-    }
-    text
-}
-
-/// CRC-32 as in zip; a value is short, so bit by bit will do.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| sum >> 1 ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
-    })
 }
 
 /// Three parts, of which the first is JSON that names an algorithm.
@@ -78,7 +59,6 @@ mod tests {
 
     #[test]
     fn the_sum_of_the_standard_text_is_known() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(&base62_crc(b"zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"), b"0mLq17");
     }
 

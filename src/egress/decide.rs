@@ -6,7 +6,7 @@ use super::meter::Usage;
 use super::place::Place;
 use super::reason::{self, Denied};
 use crate::base::address::{is_within, reserved, stands_for_another};
-use crate::wire::egress::{Deny, Host, Network, Rule};
+use crate::wire::egress::{Deny, Host, Network, Rule, is_below};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -110,10 +110,6 @@ fn plain(name: &str) -> Option<String> {
 fn network(address: &str, bits: u8) -> Option<(IpAddr, u8)> {
     let first: IpAddr = address.parse().ok()?;
     (bits <= if first.is_ipv4() { 32 } else { 128 }).then_some((first, bits))
-}
-
-fn is_below(asked: &str, name: &str) -> bool {
-    asked.strip_suffix(name).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 impl Rules {

@@ -4,6 +4,7 @@
 
 use crate::base::{to_hex, unhex};
 use crate::wire::broker::Allowed;
+use crate::wire::egress::is_below;
 use crate::wire::frame::ChannelId;
 use crate::wire::subject::{Action, Resource};
 use std::fmt;
@@ -97,8 +98,7 @@ pub fn is_within(inner: &Resource, outer: &Resource) -> bool {
 
 /// The same host, or one below a name with `*.` before it.
 fn host_is_within(inner: &str, outer: &str) -> bool {
-    let below = outer.strip_prefix('*').filter(|rest| rest.starts_with('.'));
-    inner == outer || below.is_some_and(|rest| inner.len() > rest.len() && inner.ends_with(rest))
+    inner == outer || outer.strip_prefix("*.").is_some_and(|above| is_below(inner, above))
 }
 
 fn path_is_within(inner: &str, outer: &str) -> bool {

@@ -41,9 +41,7 @@ impl Host {
     pub fn holds(&self, name: &str) -> bool {
         match self {
             Self::Name { name: this } => this == name,
-            Self::Below { name: above } => {
-                name.strip_suffix(above.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
-            }
+            Self::Below { name: above } => is_below(name, above),
             Self::Network { address, bits } => {
                 let (Ok(first), Ok(this)) = (address.parse::<IpAddr>(), name.parse::<IpAddr>()) else {
                     return false;
@@ -53,6 +51,11 @@ impl Host {
             Self::Loopback {} => name == "localhost",
         }
     }
+}
+
+/// Whether a name is below another, and not that name itself. Both in lower case.
+pub fn is_below(name: &str, above: &str) -> bool {
+    name.strip_suffix(above).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 impl fmt::Display for Host {

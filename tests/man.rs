@@ -216,7 +216,7 @@ fn the_example_of_the_broker_is_a_frame_that_the_guardian_takes() {
 #[test]
 fn every_action_check_and_reason_of_the_dlp_is_in_its_page() {
     let words = marked(&page("aisandbox-dlp.7"), "Cm");
-    let actions = aisandbox::dlp::Action::ALL.map(aisandbox::dlp::Action::word);
+    let actions = aisandbox::wire::dlp::Act::ALL.map(aisandbox::wire::dlp::Act::word);
     for word in actions.into_iter().chain([
         "too_deep",
         "bomb",

@@ -3,7 +3,8 @@
 //! A mark has no quote, no backslash and no line break, so a string of JSON stays one. Where a bare number of JSON was, a
 //! number comes.
 
-use super::finding::{Action, Finding};
+use super::finding::Finding;
+use crate::wire::dlp::Act;
 
 /// Bytes to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +22,10 @@ pub(super) fn edit(finding: &Finding, before: &[u8], value: &[u8], behind: &[u8]
     let hash = finding.value_hash.as_str();
     let short = hash.get(..4).unwrap_or(hash);
     let text = match finding.action {
-        Action::Redact => format!("[AIS:{}:{short}]", finding.kind),
-        Action::Hash => format!("[AIS:{}:hmac-{hash}]", finding.kind),
-        Action::Tokenize => format!("ais-token-{hash}"),
-        Action::Allow | Action::Log | Action::Ask | Action::Block => return None,
+        Act::Redact => format!("[AIS:{}:{short}]", finding.kind),
+        Act::Hash => format!("[AIS:{}:hmac-{hash}]", finding.kind),
+        Act::Tokenize => format!("ais-token-{hash}"),
+        Act::Allow | Act::Log | Act::Ask | Act::Block => return None,
     };
     let with = if is_bare_number(before, value, behind) { b"0".to_vec() } else { text.into_bytes() };
     Some(Edit { start: finding.start, end: finding.end, with })

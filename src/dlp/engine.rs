@@ -1,35 +1,20 @@
 //! The engine: rules made ready once, and shared by all streams.
 
 use super::containers::{MARKS, Packed};
-use super::finding::{Action, Finding, Unscannable};
+use super::exact::Known;
+use super::finding::{Finding, Unscannable};
 use super::layer::Hit;
 use super::prefilter::Prefilter;
 use super::rule::{Class, How, Rule, Rules};
 use super::stream::{Limits, Stream};
 use crate::crypto::{Secret, mac};
+use crate::wire::dlp::Act;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 /// How likely it is that a value is a secret, from 0 to 1, by the value and the bytes before it.
 pub type Classifier = fn(&[u8], &[u8]) -> f32;
-
-/// Finds values that are known beforehand: real credentials, pieces of files that must not go out.
-pub trait Known: Send + Sync {
-    /// Every place of one in decoded bytes.
-    fn find(&self, decoded: &[u8]) -> Vec<KnownHit>;
-}
-
-/// A known value in decoded bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KnownHit {
-    /// Where it starts.
-    pub start: usize,
-    /// The byte after it.
-    pub end: usize,
-    /// What it is: becomes the kind of the finding.
-    pub label: String,
-}
 
 /// What an engine needs beside rules.
 pub struct Options {
@@ -38,10 +23,10 @@ pub struct Options {
     /// Judges values that no rule knows.
     pub classifier: Classifier,
     /// Known values.
-    pub known: Option<Arc<dyn Known>>,
+    pub known: Option<Arc<Known>>,
     /// What is done, if not what the rule says: by the name of a rule, a kind, a class (`credential`, `key`, `personal`), or
     /// `*` for all. The first of these that is there counts.
-    pub actions: BTreeMap<String, Action>,
+    pub actions: BTreeMap<String, Act>,
     /// How sure a finding must be to be one.
     pub threshold: f32,
     /// Findings carry their values.
@@ -182,7 +167,7 @@ impl Engine {
                 start: 0,
                 end: text.len() as u64,
                 decoded_from: Vec::new(),
-                action: Action::Block,
+                action: Act::Block,
                 length: text.len(),
                 confidence: 1.0,
                 value: None,
@@ -210,20 +195,19 @@ impl Engine {
 
     /// A finding for what a layer found; `base` is added to its place.
     pub(super) fn finding(&self, hit: Hit, base: u64) -> Option<Finding> {
-        let (kind, rule, action): (Arc<str>, Arc<str>, Action) = match (&hit.label, self.rules.get(hit.rule))
-        {
-            (Some(label), _) => (label.as_str().into(), "known-value".into(), Action::Block),
+        let (kind, rule, action): (Arc<str>, Arc<str>, Act) = match (hit.known, self.rules.get(hit.rule)) {
+            (Some(what), _) => (what.kind().into(), "known-value".into(), Act::Block),
             (None, Some(rule)) => (rule.kind.clone(), rule.id.clone(), rule.action),
             (None, None) => return None,
         };
         let class = self
             .rules
             .get(hit.rule)
-            .filter(|_| hit.label.is_none())
+            .filter(|_| hit.known.is_none())
             .map_or("known", |rule| rule.class.word());
         let said = [&*rule, &*kind, class, "*"].into_iter().find_map(|name| self.options.actions.get(name));
         let action = said.copied().unwrap_or(action);
-        (action != Action::Allow).then(|| Finding {
+        (action != Act::Allow).then(|| Finding {
             kind,
             rule,
             value_hash: self.hash(&hit.value),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::crypto::Secret;
+use crate::wire::dlp::Act;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -113,7 +114,7 @@ fn a_bomb_and_a_nest_are_told_and_end_soon() {
     }
     assert_eq!(engine.scan_whole(deep.as_bytes()).blocked, Some(Unscannable::TooDeep));
     let found = engine.scan(deep.as_bytes());
-    assert_eq!((&*found[0].kind, found[0].action), ("dlp_unscannable", Action::Block));
+    assert_eq!((&*found[0].kind, found[0].action), ("dlp_unscannable", Act::Block));
 }
 
 #[test]

@@ -230,17 +230,6 @@ impl What {
     }
 }
 
-impl super::engine::Known for Known {
-    fn find(&self, decoded: &[u8]) -> Vec<super::engine::KnownHit> {
-        let hit = |hit: KnownHit| super::engine::KnownHit {
-            start: hit.start,
-            end: hit.end,
-            label: hit.what.kind().to_owned(),
-        };
-        Self::find(self, decoded).into_iter().map(hit).collect()
-    }
-}
-
 fn needle(key: &Secret, mix: &Mix, form: &[u8], label: u16, what: What) -> Option<Needle> {
     let (offset, anchor) = rarest(form)?;
     Some(Needle {

@@ -2,53 +2,10 @@
 //!
 //! Never holds the value itself, unless it was asked for, which tests and a person at a terminal do.
 
+use crate::wire::dlp::Act;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
-
-/// What is done about a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Nothing, and it is not told.
-    Allow,
-    /// It is told.
-    Log,
-    /// A mark stands in its place.
-    Redact,
-    /// A keyed hash stands in its place.
-    Hash,
-    /// A token stands in its place, which can be turned back in an answer.
-    Tokenize,
-    /// A person decides.
-    Ask,
-    /// Nothing goes out.
-    Block,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 7] =
-        [Self::Allow, Self::Log, Self::Redact, Self::Hash, Self::Tokenize, Self::Ask, Self::Block];
-
-    /// As it is written in a rule.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Log => "log",
-            Self::Redact => "redact",
-            Self::Hash => "hash",
-            Self::Tokenize => "tokenize",
-            Self::Ask => "ask",
-            Self::Block => "block",
-        }
-    }
-
-    /// The action of a word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.word() == word)
-    }
-}
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,7 +23,7 @@ pub struct Finding {
     /// How the value was encoded, the outermost first.
     pub decoded_from: Vec<&'static str>,
     /// What is done about it.
-    pub action: Action,
+    pub action: Act,
     /// Bytes of the value, decoded.
     pub length: usize,
     /// How sure this is, from 0 to 1.

@@ -4,6 +4,7 @@ use super::carve::{self, Decoded};
 use super::containers::{self, End, Packed};
 use super::context;
 use super::engine::Engine;
+use super::exact::What;
 use super::finding::Unscannable;
 use super::looking::Looking;
 use super::map::Map;
@@ -23,9 +24,9 @@ const SHORTEST: usize = 8;
 pub(super) struct Hit {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// The number of the rule; of no matter with a label.
+    /// The number of the rule; of no matter for what is known.
     pub(super) rule: usize,
-    pub(super) label: Option<String>,
+    pub(super) known: Option<What>,
     pub(super) confidence: f32,
     pub(super) chain: Vec<&'static str>,
     pub(super) value: Vec<u8>,

@@ -157,12 +157,11 @@ impl Looking<'_> {
         let Some(known) = &self.engine.options.known else { return };
         for hit in known.find(self.text).into_iter().take(MOST_HITS) {
             let value = self.text.get(hit.start..hit.end).unwrap_or_default().to_vec();
-            let (start, end, label) = (hit.start, hit.end, Some(hit.label));
             self.own.push(Hit {
-                start,
-                end,
+                start: hit.start,
+                end: hit.end,
                 rule: 0,
-                label,
+                known: Some(hit.what),
                 confidence: 1.0,
                 chain: Vec::new(),
                 value,
@@ -186,7 +185,7 @@ impl Looking<'_> {
             start,
             end,
             rule,
-            label: None,
+            known: None,
             confidence,
             chain: Vec::new(),
             value,

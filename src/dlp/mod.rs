@@ -39,8 +39,8 @@ mod wide;
 mod work;
 
 pub use edit::Edit;
-pub use engine::{Classifier, Engine, Known, KnownHit, Options, Scan};
-pub use finding::{Action, Finding, Unscannable};
+pub use engine::{Classifier, Engine, Options, Scan};
+pub use finding::{Finding, Unscannable};
 pub use rule::{Class, Rule, Rules};
 pub use rule_file::{RuleError, RuleErrors};
 pub use serve::{MEMORY_BYTES, limit_memory, serve};

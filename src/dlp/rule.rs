@@ -1,8 +1,8 @@
 //! A rule: by which bytes a kind of secret is known. `rule_file` reads rules, `layer` applies them.
 
 use super::check::Check;
-use super::finding::Action;
 use super::rule_file::RuleErrors;
+use crate::wire::dlp::Act;
 use regex::bytes::{Regex, RegexBuilder};
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ pub struct Rule {
     /// Its sort.
     pub class: Class,
     /// What is done about it.
-    pub action: Action,
+    pub action: Act,
     /// How sure a match is.
     pub confidence: f32,
     pub(super) how: How,

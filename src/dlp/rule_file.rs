@@ -2,8 +2,8 @@
 
 use super::check::Check;
 use super::example::fill;
-use super::finding::Action;
 use super::rule::{Class, How, Rule, Rules, anchored, compile, whole};
+use crate::wire::dlp::Act;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -142,10 +142,10 @@ fn make(written: Written, line: u32) -> Result<Rule, String> {
         Some("personal") => Class::Personal,
         Some(_) => return Err(wrong("`class` is credential, key or personal".into())),
     };
-    let default = if class == Class::Personal { Action::Log } else { Action::Block };
+    let default = if class == Class::Personal { Act::Log } else { Act::Block };
     let action = match written.action.as_deref() {
         None => default,
-        Some(word) => Action::of_word(word).ok_or_else(|| wrong("no such `action`".into()))?,
+        Some(word) => Act::of_word(word).ok_or_else(|| wrong("no such `action`".into()))?,
     };
     let check = written.check.as_deref().map(|word| {
         Check::of_word(word).ok_or_else(|| wrong(format!("`check` is one of {}", Check::words())))

@@ -2,6 +2,7 @@
 
 use super::engine_tests::engine;
 use super::*;
+use crate::wire::dlp::Act;
 use proptest::prelude::*;
 
 /// Findings of a text that comes in pieces; proves that no byte of one was released before it was told.
@@ -119,7 +120,7 @@ fn what_is_replaced_keeps_json_whole() {
     let mut options =
         Options::new(std::sync::Arc::new(crate::crypto::Secret::random().unwrap()), classify::score);
     for kind in ["github-token", "credit-card"] {
-        options.actions.insert(kind.into(), Action::Redact);
+        options.actions.insert(kind.into(), Act::Redact);
     }
     let engine = Engine::new(Rules::shipped().unwrap(), options);
     let token = example::fill("ghp_<w30><crc>");

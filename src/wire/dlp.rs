@@ -11,13 +11,13 @@ pub const HEAD: usize = 16;
 /// The most bytes of content in one datagram.
 pub const MOST_CONTENT: usize = codec::MOST_BYTES - HEAD;
 
-/// What becomes of a finding.
+/// What becomes of a finding, the strictest last.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
-    /// Nothing, and it is not counted.
+    /// Nothing, and it is not told.
     Allow,
     /// It is sent and recorded.
     Log,
@@ -31,6 +31,30 @@ pub enum Act {
     Ask,
     /// Nothing is sent.
     Block,
+}
+
+impl Act {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Allow, Self::Log, Self::Hash, Self::Tokenize, Self::Redact, Self::Ask, Self::Block];
+
+    /// As it is written in rules and profiles.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Log => "log",
+            Self::Redact => "redact",
+            Self::Hash => "hash",
+            Self::Tokenize => "tokenize",
+            Self::Ask => "ask",
+            Self::Block => "block",
+        }
+    }
+
+    /// The one of a word.
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|act| act.word() == word)
+    }
 }
 
 /// To role `dlp`.

@@ -4,7 +4,7 @@
 
 use super::setup::KNOWN;
 use crate::dlp::edit::Edit;
-use crate::dlp::finding::{Action, Finding};
+use crate::dlp::finding::Finding;
 use crate::dlp::stream::Step;
 use crate::wire::codec::MOST_BYTES;
 use crate::wire::dlp::{self as wire, Act, FromDlp};
@@ -78,8 +78,7 @@ fn whole(edits: Vec<Edit>, findings: &[Finding], released: u64, to: u64) -> Opti
         }
         whole.push(wire::Edit { start: edit.start, end: edit.end, with });
     }
-    let replaces =
-        |finding: &&Finding| matches!(finding.action, Action::Redact | Action::Hash | Action::Tokenize);
+    let replaces = |finding: &&Finding| matches!(finding.action, Act::Redact | Act::Hash | Act::Tokenize);
     for finding in findings.iter().filter(replaces) {
         let behind = whole.partition_point(|edit| edit.start <= finding.start);
         let over = whole.get_mut(behind.checked_sub(1)?).filter(|edit| finding.start < edit.end)?;
@@ -97,7 +96,7 @@ fn whole(edits: Vec<Edit>, findings: &[Finding], released: u64, to: u64) -> Opti
 
 /// The findings as they are told, in order; where there are too many, the strictest, and of each kind some.
 fn strictest(findings: Vec<Finding>, released: u64, to: u64) -> Vec<wire::Finding> {
-    let mut seen: HashMap<(Arc<str>, Arc<str>, Action), usize> = HashMap::new();
+    let mut seen: HashMap<(Arc<str>, Arc<str>, Act), usize> = HashMap::new();
     let mut ranked: Vec<(usize, wire::Finding)> = Vec::with_capacity(findings.len());
     for finding in findings {
         let before = seen.entry((finding.kind.clone(), finding.rule.clone(), finding.action)).or_default();
@@ -119,15 +118,6 @@ fn strictest(findings: Vec<Finding>, released: u64, to: u64) -> Vec<wire::Findin
 }
 
 fn told(finding: Finding) -> wire::Finding {
-    let act = match finding.action {
-        Action::Allow => Act::Allow,
-        Action::Log => Act::Log,
-        Action::Redact => Act::Redact,
-        Action::Hash => Act::Hash,
-        Action::Tokenize => Act::Tokenize,
-        Action::Ask => Act::Ask,
-        Action::Block => Act::Block,
-    };
     let known = KNOWN.iter().any(|what| what.kind() == &*finding.kind);
     wire::Finding {
         kind: (*finding.kind).to_owned(),
@@ -136,7 +126,7 @@ fn told(finding: Finding) -> wire::Finding {
         start: finding.start,
         end: finding.end,
         decoded_from: finding.decoded_from.into_iter().map(str::to_owned).collect(),
-        act,
-        critical: known && act == Act::Block,
+        act: finding.action,
+        critical: known && finding.action == Act::Block,
     }
 }

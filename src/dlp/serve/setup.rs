@@ -7,7 +7,6 @@ use crate::crypto::{SECRET_BYTES, Secret};
 use crate::dlp::canary::Decoys;
 use crate::dlp::engine::{Engine, Options};
 use crate::dlp::exact::{Known, What};
-use crate::dlp::finding::Action;
 use crate::dlp::rule::Rules;
 use crate::dlp::{classify, rule_file};
 use crate::sys::{Errno, Sys, fd, file};
@@ -33,7 +32,7 @@ pub(super) const KNOWN: [What; 3] = [What::Secret, What::File, What::Canary];
 pub(super) struct Setup {
     rules: Rules,
     known: Known,
-    actions: BTreeMap<String, Action>,
+    actions: BTreeMap<String, Act>,
     /// The first thing that cannot be used.
     wrong: Option<String>,
 }
@@ -41,7 +40,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn new() -> Sys<Self> {
         // A word for all findings says nothing of these; only their own name does.
-        let actions = KNOWN.iter().map(|what| (what.kind().to_owned(), Action::Block)).collect();
+        let actions = KNOWN.iter().map(|what| (what.kind().to_owned(), Act::Block)).collect();
         let known = Known::new(Secret::random()?);
         let (rules, wrong) = match Rules::shipped() {
             Ok(rules) => (rules, None),
@@ -72,7 +71,7 @@ impl Setup {
             }
             (ToDlp::Decoys { key_hex }, None) => self.decoys(&Zeroizing::new(key_hex)),
             (ToDlp::Action { kind, act }, None) => {
-                self.actions.insert(kind, action(act));
+                self.actions.insert(kind, act);
                 if self.actions.len() > MOST_ACTIONS { Err("too many actions".to_owned()) } else { Ok(()) }
             }
             _ => return Err(Errno::EBADMSG),
@@ -134,18 +133,6 @@ fn is_kind(rules: &Rules, name: &str) -> bool {
     name == "*"
         || KNOWN.iter().any(|what| what.kind() == name)
         || rules.iter().any(|rule| *rule.id == *name || *rule.kind == *name || rule.class.word() == name)
-}
-
-fn action(act: Act) -> Action {
-    match act {
-        Act::Allow => Action::Allow,
-        Act::Log => Action::Log,
-        Act::Hash => Action::Hash,
-        Act::Tokenize => Action::Tokenize,
-        Act::Redact => Action::Redact,
-        Act::Ask => Action::Ask,
-        Act::Block => Action::Block,
-    }
 }
 
 /// The bytes of a regular file, from where it stands.

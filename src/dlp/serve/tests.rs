@@ -1,7 +1,7 @@
 //! Streams within their bounds, and answers within theirs.
 
 use super::super::edit::Edit;
-use super::super::finding::{Action, Finding, Unscannable};
+use super::super::finding::{Finding, Unscannable};
 use super::super::rule::Rules;
 use super::super::stream::Step;
 use super::super::{Options, classify};
@@ -19,7 +19,7 @@ fn streams(engine: &Engine, most_bytes: usize) -> Streams<'_> {
     Streams { engine, held: HashMap::new(), bytes: 0, most_bytes, open: 0 }
 }
 
-fn finding(start: u64, end: u64, action: Action) -> Finding {
+fn finding(start: u64, end: u64, action: Act) -> Finding {
     Finding {
         kind: "email".into(),
         rule: "email".into(),
@@ -95,7 +95,7 @@ fn more_streams_than_can_be_looked_into_are_unread_and_far_more_are_refused() {
 fn an_edit_that_cannot_be_made_whole_stops_everything() {
     let one =
         |findings, edits, blocked| answer(1, 10, Step { release_to: 100, findings, edits, blocked }, false);
-    let redact = |start, end| finding(start, end, Action::Redact);
+    let redact = |start, end| finding(start, end, Act::Redact);
     // Made as it is told, and made longer for a second finding in it.
     let FromDlp::Step { edits, release_to, .. } =
         one(vec![redact(20, 30), redact(25, 40)], vec![edit(20, 30)], None)
@@ -123,9 +123,9 @@ fn an_edit_that_cannot_be_made_whole_stops_everything() {
 
 #[test]
 fn of_too_many_findings_the_strictest_are_told() {
-    let mut findings: Vec<Finding> = (0..5000).map(|at| finding(at * 10, at * 10 + 8, Action::Log)).collect();
-    findings.push(Finding { kind: "canary".into(), ..finding(60_000, 60_010, Action::Block) });
-    findings.push(finding(60_020, 60_030, Action::Ask));
+    let mut findings: Vec<Finding> = (0..5000).map(|at| finding(at * 10, at * 10 + 8, Act::Log)).collect();
+    findings.push(Finding { kind: "canary".into(), ..finding(60_000, 60_010, Act::Block) });
+    findings.push(finding(60_020, 60_030, Act::Ask));
     let step = Step { release_to: 70_000, findings, edits: vec![], blocked: None };
     let told = answer(1, 0, step.clone(), false);
     assert!(encode(&told).is_ok());
@@ -135,7 +135,7 @@ fn of_too_many_findings_the_strictest_are_told() {
     assert!(findings.iter().any(|finding| finding.act == Act::Ask));
     assert!(findings.is_sorted_by_key(|finding| finding.start));
     // More questions than can be told: nobody could say yes to all.
-    let findings = (0..5000).map(|at| finding(at * 10, at * 10 + 8, Action::Ask)).collect();
+    let findings = (0..5000).map(|at| finding(at * 10, at * 10 + 8, Act::Ask)).collect();
     let FromDlp::Step { findings, .. } = answer(1, 0, Step { findings, ..step }, false) else { panic!() };
     assert!(findings.len() <= 64 && findings.iter().any(|finding| finding.act == Act::Block));
 }

@@ -3,6 +3,7 @@
 //!
 //! Never starts a run with a bundle that could not be loaded.
 
+use super::roles::failed;
 use crate::guardian::introduce;
 use crate::policy::places;
 use crate::profile::{Context, Profile};
@@ -15,8 +16,7 @@ pub(super) fn start(profile: &Profile, context: &Context) -> Result<Option<Start
     if found.is_empty() {
         return Ok(None);
     }
-    let role = role::start(Role::Policy)
-        .map_err(|errno| format!("start role policy: {errno:?}: {}", errno.desc()))?;
+    let role = role::start(Role::Policy).map_err(failed("start role policy"))?;
     for bundle in &found {
         let (load, file) =
             bundle.message().map_err(|error| format!("hand over policy {}: {error}", bundle.name))?;

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long a role may take to answer here.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -92,9 +93,15 @@ pub fn ask<T: DeserializeOwned>(
     within: Duration,
 ) -> Result<T, String> {
     tell(role, message, descriptor)?;
-    let mut waits = [signal::wants_reading(Some(role))];
+    answer(role, name, within)
+}
+
+/// What a role answers to what it was told before.
+/// # Errors
+/// As [`ask`].
+pub fn answer<T: DeserializeOwned>(role: BorrowedFd<'_>, name: &str, within: Duration) -> Result<T, String> {
     let failed = |errno: Errno| format!("role {name}: {errno:?}: {}", errno.desc());
-    if signal::poll(&mut waits, signal::poll_time(within)).map_err(failed)? == 0 {
+    if !is_ready(role, libc::POLLIN, within).map_err(failed)? {
         return Err(format!("role {name} did not answer in time"));
     }
     let mut buffer = vec![0; codec::MOST_BYTES];
@@ -105,7 +112,8 @@ pub fn ask<T: DeserializeOwned>(
     }
 }
 
-/// Tells a role one thing that it does not answer.
+/// Tells a role one thing that it does not answer. There may be more to tell than its socket holds at one time; a message
+/// may be a secret.
 /// # Errors
 /// When it is gone or does not read.
 pub fn tell(
@@ -113,6 +121,18 @@ pub fn tell(
     message: &impl Serialize,
     descriptor: Option<BorrowedFd<'_>>,
 ) -> Result<(), String> {
-    let bytes = codec::encode(message).map_err(|error| error.to_string())?;
-    socket::send(role, &bytes, descriptor, false).map_err(|errno| format!("tell a role: {}", errno.desc()))
+    let bytes = Zeroizing::new(codec::encode(message).map_err(|error| error.to_string())?);
+    let failed = |errno: Errno| format!("tell a role: {}", errno.desc());
+    loop {
+        match socket::send(role, &bytes, descriptor, false) {
+            Err(Errno::EAGAIN) if is_ready(role, libc::POLLOUT, PATIENCE).map_err(failed)? => {}
+            told => return told.map_err(failed),
+        }
+    }
+}
+
+/// Waits for a role's socket, not longer than this.
+fn is_ready(role: BorrowedFd<'_>, events: i16, within: Duration) -> Result<bool, Errno> {
+    let mut waits = [libc::pollfd { events, ..signal::wants_reading(Some(role)) }];
+    Ok(signal::poll(&mut waits, signal::poll_time(within))? > 0)
 }

@@ -4,19 +4,18 @@
 //! Never lets a run start whose rules, actions or secrets the role could not use.
 
 use crate::base::to_hex;
+use crate::cli::roles::failed;
 use crate::crypto::Secret;
 use crate::dlp::canary::{Decoy, Decoys};
+use crate::guardian::introduce;
 use crate::profile::{Network, NetworkMode, TlsUse};
 use crate::role::{self, Role, Started};
-use crate::sys::{Errno, signal, socket};
-use crate::wire::codec;
 use crate::wire::dlp::{Act, FromDlp, ToDlp};
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
-/// How long the role may take for one message, and to be ready.
+/// How long the role may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Decoys of a session.
@@ -57,106 +56,76 @@ pub(super) fn canaries(network: &Network) -> Result<Option<Canaries>, String> {
     Ok(Some(Canaries { key, decoys }))
 }
 
-/// Starts the role and tells it everything; gives the socket that role `egress` gets as `Carried::Dlp`. `secrets` are
-/// the real credentials, by name. `None` where nothing is scanned.
+/// The role, which has been told everything and makes itself ready.
+pub(super) struct Starting(Started);
+
+/// Starts the role and tells it everything. `secrets` are the real credentials, by name. `None` where nothing is scanned.
 /// # Errors
 /// In words; then the agent must not start.
-pub(super) fn start(
+pub(super) fn start<'a>(
     network: &Network,
     canaries: Option<&Canaries>,
-    secrets: &[(String, Zeroizing<String>)],
-) -> Result<Option<(Started, OwnedFd)>, String> {
+    secrets: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Option<Starting>, String> {
     if !is_wanted(network) {
         return Ok(None);
     }
-    let mut role =
-        role::start(Role::Dlp).map_err(|errno| format!("start role dlp: {errno:?}: {}", errno.desc()))?;
-    if let Err(why) = tell_all(role.socket.as_fd(), network, canaries, secrets) {
+    let role = role::start(Role::Dlp).map_err(failed("start role dlp"))?;
+    let done = tell_all(role.socket.as_fd(), network, canaries, secrets);
+    if done.is_err() {
         role.end(Duration::ZERO);
-        return Err(why);
     }
-    // The role ends when its last holder lets go of the socket, so that is not kept here.
-    let stands_in =
-        role.pidfd.try_clone().map_err(|error| format!("hold the descriptor of role dlp: {error}"))?;
-    let socket = std::mem::replace(&mut role.socket, stands_in);
-    Ok(Some((role, socket)))
+    done.map(|()| Some(Starting(role)))
 }
 
-fn tell_all(
+impl Starting {
+    /// Waits until its rules are made ready; gives the socket that role `egress` gets as `Carried::Dlp`.
+    /// # Errors
+    /// In words; then the agent must not start.
+    pub(super) fn ready(self) -> Result<(Started, OwnedFd), String> {
+        let Self(mut role) = self;
+        let said = match introduce::answer(role.socket.as_fd(), "dlp", PATIENCE) {
+            Ok(FromDlp::Ready {}) => Ok(()),
+            Ok(FromDlp::Refused { why }) => Err(format!("role dlp: {why}")),
+            Ok(FromDlp::Step { .. }) => Err("role dlp says what it was not asked".to_owned()),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = said {
+            role.end(Duration::ZERO);
+            return Err(why);
+        }
+        // The role ends when its last holder lets go of the socket, so that is not kept here.
+        let stands_in =
+            role.pidfd.try_clone().map_err(|error| format!("hold the descriptor of role dlp: {error}"))?;
+        let socket = std::mem::replace(&mut role.socket, stands_in);
+        Ok((role, socket))
+    }
+}
+
+fn tell_all<'a>(
     role: BorrowedFd<'_>,
     network: &Network,
     canaries: Option<&Canaries>,
-    secrets: &[(String, Zeroizing<String>)],
+    secrets: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<(), String> {
     for (path, asked) in &network.dlp.rules {
         let file = File::open(path.as_path())
             .map_err(|error| format!("read the rules {path} for dlp: {error} ({asked})"))?;
         let name = path.as_path().to_string_lossy().into_owned();
-        tell(role, &ToDlp::Rules { name }, Some(file.as_fd()))?;
+        introduce::tell(role, &ToDlp::Rules { name }, Some(file.as_fd()))?;
     }
     for (kind, word) in &network.dlp.actions {
-        let act = act(word).ok_or_else(|| format!("dlp: `{word}` is no action"))?;
-        tell(role, &ToDlp::Action { kind: kind.clone(), act }, None)?;
+        let act = Act::of_word(word).ok_or_else(|| format!("dlp: `{word}` is no action"))?;
+        introduce::tell(role, &ToDlp::Action { kind: kind.clone(), act }, None)?;
     }
     if let Some(canaries) = canaries {
-        tell(role, &ToDlp::Decoys { key_hex: to_hex(canaries.key.expose()) }, None)?;
+        introduce::tell(role, &ToDlp::Decoys { key_hex: to_hex(canaries.key.expose()) }, None)?;
     }
     for (label, secret) in secrets {
-        let (label, secret) = (label.clone(), secret.as_str().to_owned());
-        tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
+        let (label, secret) = (label.to_owned(), secret.to_owned());
+        introduce::tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
     }
-    tell(role, &ToDlp::Start {}, None)?;
-    match answer(role)? {
-        FromDlp::Ready {} => Ok(()),
-        FromDlp::Refused { why } => Err(format!("role dlp: {why}")),
-        FromDlp::Step { .. } => Err("role dlp says what it was not asked".to_owned()),
-    }
-}
-
-fn act(word: &str) -> Option<Act> {
-    Some(match word {
-        "allow" => Act::Allow,
-        "log" => Act::Log,
-        "hash" => Act::Hash,
-        "tokenize" => Act::Tokenize,
-        "redact" => Act::Redact,
-        "ask" => Act::Ask,
-        "block" => Act::Block,
-        _ => return None,
-    })
-}
-
-fn failed(errno: Errno) -> String {
-    format!("role dlp: {errno:?}: {}", errno.desc())
-}
-
-/// Tells it one thing; there may be more than its socket holds at one time.
-fn tell(role: BorrowedFd<'_>, message: &ToDlp, carried: Option<BorrowedFd<'_>>) -> Result<(), String> {
-    let bytes = Zeroizing::new(codec::encode(message).map_err(|error| error.to_string())?);
-    loop {
-        match socket::send(role, &bytes, carried, false) {
-            Err(Errno::EAGAIN) => wait(role, libc::POLLOUT)?,
-            told => return told.map_err(failed),
-        }
-    }
-}
-
-fn answer(role: BorrowedFd<'_>) -> Result<FromDlp, String> {
-    wait(role, libc::POLLIN)?;
-    let mut buffer = vec![0; codec::MOST_BYTES];
-    let (length, _) = socket::receive(role, &mut buffer, false).map_err(failed)?;
-    if length == 0 {
-        return Err("role dlp ended at once".to_owned());
-    }
-    codec::decode(buffer.get(..length).unwrap_or_default()).map_err(|error| format!("role dlp: {error}"))
-}
-
-fn wait(role: BorrowedFd<'_>, events: i16) -> Result<(), String> {
-    let mut waits = [libc::pollfd { fd: role.as_raw_fd(), events, revents: 0 }];
-    match signal::poll(&mut waits, signal::poll_time(PATIENCE)).map_err(failed)? {
-        0 => Err("role dlp did not answer in time".to_owned()),
-        _ => Ok(()),
-    }
+    introduce::tell(role, &ToDlp::Start {}, None)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use super::dlp::{self, Canaries};
 use super::{rules, secrets};
 use crate::base::{InnerPath, WallTime};
+use crate::cli::roles::failed;
 use crate::crypto::{Secret, placeholder};
 use crate::guardian::introduce;
 use crate::plan::trust::{BUNDLES, trust};
@@ -14,6 +15,7 @@ use crate::profile::{Access, Destination, FsEntry, NetworkMode, Profile, TlsUse}
 use crate::role::{self, Role, Started};
 use crate::wire::egress::{Credential, FromEgress, ToEgress};
 use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -37,8 +39,8 @@ pub(in crate::cli) struct Early {
     pub(super) authority: Option<String>,
     /// The host's bundle of authorities.
     pub(super) roots: Option<OwnedFd>,
-    /// Decoys of the home.
-    pub(super) canaries: Option<Canaries>,
+    /// Role `dlp`, where something is scanned.
+    pub(super) scanner: Option<dlp::Starting>,
 }
 
 impl Early {
@@ -50,35 +52,20 @@ impl Early {
         if profile.network.mode != NetworkMode::Filtered {
             return Ok(None);
         }
-        let role = role::start(Role::Egress)
-            .map_err(|errno| format!("start role egress: {errno:?}: {}", errno.desc()))?;
-        let canaries = dlp::canaries(&profile.network)?;
-        let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, canaries };
+        let role = role::start(Role::Egress).map_err(failed("start role egress"))?;
+        let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, scanner: None };
         if profile.network.inspects() {
             early.trusted(profile)?;
         }
         early.placeholders(profile)?;
-        early.decoys(profile, home);
+        let canaries = dlp::canaries(&profile.network)?;
+        let secrets = early.credentials.iter().map(|one| (one.name.as_str(), one.secret.as_str()));
+        // It makes its rules ready while the sandbox is planned and made.
+        early.scanner = dlp::start(&profile.network, canaries.as_ref(), secrets)?;
+        if let Some(canaries) = canaries {
+            lay_out(&canaries, profile, home);
+        }
         Ok(Some(early))
-    }
-
-    /// Decoys lie in a home of the sandbox's own, where nothing real is.
-    fn decoys(&self, profile: &mut Profile, home: &Path) {
-        let Ok(home) = InnerPath::new(home) else { return };
-        let own = |entry: &FsEntry| entry.path == home && matches!(entry.access, Access::Tmpfs { .. });
-        if !profile.filesystem.iter().any(own) {
-            return;
-        }
-        for decoy in self.canaries.iter().flat_map(Canaries::files) {
-            let Ok(path) = InnerPath::new(home.as_path().join(decoy.path)) else { continue };
-            let meets = |entry: &FsEntry| {
-                path.contains(&entry.path)
-                    || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != home)
-            };
-            if !profile.filesystem.iter().any(meets) {
-                profile.filesystem.push(file(path, decoy.content.clone().into_bytes()));
-            }
-        }
     }
 
     fn trusted(&mut self, profile: &mut Profile) -> Result<(), String> {
@@ -138,6 +125,25 @@ impl Early {
     }
 }
 
+/// Decoys lie in a home of the sandbox's own, where nothing real is.
+fn lay_out(canaries: &Canaries, profile: &mut Profile, home: &Path) {
+    let Ok(home) = InnerPath::new(home) else { return };
+    let own = |entry: &FsEntry| entry.path == home && matches!(entry.access, Access::Tmpfs { .. });
+    if !profile.filesystem.iter().any(own) {
+        return;
+    }
+    for decoy in canaries.files() {
+        let Ok(path) = InnerPath::new(home.as_path().join(decoy.path)) else { continue };
+        let meets = |entry: &FsEntry| {
+            path.contains(&entry.path)
+                || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != home)
+        };
+        if !profile.filesystem.iter().any(meets) {
+            profile.filesystem.push(file(path, decoy.content.clone().into_bytes()));
+        }
+    }
+}
+
 /// What a certificate can name. A name stands for all below it, too.
 fn name_of(host: &Destination) -> Option<String> {
     match host {
@@ -146,13 +152,16 @@ fn name_of(host: &Destination) -> Option<String> {
     }
 }
 
+/// The content, and the file at its beginning for role `egress`: the same file, whatever the path leads to later.
 fn open_bundle(path: &str) -> Result<(Vec<u8>, OwnedFd), String> {
     let told = |error: std::io::Error| format!("read the host's authorities {path}: {error}");
-    let file = File::open(path).map_err(told)?;
-    if file.metadata().map_err(told)?.len() > MOST_BUNDLE {
+    let mut file = File::open(path).map_err(told)?;
+    let mut bytes = Vec::new();
+    let length = Read::by_ref(&mut file).take(MOST_BUNDLE + 1).read_to_end(&mut bytes).map_err(told)?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > MOST_BUNDLE {
         return Err(format!("the host's authorities {path}: more than {MOST_BUNDLE} bytes"));
     }
-    let bytes = fs::read(path).map_err(told)?;
+    file.rewind().map_err(told)?;
     Ok((bytes, file.into()))
 }
 

@@ -20,11 +20,10 @@ use crate::plan::Plan;
 use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
 use crate::profile::{Network, NetworkMode, Profile};
 use crate::role::Started;
-use crate::wire::egress::{Carried, Credential, FromEgress, ToEgress};
+use crate::wire::egress::{Carried, FromEgress, ToEgress};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 pub(super) use about::about;
 pub(super) use early::Early;
@@ -59,17 +58,13 @@ pub(super) fn serve(
     let Some(handed) = running.take_egress() else {
         return Err("the sandbox gave no sockets for its way out".to_owned());
     };
-    let Early { role, credentials, authority, roots, canaries } = early;
+    let Early { role, credentials, authority, roots, scanner } = early;
     record(plan, &handed, authority.as_deref(), log)?;
     let told = Teller(role.socket.as_fd());
     told.rules(&plan.profile)?;
     told.sockets(handed)?;
     told.published(&plan.profile)?;
-    let secret =
-        |credential: &Credential| (credential.name.clone(), Zeroizing::new(credential.secret.clone()));
-    let secrets: Vec<_> = credentials.iter().map(secret).collect();
-    let scanner = dlp::start(&plan.profile.network, canaries.as_ref(), &secrets)?;
-    let (scanner, socket) = scanner.unzip();
+    let (scanner, socket) = scanner.map(dlp::Starting::ready).transpose()?.unzip();
     if let Some(socket) = socket {
         told.hand(Carried::Dlp {}, socket)?;
     }

@@ -13,8 +13,8 @@ use aisandbox::host::mounts;
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, start};
 use aisandbox::plan::layers::Abilities;
-use aisandbox::plan::{Plan, filter_program, reach_filter, trap_filter};
-use aisandbox::profile::{Arch, find_filter};
+use aisandbox::plan::{Plan, reach_filter};
+use aisandbox::profile::Arch;
 use aisandbox::sys::process::{self, Ended};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::os::fd::AsRawFd;
@@ -189,23 +189,19 @@ fn launched(folder: &Folder, argv: &[&str], how: How) -> Outcome {
     let plan = plan(folder, argv, &facts, how);
     assert_eq!(plan.view.asks.len(), 2);
     assert!(!plan.view.missing.is_empty(), "the guard has something to guard");
-    let filter = find_filter(&plan.profile.seccomp).unwrap();
     let planted = folder.0.parent().unwrap().join(format!("planted-{}", std::process::id()));
     std::fs::write(&planted, "").unwrap();
     let master = how.terminal.then(a_terminal_as_stdin);
     let inputs = Inputs {
-        landlock_abi: facts.landlock.abi,
         mount_api: how.mount_api,
         mounts: mounts::table().unwrap(),
-        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
         reach: reach_filter(Arch::host(), false, facts.landlock.abi).instructions.to_vec(),
         planted: Some(HostPath::new(&planted).unwrap()),
         foreign_abi: true,
-        cgroup: false,
         pass: vec![2],
         pseudo_terminal: how.terminal,
         tell_namespaces: true,
+        ..library::inputs(&plan, &facts)
     };
     let (ready, ends) = prepare(&plan, inputs).unwrap();
     arm();

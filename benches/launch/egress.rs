@@ -9,8 +9,7 @@ use aisandbox::host::facts::Facts;
 use aisandbox::host::mounts;
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::start;
-use aisandbox::plan::{Plan, filter_program, trap_filter};
-use aisandbox::profile::{Arch, find_filter};
+use aisandbox::plan::Plan;
 
 /// Names of what is measured, and the keys of `network:`.
 const NETWORKS: [(&str, &str); 4] = [
@@ -45,20 +44,10 @@ fn plan(place: &Place, network: &str, facts: &Facts) -> Plan {
 }
 
 fn confine(plan: &Plan, facts: &Facts) {
-    let filter = find_filter(&plan.profile.seccomp).unwrap();
     let inputs = Inputs {
-        landlock_abi: facts.landlock.abi,
         mount_api: facts.calls.mount_api,
         mounts: mounts::table().unwrap(),
-        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
-        reach: Vec::new(),
-        planted: None,
-        foreign_abi: false,
-        cgroup: false,
-        pass: Vec::new(),
-        pseudo_terminal: false,
-        tell_namespaces: false,
+        ..library::inputs(plan, facts)
     };
     let (ready, ends) = prepare(plan, inputs).unwrap();
     let mut running = start(ready, ends, None).expect("a sandbox");

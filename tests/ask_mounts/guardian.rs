@@ -3,12 +3,12 @@
 use super::fuse::{self, Answer, Touch};
 use super::library;
 use super::support::binary;
-use aisandbox::base::{HostPath, to_hex};
+use aisandbox::base::to_hex;
 use aisandbox::host::facts::Facts;
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, Running, start};
-use aisandbox::plan::{Plan, filter_program, trap_filter};
-use aisandbox::profile::{Arch, Layer, find_filter};
+use aisandbox::plan::Plan;
+use aisandbox::profile::Layer;
 use aisandbox::sys::socket;
 use aisandbox::wire::codec;
 use aisandbox::wire::mounts::{FromMounts, ToMounts};
@@ -175,20 +175,6 @@ fn plan(folder: &Path, profile: &str, script: &str, facts: &Facts) -> Plan {
 }
 
 fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
-    let filter = find_filter(&plan.profile.seccomp).unwrap();
     assert!(plan.has(Layer::AskMounts) == plan.profile.asks() && plan.has(Layer::ProtectNew));
-    Inputs {
-        landlock_abi: facts.landlock.abi,
-        mount_api: true,
-        mounts: Vec::<(HostPath, u64)>::new(),
-        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
-        reach: Vec::new(),
-        planted: None,
-        foreign_abi: false,
-        cgroup: false,
-        pass: Vec::new(),
-        pseudo_terminal: false,
-        tell_namespaces: false,
-    }
+    library::inputs(plan, facts)
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod creating;
+#[path = "../support/forked.rs"]
+mod forked;
 mod fuse;
 mod guardian;
 #[path = "../support/library.rs"]
@@ -60,7 +62,7 @@ fn main() {
     for user in support::users() {
         for (sentence, case) in CASES {
             let folder = Folder::new(user.uid);
-            let ended = in_child(|| {
+            let ended = forked::in_child(180, || {
                 support::run::become_user(user).unwrap();
                 process::set_dumpable(true).unwrap();
                 case(&folder.0);
@@ -305,7 +307,7 @@ fn init_killed_ends_every_asker(folder: &Path) {
     // A worker of init waits too.
     for script in ["cat asked/note", "mkdir asked/new"] {
         let folder = folder.to_path_buf();
-        let done = in_child(move || {
+        let done = forked::in_child(180, move || {
             let (outcome, _) = held_open(&folder, script, |init| {
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(init), nix::sys::signal::Signal::SIGKILL)
                     .unwrap();
@@ -346,23 +348,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
-}
-
-/// Runs a body in a process of its own. A panic is exit code 101; what takes three minutes hangs, and is ended.
-fn in_child(body: impl FnOnce()) -> Ended {
-    process::assert_single_threaded().unwrap();
-    // SAFETY: one thread, as checked; the child ends by _exit.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: an integer; the signal's default ends this process.
-        unsafe { libc::alarm(180) };
-        // In whichever thread.
-        std::panic::set_hook(Box::new(|panic| {
-            eprintln!("{panic}");
-            process::exit_now(101)
-        }));
-        body();
-        process::exit_now(0)
-    }
-    process::wait_for(pid).unwrap()
 }

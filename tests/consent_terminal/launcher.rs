@@ -5,8 +5,6 @@ use aisandbox::host::facts::Facts;
 use aisandbox::host::mounts;
 use aisandbox::launch::prepare::{Inputs, close_inherited, prepare};
 use aisandbox::launch::start;
-use aisandbox::plan::{filter_program, trap_filter};
-use aisandbox::profile::{Arch, find_filter};
 use aisandbox::sys::{fd, process};
 
 /// Runs a shell script as the agent; gives the exit code.
@@ -19,21 +17,8 @@ pub(crate) fn run(socket: i32, script: &str) -> u8 {
     let profile = "version: 1\nextends: [cowork]\n";
     let abilities = library::abilities(&facts, false);
     let plan = library::plan(&here, profile, &["sh", "-c", script], &facts, abilities);
-    let filter = find_filter(&plan.profile.seccomp).unwrap();
-    let inputs = Inputs {
-        landlock_abi: facts.landlock.abi,
-        mount_api: true,
-        mounts: mounts::table().unwrap(),
-        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
-        reach: Vec::new(),
-        planted: None,
-        foreign_abi: false,
-        cgroup: false,
-        pass: Vec::new(),
-        pseudo_terminal: true,
-        tell_namespaces: false,
-    };
+    let inputs =
+        Inputs { mounts: mounts::table().unwrap(), pseudo_terminal: true, ..library::inputs(&plan, &facts) };
     process::set_dumpable(false).unwrap();
     let (ready, ends) = prepare(&plan, inputs).unwrap();
     let mut running = start(ready, ends, None).unwrap();

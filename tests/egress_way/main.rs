@@ -3,6 +3,8 @@
 //! Without the test harness, which has threads: every case runs in a process of its own with one thread, as each user.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+#[path = "../support/forked.rs"]
+mod forked;
 #[path = "../inject/mod.rs"]
 mod inject;
 #[path = "../support/library.rs"]
@@ -54,7 +56,7 @@ fn main() {
     for user in support::users() {
         for (sentence, case) in CASES {
             let folder = Folder::new(user.uid);
-            let ended = in_child(|| {
+            let ended = forked::in_child(120, || {
                 support::run::become_user(user).unwrap();
                 process::set_dumpable(true).unwrap();
                 case(&folder.0);
@@ -321,23 +323,4 @@ impl Drop for Folder {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0));
     }
-}
-
-/// Runs a body in a process of its own, for two minutes at most. A panic is exit code 101.
-fn in_child(body: impl FnOnce()) -> Ended {
-    process::assert_single_threaded().unwrap();
-    // SAFETY: one thread, as checked; the child ends by _exit.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        // SAFETY: an integer; the signal's default ends this process.
-        unsafe { libc::alarm(120) };
-        // In whichever thread.
-        std::panic::set_hook(Box::new(|panic| {
-            eprintln!("{panic}");
-            process::exit_now(101)
-        }));
-        body();
-        process::exit_now(0)
-    }
-    process::wait_for(pid).unwrap()
 }

@@ -7,8 +7,7 @@ use aisandbox::host::facts::Facts;
 use aisandbox::launch::egress::{Handed, Rung};
 use aisandbox::launch::prepare::{Inputs, prepare};
 use aisandbox::launch::{Outcome, Running, start};
-use aisandbox::plan::{Plan, filter_program, trap_filter};
-use aisandbox::profile::{Arch, find_filter};
+use aisandbox::plan::Plan;
 use aisandbox::sys::{datagram, net};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -90,21 +89,7 @@ def send(host, port, family=socket.AF_INET):
 ";
 
 fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
-    let filter = find_filter(&plan.profile.seccomp).unwrap();
-    Inputs {
-        landlock_abi: facts.landlock.abi,
-        mount_api: facts.calls.mount_api,
-        mounts: Vec::new(),
-        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
-        reach: Vec::new(),
-        planted: None,
-        foreign_abi: false,
-        cgroup: false,
-        pass: Vec::new(),
-        pseudo_terminal: false,
-        tell_namespaces: false,
-    }
+    Inputs { mount_api: facts.calls.mount_api, ..library::inputs(plan, facts) }
 }
 
 /// Answers every connection with where it wanted to go, after what it said. Ends with the process.

@@ -6,9 +6,10 @@
 use aisandbox::base::InnerPath;
 use aisandbox::host::HostTree;
 use aisandbox::host::facts::Facts;
+use aisandbox::launch::prepare::Inputs;
 use aisandbox::plan::layers::Abilities;
-use aisandbox::plan::{Plan, Wish, build};
-use aisandbox::profile::{Context, load_str};
+use aisandbox::plan::{Plan, Wish, build, filter_program, trap_filter};
+use aisandbox::profile::{Arch, Context, find_filter, load_str};
 use std::path::{Path, PathBuf};
 
 /// What this machine can do, where namespaces are to be had; `ask_mounts` as the test wants it.
@@ -45,4 +46,23 @@ pub(crate) fn plan(folder: &Path, profile: &str, argv: &[&str], facts: &Facts, a
         own: None,
     };
     build(profile, &wish, abilities, &HostTree).unwrap()
+}
+
+/// What a launch of this plan is prepared with: its filter, no terminal, nothing passed on, mounts by the new calls.
+pub(crate) fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
+    let filter = find_filter(&plan.profile.seccomp).unwrap();
+    Inputs {
+        landlock_abi: facts.landlock.abi,
+        mount_api: true,
+        mounts: Vec::new(),
+        filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
+        trap: trap_filter(Arch::host()).instructions.to_vec(),
+        reach: Vec::new(),
+        planted: None,
+        foreign_abi: false,
+        cgroup: false,
+        pass: Vec::new(),
+        pseudo_terminal: false,
+        tell_namespaces: false,
+    }
 }

@@ -91,15 +91,7 @@ pub(super) fn doors(
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
-    FsEntry {
-        path,
-        source: Some(source),
-        access: Access::Ro,
-        optional: false,
-        noexec: false,
-        protect: Vec::new(),
-        asked: door_source(),
-    }
+    FsEntry { source: Some(source), ..FsEntry::plain(path, Access::Ro, door_source()) }
 }
 
 fn refuse(message: &str) -> u8 {

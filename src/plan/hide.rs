@@ -47,15 +47,8 @@ impl View {
 /// What covers `place` inside a bind of `host` at `at`.
 fn cover(at: &InnerPath, host: &HostPath, place: &HostPath, asked: &Source) -> Option<FsEntry> {
     let tail = place.as_path().strip_prefix(host.as_path()).ok()?;
-    Some(FsEntry {
-        path: at.join(tail).ok()?,
-        source: None,
-        access: Access::Mask,
-        optional: true,
-        noexec: false,
-        protect: Vec::new(),
-        asked: asked.clone(),
-    })
+    let mask = FsEntry::plain(at.join(tail).ok()?, Access::Mask, asked.clone());
+    Some(FsEntry { optional: true, ..mask })
 }
 
 fn shown_later((place, why): (&HostPath, &str), entries: &[FsEntry], tree: &dyn Tree) -> Vec<ViewError> {

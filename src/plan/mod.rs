@@ -214,15 +214,7 @@ impl Plan {
 
 /// An entry that a command-line flag such as `--ro PATH` adds.
 pub fn entry_of_flag(flag: &str, path: InnerPath, access: crate::profile::Access) -> FsEntry {
-    FsEntry {
-        path,
-        source: None,
-        access,
-        optional: false,
-        noexec: false,
-        protect: Vec::new(),
-        asked: Source::flag(flag),
-    }
+    FsEntry::plain(path, access, Source::flag(flag))
 }
 
 fn working_folder(wish: &Wish, view: &View) -> Result<InnerPath, PlanError> {

@@ -10,7 +10,7 @@ use super::rights::{Action, Actions};
 use super::view::{Act, Rule, RuleObject, Step, View, ViewError, door_source};
 use crate::base::{HostPath, InnerPath};
 use crate::host::{Kind, Object, Tree};
-use crate::profile::{Access, FsEntry, Transition};
+use crate::profile::{FsEntry, Transition};
 use crate::wire::transitions::{StandsFor, TABLE, to_bytes};
 use std::rc::Rc;
 
@@ -121,16 +121,7 @@ pub(super) fn place(
     let actions = Actions::of(&[Action::Read, Action::Execute]);
     view.rules.push(Rule { on: RuleObject::Host(own), actions });
     let path = InnerPath::new(TABLE).map_err(|why| refusal(&first.wish, &why.to_string(), None))?;
-    let entry = FsEntry {
-        path,
-        source: None,
-        access: Access::File { content: to_bytes(&table) },
-        optional: false,
-        noexec: true,
-        protect: Vec::new(),
-        asked: door_source(),
-    };
-    view.place(&entry, &[], tree)
+    view.place(&FsEntry::file(path, to_bytes(&table), door_source()), &[], tree)
 }
 
 fn refusal(wish: &Transition, why: &str, hint: Option<&str>) -> ViewError {
@@ -149,7 +140,7 @@ mod tests {
     use crate::host::FakeTree;
     use crate::plan::entry_of_flag;
     use crate::plan::view::build;
-    use crate::profile::Less;
+    use crate::profile::{Access, Less};
 
     fn tree() -> FakeTree {
         FakeTree::new()

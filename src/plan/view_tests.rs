@@ -6,15 +6,7 @@ use crate::host::{FakeTree, Kind};
 use crate::profile::{Access, FsEntry, Protect};
 
 pub(super) fn entry(path: &str, access: Access) -> FsEntry {
-    FsEntry {
-        path: InnerPath::new(path).unwrap(),
-        source: None,
-        access,
-        optional: false,
-        noexec: false,
-        protect: Vec::new(),
-        asked: Source::line("test.yaml", 1),
-    }
+    FsEntry::plain(InnerPath::new(path).unwrap(), access, Source::line("test.yaml", 1))
 }
 
 pub(super) fn protecting(path: &str, places: &[(&str, bool)]) -> FsEntry {

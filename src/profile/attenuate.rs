@@ -78,15 +78,7 @@ fn cover(entry: &mut FsEntry, asked: &Source) {
 }
 
 fn mask(path: InnerPath, optional: bool, asked: &Source) -> FsEntry {
-    FsEntry {
-        path,
-        source: None,
-        access: Access::Mask,
-        optional,
-        noexec: false,
-        protect: Vec::new(),
-        asked: asked.clone(),
-    }
+    FsEntry { optional, ..FsEntry::plain(path, Access::Mask, asked.clone()) }
 }
 
 /// Entries at and below the place go, and a mask stands there. One that hides nothing yet must find something to

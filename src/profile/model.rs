@@ -112,6 +112,16 @@ pub struct FsEntry {
 }
 
 impl FsEntry {
+    /// One that must be there, where programs can be executed and nothing is protected.
+    pub fn plain(path: InnerPath, access: Access, asked: Source) -> Self {
+        Self { path, source: None, access, optional: false, noexec: false, protect: Vec::new(), asked }
+    }
+
+    /// A file of this content, which is nobody's program.
+    pub fn file(path: InnerPath, content: Vec<u8>, asked: Source) -> Self {
+        Self { noexec: true, ..Self::plain(path, Access::File { content }, asked) }
+    }
+
     /// The host path behind the entry, for accesses that have one.
     pub fn host_path(&self) -> Option<HostPath> {
         match self.access {

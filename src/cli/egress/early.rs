@@ -92,7 +92,7 @@ impl Early {
         let trust = trust(&pem, &bundle.unwrap_or_default(), &places, &inner(OWN_BUNDLE)?);
         for path in trust.over {
             profile.filesystem.retain(|entry| entry.path != path);
-            profile.filesystem.push(file(path, trust.bundle.clone()));
+            profile.filesystem.push(FsEntry::file(path, trust.bundle.clone(), door_source()));
         }
         for (name, value) in trust.variables {
             let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
@@ -139,7 +139,7 @@ fn lay_out(canaries: &Canaries, profile: &mut Profile, home: &Path) {
                 || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != home)
         };
         if !profile.filesystem.iter().any(meets) {
-            profile.filesystem.push(file(path, decoy.content.clone().into_bytes()));
+            profile.filesystem.push(FsEntry::file(path, decoy.content.clone().into_bytes(), door_source()));
         }
     }
 }
@@ -163,16 +163,4 @@ fn open_bundle(path: &str) -> Result<(Vec<u8>, OwnedFd), String> {
     }
     file.rewind().map_err(told)?;
     Ok((bytes, file.into()))
-}
-
-fn file(path: InnerPath, content: Vec<u8>) -> FsEntry {
-    FsEntry {
-        path,
-        source: None,
-        access: Access::File { content },
-        optional: false,
-        noexec: true,
-        protect: Vec::new(),
-        asked: door_source(),
-    }
 }

@@ -57,15 +57,8 @@ fn place(path: &InnerPath, entries: &[FsEntry], tree: &dyn Tree) -> Option<Inner
 }
 
 fn file(path: InnerPath, content: String) -> FsEntry {
-    FsEntry {
-        path,
-        source: None,
-        access: Access::File { content: content.into_bytes() },
-        optional: false,
-        noexec: true,
-        protect: Vec::new(),
-        asked: Source::built_in("how names are looked up in a filtered network"),
-    }
+    let asked = Source::built_in("how names are looked up in a filtered network");
+    FsEntry::file(path, content.into_bytes(), asked)
 }
 
 #[cfg(test)]
@@ -74,17 +67,20 @@ mod tests {
     use crate::host::{FakeTree, Kind};
     use crate::profile::{Context, load_str};
 
-    fn after(entries: &str, tree: &FakeTree) -> Vec<(String, bool)> {
-        let context = Context {
+    fn person() -> Context {
+        Context {
             home: "/home/u".into(),
             pwd: "/home/u".into(),
             user: "u".into(),
             uid: 1000,
             env: Default::default(),
             search: Vec::new(),
-        };
+        }
+    }
+
+    fn after(entries: &str, tree: &FakeTree) -> Vec<(String, bool)> {
         let text = format!("version: 1\nnetwork: {{ mode: filtered }}\nfilesystem: [{entries}]\n");
-        let mut profile = load_str("test", &text, &context).unwrap();
+        let mut profile = load_str("test", &text, &person()).unwrap();
         prepare_view(&mut profile, tree);
         let ours = |entry: &FsEntry| matches!(&entry.access, Access::File { content } if !content.is_empty());
         profile.filesystem.iter().map(|entry| (entry.path.to_string(), ours(entry))).collect()
@@ -112,15 +108,7 @@ mod tests {
 
     #[test]
     fn folders_of_lookup_services_that_are_there_are_hidden_by_their_real_path() {
-        let context = Context {
-            home: "/home/u".into(),
-            pwd: "/home/u".into(),
-            user: "u".into(),
-            uid: 1000,
-            env: Default::default(),
-            search: Vec::new(),
-        };
-        let mut profile = load_str("test", "version: 1\n", &context).unwrap();
+        let mut profile = load_str("test", "version: 1\n", &person()).unwrap();
         let tree = FakeTree::new().with("/run/nscd/socket", Kind::Socket).with_link("/var/run", "/run");
         let hidden = prepare_view(&mut profile, &tree);
         assert!(

@@ -9,6 +9,7 @@ use super::request::{Waiter, Wish};
 use super::target::Host;
 use crate::audit::Event;
 use crate::audit::network::Network;
+use crate::wire::denial::Reason;
 use crate::wire::egress::{self, FromEgress, Kind, ToEgress};
 use crate::wire::subject::{Asker, Resource};
 
@@ -28,7 +29,12 @@ impl Guardian {
                 let asker = self.socket_holder(inode);
                 self.roles.tell_egress(&ToEgress::Known { id, asker });
             }
-            FromEgress::Ask { id, host, port, inode, .. } => {
+            // A lease is for a host, and says nothing of one upload: a person would have to see this one.
+            FromEgress::Ask { id, upload: Some(_), .. } => {
+                let reason = Some(Reason::Unavailable.id().to_owned());
+                self.roles.tell_egress(&ToEgress::Answer { id, grant: None, reason });
+            }
+            FromEgress::Ask { id, host, port, upload: None, inode } => {
                 let pid = inode.and_then(|inode| self.socket_pid(inode));
                 self.wish(Wish {
                     waiter: Waiter::Flow(id),

@@ -6,7 +6,7 @@
 
 use crate::support::run::{PATIENCE, Run, Started, comes_true};
 use crate::support::{Home, binary, for_each_user};
-use crate::{event, events};
+use crate::{Guarded, event, events};
 use base64::Engine as _;
 use std::path::Path;
 
@@ -172,5 +172,54 @@ fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
         let told: Vec<String> =
             requests.map(|(_, data)| data["request"].as_str().unwrap().to_owned()).collect();
         assert!(told.contains(&"GET /ok/a".to_owned()) && told.contains(&"POST /ok".to_owned()), "{told:?}");
+    });
+}
+
+/// Asks inside: something small, then a body over `ask_above`, then one with a finding that a person is to be asked about.
+const ASKING: &str = r#"
+import sys, urllib.error, urllib.request
+for data in b"small", b"x" * 100, b"mail anna.schmidt@firma-mueller.de":
+    wish = urllib.request.Request("https://site.test:" + sys.argv[1] + "/ok", method="POST", data=data)
+    try:
+        print(urllib.request.urlopen(wish, timeout=120).status)
+    except urllib.error.HTTPError as error:
+        print(error.code, error.read().decode())
+"#;
+
+#[test]
+fn a_yes_to_a_host_is_no_yes_to_an_upload() {
+    for_each_user(|home| {
+        // The person's commands are outside of the user namespace that others need here, and would be strangers.
+        if !home.user.is_root() {
+            return;
+        }
+        let home = &home;
+        let site = Site::start(home);
+        let profile = format!(
+            "version: 1\nextends: [cowork]\nconsent: {{ channels: [ui], timeout: 5m }}\ndlp: {{ actions: {{ email: ask }} }}\n\
+             network:\n  mode: filtered\n  allow:\n    - {{ host: site.test, port: {}, tls: inspect, access: ask, \
+             networks: [127.0.0.0/8], limits: {{ ask_above: 50 }} }}\n",
+            site.port
+        );
+        let profile = home.write("asking.yaml", &profile);
+        home.write("work/client.py", ASKING);
+        let port = site.port.to_string();
+        let run = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).start();
+        let guarded = Guarded { home, run };
+        let id = guarded.asked();
+        guarded.person(&["approve", &id]).expect_code(0);
+        let output = guarded.end();
+        let lines: Vec<String> =
+            output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        assert_eq!(lines.len(), 3, "{lines:?} {}", output.stderr());
+        assert_eq!(lines[0], "200");
+        for refused in &lines[1..] {
+            assert!(
+                refused.starts_with("403") && refused.contains("\"reason\":\"unavailable\""),
+                "{refused}"
+            );
+        }
+        let heard = std::fs::read_to_string(home.join("site/server.log")).unwrap();
+        assert_eq!(heard.lines().count(), 1, "{heard}");
     });
 }

@@ -197,6 +197,7 @@ impl Asked {
                 sha256: None,
             }),
             why: Some("new\nline \u{202e}turned & <i>so</i>".into()),
+            upload: None,
             lease_s: None,
             asked_at: now,
             until: now + seconds,

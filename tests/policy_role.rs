@@ -62,6 +62,7 @@ fn read(path: &str) -> Input {
         path: Some(path.into()),
         label: String::new(),
         kind: Some("file".into()),
+        upload: None,
         size: None,
         asker: Asker::default(),
         profile: "p".into(),

@@ -48,6 +48,7 @@ fn input(action: Action, resource: Resource) -> Input {
         path,
         label: String::new(),
         kind: Some("file".into()),
+        upload: None,
         size: Some(48_213),
         asker: Asker::default(),
         profile: "cowork".into(),

@@ -148,6 +148,7 @@ fn state(run: String) -> RunState {
         actions: vec![Action::Read, Action::Append],
         resource: Resource::File { path: format!("/home/u/Documents/project-{number}/report.txt") },
         path: Some(format!("/home/u/Documents/project-{number}/report.txt")),
+        upload: None,
         by: Given::Mount,
         approved_by: "terminal".into(),
         since: 1_700_000_000,

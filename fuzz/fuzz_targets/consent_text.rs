@@ -28,6 +28,7 @@ fuzz_target!(|parts: (&str, &str, &str, u8)| {
             sha256: None,
         }),
         why: Some(why.into()),
+        upload: None,
         lease_s: None,
         asked_at: 0,
         until: 300,

@@ -81,6 +81,20 @@ pub struct What {
     pub path: Option<String>,
     /// How sensitive it is by its place and name; empty for nothing special.
     pub label: String,
+    /// What would be sent, where an upload was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<Uploading>,
+}
+
+/// An upload. Never what is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uploading {
+    /// Method and path without its query; a part of the path that is no plain word is `*`.
+    pub request: String,
+    /// Bytes that were announced; `None`: nobody said how many.
+    pub bytes: Option<u64>,
+    /// Kinds of what was found in it, with their numbers.
+    pub found: Vec<(String, u64)>,
 }
 
 /// Somebody inside asked for access.
@@ -94,7 +108,7 @@ pub struct Request {
     pub what: What,
     /// Why, in the agent's words, cut.
     pub why: Option<String>,
-    /// How it came: `touch`, `broker` or `person`.
+    /// How it came: `touch`, `broker`, `connection`, `upload` or `person`.
     pub by: String,
 }
 

@@ -24,11 +24,13 @@ pub enum Action {
     Connect,
     /// Use a device of the desktop: clipboard, notification, camera, microphone.
     Use,
+    /// Send one body or message to a host that may be connected to.
+    Upload,
 }
 
 impl Action {
     /// Every action with its word.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Read, "read"),
         (Self::Append, "append"),
         (Self::Overwrite, "overwrite"),
@@ -37,6 +39,7 @@ impl Action {
         (Self::Execute, "execute"),
         (Self::Connect, "connect"),
         (Self::Use, "use"),
+        (Self::Upload, "upload"),
     ];
 
     /// Its word.

@@ -157,6 +157,7 @@ impl Doors {
                 .collect::<Result<_, _>>()
                 .map_err(failed("hold an entry"))?,
             hosts: egress::asked_hosts(&plan.profile),
+            uploads: egress::asked_uploads(&plan.profile),
             ways: ways(&plan.profile),
             timeout: plan.profile.consent.timeout.unwrap_or(TIMEOUT),
             templates: plan.profile.consent.templates.clone(),

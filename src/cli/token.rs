@@ -143,6 +143,7 @@ fn pair_text(pair: &Allowed) -> String {
         Resource::Program { path } => ("program", path.clone()),
         Resource::Device { name } => ("device", name.clone()),
         Resource::Host { host, port } => ("host", format!("{host} port {port}")),
+        Resource::Upload { host, port } => ("upload to", format!("{host} port {port}")),
     };
     format!("{} {kind} {}", pair.action.word(), escape(name.as_bytes()))
 }

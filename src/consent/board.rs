@@ -275,6 +275,7 @@ pub(super) mod tests {
             actions: vec![Action::Read],
             resource: Resource::File { path: "/work/notes".into() },
             path: Some("/home/u/notes".into()),
+            upload: None,
             by: Given::Mount,
             approved_by: "terminal".into(),
             since: 1_000,

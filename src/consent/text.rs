@@ -7,6 +7,7 @@ use super::plain::{columns, plain};
 use super::words::{actions, lasting, size, warning};
 use crate::wire::consent::{Object, Question};
 use crate::wire::subject::{Process, Resource};
+use crate::wire::upload::Upload;
 
 /// Characters of the agent's words that are kept.
 pub const WHY_LETTERS: usize = 500;
@@ -45,9 +46,11 @@ pub struct Line {
     pub text: String,
 }
 
-/// Says whether the object is marked as sensitive: then one touch must not be enough for a yes.
+/// Says whether the object is marked as sensitive, or something that should not leave was found in it: then one touch must
+/// not be enough for a yes.
 pub fn is_sensitive(question: &Question) -> bool {
     question.object.as_ref().is_some_and(|object| !object.label.is_empty())
+        || question.upload.as_ref().is_some_and(|upload| !upload.found.is_empty())
 }
 
 /// The question in lines of at most `width` columns (never less than 40). `now`: seconds since 1970.
@@ -64,14 +67,18 @@ pub fn lines(question: &Question, width: usize, now: u64) -> Vec<Line> {
 /// The question in one line, for lists: what is wanted, on what.
 pub fn summary(question: &Question) -> String {
     let object = question.object.as_ref().map(|object| plain(&object.path));
-    format!("{}: {}", actions(&question.actions), object.unwrap_or_else(|| resource(&question.resource)))
+    let on = object.unwrap_or_else(|| resource(&question.resource));
+    let sent = question.upload.as_ref().map(|upload| format!(", {}", sent(upload))).unwrap_or_default();
+    format!("{}: {on}{sent}", actions(&question.actions))
 }
 
 /// A resource in words, as the agent sees it.
 pub fn resource(resource: &Resource) -> String {
     match resource {
         Resource::File { path } | Resource::Program { path } => plain(path),
-        Resource::Host { host, port } => format!("{} port {port}", plain(host)),
+        Resource::Host { host, port } | Resource::Upload { host, port } => {
+            format!("{} port {port}", plain(host))
+        }
         Resource::Device { name } => plain(name),
     }
 }
@@ -162,7 +169,8 @@ fn what(page: &mut Page, question: &Question) {
     let inside = resource(&question.resource);
     page.put(Kind::Fact, "Wants", &format!("{}:", actions(&question.actions)));
     let Some(object) = &question.object else {
-        return page.put_at_most(Kind::Fact, "", &inside, NAME_LINES);
+        page.put_at_most(Kind::Fact, "", &inside, NAME_LINES);
+        return uploading(page, question);
     };
     let path = plain(&object.path);
     page.put_at_most(Kind::Fact, "", &path, NAME_LINES);
@@ -176,6 +184,27 @@ fn what(page: &mut Page, question: &Question) {
     if let Some(warning) = warning(&object.label) {
         page.put(Kind::Warning, "CAREFUL", &format!("{} ({})", warning, plain(&object.label)));
     }
+}
+
+fn uploading(page: &mut Page, question: &Question) {
+    let Some(upload) = &question.upload else { return };
+    let request = format!("by {}", plain(&upload.request));
+    page.put_at_most(Kind::Fact, "", &request, NAME_LINES);
+    page.put_at_most(Kind::Fact, "", &sent(upload), NAME_LINES);
+    if !upload.found.is_empty() {
+        let warning = "What is sent holds what rules of your profile look for.";
+        page.put(Kind::Warning, "CAREFUL", warning);
+    }
+}
+
+/// How much would be sent, and what was found in it.
+fn sent(upload: &Upload) -> String {
+    let length = upload.bytes.map_or_else(|| "a length that nobody said".to_owned(), size);
+    if upload.found.is_empty() {
+        return length;
+    }
+    let found = upload.found.iter().map(|found| format!("{} {}", found.count, plain(&found.kind)));
+    format!("{length}, found in it: {}", found.collect::<Vec<_>>().join(", "))
 }
 
 fn about(object: &Object) -> String {
@@ -203,8 +232,21 @@ fn why(page: &mut Page, question: &Question) {
 }
 
 fn how_long(page: &mut Page, question: &Question, now: u64) {
-    let lease = question.lease_s.map_or_else(|| "until the run ends".into(), lasting);
+    let lease = match &question.upload {
+        Some(_) => "for this one".to_owned(),
+        None => question.lease_s.map_or_else(|| "until the run ends".into(), lasting),
+    };
     page.put(Kind::Fact, "Lasts", &format!("{lease}, unless you say otherwise"));
+    if let Some(upload) = &question.upload {
+        let size = match (upload.large, upload.bytes) {
+            (true, Some(bytes)) => format!(" of up to {}", size(bytes)),
+            (true, None) => " of any length".to_owned(),
+            (false, _) => String::new(),
+        };
+        let kinds = if upload.found.is_empty() { "" } else { " with findings of these kinds" };
+        let wide = format!("longer: for every upload to this host{size}{kinds}");
+        page.put(Kind::Detail, "", &wide);
+    }
     let left = lasting(question.until.saturating_sub(now));
     page.put(Kind::Fact, "Answer", &format!("within {left}; no answer means no"));
 }

@@ -29,6 +29,7 @@ pub(in crate::consent) fn question() -> Question {
             sha256: None,
         }),
         why: Some("I need the budget to fill in the table.".into()),
+        upload: None,
         lease_s: Some(3600),
         asked_at: 1_000,
         until: 1_300,

@@ -20,6 +20,7 @@ fn action_words(action: Action) -> &'static str {
         Action::Execute => "start as a program",
         Action::Connect => "connect",
         Action::Use => "use",
+        Action::Upload => "send",
     }
 }
 

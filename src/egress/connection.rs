@@ -166,9 +166,9 @@ async fn granted(session: &Session, place: &Place, port: u16, inode: Option<u64>
     if let Some(grant) = session.grants.holding(place, port) {
         return Ok(grant);
     }
-    let put = session.grants.put(place, port, false)?;
+    let put = session.grants.put(place, port, None)?;
     if let Some(id) = put.new {
-        let ask = FromEgress::Ask { id, host: place.to_string(), port, upload: None, inode };
+        let ask = FromEgress::Ask { id, host: place.to_string(), port, inode };
         if let Err(denied) = session.outbox.ask(ask) {
             session.grants.answer(id, None, Some(denied.reason));
         }
@@ -233,6 +233,7 @@ impl Admitted {
             tell: tell.clone(),
             place,
             inode: permit.inode,
+            ends: wanted.ends,
             end: listed.over.clone(),
             session: Arc::clone(&session),
         };

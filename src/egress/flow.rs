@@ -4,14 +4,20 @@ use super::inspect::Engine;
 use super::meter::Meter;
 use super::outward;
 use super::place::Place;
+use super::race::{First, race};
 use super::reason::{self, Denied};
 use super::session::Session;
 use super::tell::Teller;
+use crate::wire::denial::Reason;
 use crate::wire::egress::{FromEgress, Kind, Rule};
+use crate::wire::upload::Upload;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// A connection that a rule lets out. Clones are the same connection.
 #[derive(Clone)]
@@ -36,9 +42,29 @@ pub(super) struct Flow {
     pub(super) place: Place,
     /// The inode of the agent's socket, where it is known.
     pub(super) inode: Option<u64>,
+    /// Both addresses of that socket: its own, and what it connected to.
+    pub(super) ends: Option<(SocketAddr, SocketAddr)>,
     /// True once it must end at once.
     pub(super) end: watch::Receiver<bool>,
     pub(super) session: Arc<Session>,
+}
+
+/// How often it is looked whether the agent still waits for an answer.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A question about an upload, which is taken back with this when it has no answer yet.
+struct Asked<'a> {
+    session: &'a Session,
+    id: u64,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        // Where the queue is full, the person is asked until the time is over.
+        if self.session.grants.withdraw(self.id) {
+            drop(self.session.outbox.ask(FromEgress::Withdraw { id: self.id }));
+        }
+    }
 }
 
 impl fmt::Debug for Flow {
@@ -59,19 +85,42 @@ impl Flow {
         Ok(stream)
     }
 
-    /// Asks a person before a large upload starts.
+    /// Asks a person before this is sent. The question is taken back when nobody waits for it any more.
     /// # Errors
     /// When the answer is no, or nobody can be asked.
-    pub(super) async fn ask_upload(&self, bytes: u64) -> Result<(), Denied> {
-        let put = self.session.grants.put(&self.place, self.port, true)?;
-        if let Some(id) = put.new {
-            let (host, port) = (self.host.clone(), self.port);
-            let ask = FromEgress::Ask { id, host, port, upload: Some(bytes), inode: self.inode };
-            self.session.outbox.ask(ask)?;
-        }
+    pub(super) async fn ask_upload(&self, upload: Upload) -> Result<(), Denied> {
         let by_rule = |reason| Denied::by(reason, &self.rule.id);
-        let answer = put.answer.await.map_err(|_| by_rule(reason::REFUSED))?;
+        let put = self.session.grants.put(&self.place, self.port, Some(self.id))?;
+        let Some(id) = put.new else { return Err(by_rule(reason::REFUSED)) };
+        let asked = Asked { session: &self.session, id };
+        let (host, port) = (self.host.clone(), self.port);
+        let inode = self.inode.or_else(|| self.socket());
+        let upload = Box::new(upload);
+        self.session.outbox.ask(FromEgress::Upload { id, host, port, upload, inode })?;
+        let answer = match race(put.answer, self.agent_gone(inode)).await {
+            First::Left(answer) => answer.map_err(|_| by_rule(reason::REFUSED))?,
+            First::Right(()) => Err(Reason::Withdrawn.id()),
+        };
+        drop(asked);
         answer.map(drop).map_err(by_rule)
+    }
+
+    /// The inode of the agent's socket, while a process has it open.
+    fn socket(&self) -> Option<u64> {
+        self.ends.and_then(|(own, other)| self.session.who.inode(own, other))
+    }
+
+    /// Waits until no process has the agent's socket open any more. A connection that only says no more looks the same
+    /// from here as one that is gone, so the socket itself is looked for; where it never was found, for ever.
+    async fn agent_gone(&self, found: Option<u64>) {
+        if found.is_none() || self.socket().is_none() {
+            return std::future::pending().await;
+        }
+        let mut missed = 0;
+        while missed < 2 {
+            sleep(LOOK).await;
+            missed = if self.socket().is_some() { 0 } else { missed + 1 };
+        }
     }
 
     /// Waits until the connection must end at once, because its grant was taken back. What was spawned for it selects on

@@ -37,14 +37,16 @@ struct Live {
     place: Place,
     port: u16,
     over: watch::Sender<bool>,
+    /// Grants that what it sends goes out by.
+    uploads: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Question {
     place: Place,
     port: u16,
-    /// About one upload; nobody else waits for the same.
-    upload: bool,
+    /// About one upload of this connection; nobody else waits for the same.
+    upload: Option<u64>,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
@@ -96,7 +98,10 @@ impl Grants {
     pub(super) fn end(&self, grant: &str) {
         let mut inside = self.inside();
         inside.grants.remove(grant);
-        for live in inside.live.values().filter(|live| live.grant.as_deref() == Some(grant)) {
+        let lives = |live: &&Live| {
+            live.grant.as_deref() == Some(grant) || live.uploads.iter().any(|upload| upload == grant)
+        };
+        for live in inside.live.values().filter(lives) {
             live.over.send_replace(true);
         }
     }
@@ -123,18 +128,18 @@ impl Grants {
         if grant.as_ref().is_some_and(|grant| !inside.grants.contains_key(grant)) {
             return Err(Denied::because(reason::REVOKED));
         }
-        inside.live.insert(flow, Live { grant, place: place.clone(), port, over });
+        inside.live.insert(flow, Live { grant, place: place.clone(), port, over, uploads: Vec::new() });
         Ok(Listed { grants: self, flow, over: end })
     }
 
-    /// Puts a question, or joins the one that waits for the same.
+    /// Puts a question, or joins the one that waits for the same. One about an upload of a connection waits alone.
     /// # Errors
     /// When too many wait.
-    pub(super) fn put(&self, place: &Place, port: u16, upload: bool) -> Result<Put, Denied> {
+    pub(super) fn put(&self, place: &Place, port: u16, upload: Option<u64>) -> Result<Put, Denied> {
         let (sender, answer) = oneshot::channel();
         let mut inside = self.inside();
         let same = |question: &&mut Question| {
-            !upload && !question.upload && question.place == *place && question.port == port
+            upload.is_none() && question.upload.is_none() && question.place == *place && question.port == port
         };
         if let Some(question) = inside.questions.values_mut().find(same) {
             if question.waiting.len() >= MOST_WAITING {
@@ -155,7 +160,9 @@ impl Grants {
     /// The Guardian answered. A grant that it did not tell before, or that is for something else, is no yes.
     pub(super) fn answer(&self, id: u64, grant: Option<String>, why: Option<&str>) {
         let mut inside = self.inside();
-        let Some(question) = inside.questions.remove(&id) else { return };
+        // An upload is another question.
+        let found = inside.questions.remove(&id).filter(|question| question.upload.is_none());
+        let Some(question) = found else { return };
         let fits = |what: Option<&(Place, u16)>| {
             what.is_some_and(|(place, port)| *place == question.place && *port == question.port)
         };
@@ -167,6 +174,34 @@ impl Grants {
             // One that went away in the meantime does not want it any more.
             drop(waiting.send(answer.clone()));
         }
+    }
+}
+
+/// The most grants that uploads of one connection are remembered by; the oldest has long gone out.
+const MOST_UPLOADS: usize = 16;
+
+impl Grants {
+    /// The Guardian answered about an upload.
+    pub(super) fn answer_upload(&self, id: u64, grant: Option<String>, why: Option<&str>) {
+        let mut inside = self.inside();
+        let found = inside.questions.remove(&id).and_then(|question| Some((question.upload?, question)));
+        let Some((flow, question)) = found else { return };
+        if let (Some(grant), Some(live)) = (&grant, inside.live.get_mut(&flow)) {
+            if live.uploads.len() >= MOST_UPLOADS {
+                live.uploads.remove(0);
+            }
+            live.uploads.push(grant.clone());
+        }
+        let answer = grant.ok_or_else(|| stable(why));
+        for waiting in question.waiting {
+            // One that went away in the meantime does not want it any more.
+            drop(waiting.send(answer.clone()));
+        }
+    }
+
+    /// Nobody waits for this answer any more. Whether there was none yet.
+    pub(super) fn withdraw(&self, id: u64) -> bool {
+        self.inside().questions.remove(&id).is_some()
     }
 }
 
@@ -187,15 +222,36 @@ mod tests {
     #[test]
     fn those_who_want_the_same_wait_for_one_question() {
         let grants = Grants::default();
-        let mut first = grants.put(&place("a.org"), 443, false).unwrap();
-        let mut second = grants.put(&place("a.org"), 443, false).unwrap();
-        let other = grants.put(&place("a.org"), 80, false).unwrap();
-        let upload = grants.put(&place("a.org"), 443, true).unwrap();
+        let mut first = grants.put(&place("a.org"), 443, None).unwrap();
+        let mut second = grants.put(&place("a.org"), 443, None).unwrap();
+        let other = grants.put(&place("a.org"), 80, None).unwrap();
+        let mut upload = grants.put(&place("a.org"), 443, Some(7)).unwrap();
         assert_eq!((first.new, second.new, other.new, upload.new), (Some(1), None, Some(2), Some(3)));
         grants.begin("g".to_owned(), place("a.org"), 443);
         grants.answer(1, Some("g".to_owned()), None);
         assert_eq!(first.answer.try_recv(), Ok(Ok("g".to_owned())));
         assert_eq!(second.answer.try_recv(), Ok(Ok("g".to_owned())));
+        grants.answer(3, Some("g".to_owned()), None);
+        assert!(upload.answer.try_recv().is_err(), "a yes to a host is none to an upload");
+    }
+
+    #[test]
+    fn an_upload_has_an_answer_of_its_own_and_ends_with_its_grant() {
+        let grants = Grants::default();
+        let live = grants.list(7, None, &place("a.org"), 443).unwrap();
+        let put = || grants.put(&place("a.org"), 443, Some(7)).unwrap();
+        let (mut one, mut two, three) = (put(), put(), put());
+        grants.answer_upload(one.new.unwrap(), Some("u".to_owned()), None);
+        assert_eq!(one.answer.try_recv(), Ok(Ok("u".to_owned())));
+        grants.answer_upload(two.new.unwrap(), None, Some("withdrawn"));
+        assert_eq!(two.answer.try_recv(), Ok(Err("withdrawn")));
+        let id = three.new.unwrap();
+        assert!(grants.withdraw(id) && !grants.withdraw(id));
+        let host = grants.put(&place("b.org"), 443, None).unwrap().new.unwrap();
+        grants.answer_upload(host, Some("u".to_owned()), None);
+        assert!(!*live.over.borrow());
+        grants.end("u");
+        assert!(*live.over.borrow(), "what goes out by it ends");
     }
 
     #[test]
@@ -208,7 +264,7 @@ mod tests {
             (Some("g"), None, reason::REFUSED),
             (Some("unknown"), None, reason::REFUSED),
         ] {
-            let mut put = grants.put(&place("a.org"), 443, false).unwrap();
+            let mut put = grants.put(&place("a.org"), 443, None).unwrap();
             grants.answer(put.new.unwrap(), grant.map(str::to_owned), why);
             assert_eq!(put.answer.try_recv(), Ok(Err(wanted)));
         }
@@ -232,7 +288,7 @@ mod tests {
     #[test]
     fn questions_have_an_end() {
         let grants = Grants::default();
-        let put = |n: usize| grants.put(&place(&format!("n{n}.org")), 443, false);
+        let put = |n: usize| grants.put(&place(&format!("n{n}.org")), 443, None);
         let waiting: Vec<Put> = (0..MOST_QUESTIONS).map(|n| put(n).unwrap()).collect();
         assert_eq!(put(MOST_QUESTIONS).unwrap_err().reason, "rate-limit");
         assert!((1..MOST_WAITING).all(|_| put(0).is_ok()) && put(0).is_err());

@@ -64,6 +64,9 @@ fn obey(session: &Arc<Session>, message: ToEgress, descriptor: Option<OwnedFd>) 
         }
         ToEgress::Revoke { grant } => session.grants.end(&grant),
         ToEgress::Answer { id, grant, reason } => session.grants.answer(id, grant, reason.as_deref()),
+        ToEgress::Upload { id, grant, reason } => {
+            session.grants.answer_upload(id, grant, reason.as_deref());
+        }
         ToEgress::Known { id, asker } => session.who.answer(id, asker.process),
         ToEgress::Deny { rule } => {
             session.rules_mut().deny(rule).map_err(|_| Errno::EPROTO)?;

@@ -295,6 +295,7 @@ fn hint(denial: &Denial) -> &'static str {
         Reason::Unavailable => "this run cannot do it by this way; the detail says why",
         Reason::NoRecord => "the disk of the records is full or failing; the owner must see to it",
         Reason::Protocol => "the call breaks a rule of aisandbox-broker(7); the detail says which",
+        Reason::Withdrawn => "the connection that waited for the answer ended before it came",
         Reason::Ending => "the run is ending",
     }
 }

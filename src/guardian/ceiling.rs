@@ -9,12 +9,13 @@ use crate::profile::OnRevoke;
 use crate::wire::egress;
 use crate::wire::files::Serve;
 use crate::wire::subject::{Action, Resource};
+use crate::wire::upload::Upload;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 /// A set of actions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Actions(u8);
+pub struct Actions(u16);
 
 impl Actions {
     /// These.
@@ -63,8 +64,8 @@ impl Actions {
     }
 }
 
-fn bit(action: Action) -> u8 {
-    1 << Action::ALL.iter().position(|(known, _)| *known == action).unwrap_or(7)
+fn bit(action: Action) -> u16 {
+    1 << Action::ALL.iter().position(|(known, _)| *known == action).unwrap_or(15)
 }
 
 /// How an entry is given.
@@ -133,11 +134,45 @@ impl AskedHost {
     }
 }
 
+/// Uploads that may be asked about: to a rule of the way out with `ask_above`, or where findings can ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedUpload {
+    /// To which host.
+    pub host: egress::Host,
+    /// TCP ports.
+    pub ports: Vec<u16>,
+    /// Larger ones are asked about, bytes.
+    pub above: Option<u64>,
+    /// What is found in one can be asked about.
+    pub findings: bool,
+    /// The line of the profile, for people.
+    pub asked: String,
+}
+
+impl AskedUpload {
+    /// In words, for records.
+    pub(super) fn text(&self) -> String {
+        let above = self.above.map(|bytes| format!(" of more than {bytes} bytes"));
+        let findings = self.findings.then_some(" with findings");
+        let both = if above.is_some() && findings.is_some() { " or" } else { "" };
+        let (above, findings) = (above.unwrap_or_default(), findings.unwrap_or_default());
+        format!("upload to {}{above}{both}{findings} ({})", self.host, self.asked)
+    }
+
+    fn holds(&self, host: &Host, upload: &Upload) -> bool {
+        let size =
+            !upload.large || self.above.is_some_and(|above| upload.bytes.is_none_or(|bytes| bytes > above));
+        let findings = upload.found.is_empty() || self.findings;
+        self.ports.contains(&host.port) && self.host.holds(&host.name) && size && findings
+    }
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub struct Ceiling {
     entries: Vec<Entry>,
     hosts: Vec<AskedHost>,
+    uploads: Vec<AskedUpload>,
 }
 
 /// A wish that lies within the ceiling.
@@ -153,8 +188,25 @@ pub struct Within {
 
 impl Ceiling {
     /// Takes the entries.
-    pub fn new(entries: Vec<Entry>, hosts: Vec<AskedHost>) -> Self {
-        Self { entries, hosts }
+    pub fn new(entries: Vec<Entry>, hosts: Vec<AskedHost>, uploads: Vec<AskedUpload>) -> Self {
+        Self { entries, hosts, uploads }
+    }
+
+    /// All of it in words, for records.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let entries = self.entries.iter().map(Entry::text);
+        let hosts = self.hosts.iter().map(AskedHost::text);
+        entries.chain(hosts).chain(self.uploads.iter().map(AskedUpload::text)).collect()
+    }
+
+    /// Whether a person is asked about an upload; its place comes after those of the hosts.
+    /// # Errors
+    /// Why not, for people and agents.
+    pub(super) fn judge_upload(&self, host: &Host, upload: &Upload) -> Result<usize, String> {
+        let found = self.uploads.iter().position(|asked| asked.holds(host, upload));
+        found.map(|at| self.entries.len() + self.hosts.len() + at).ok_or_else(|| {
+            "no rule of `network.allow` says that a person is asked about such an upload".to_owned()
+        })
     }
 
     /// Hosts that may be asked for.
@@ -198,6 +250,9 @@ impl Ceiling {
         let path = match resource {
             Resource::File { path } | Resource::Program { path } => path,
             Resource::Host { .. } => return Err("a host is no path".to_owned()),
+            Resource::Upload { .. } => {
+                return Err("an upload is asked about when it begins, and not before".to_owned());
+            }
             Resource::Device { .. } => return Err("this run cannot be granted devices".to_owned()),
         };
         let path = InnerPath::new(path).map_err(|error| format!("the path {error}"))?;
@@ -249,6 +304,7 @@ mod tests {
         let ceiling = Ceiling::new(
             vec![entry(0, "/d", true, &[Action::Read]), entry(1, "/d/e", true, &all)],
             Vec::new(),
+            Vec::new(),
         );
         let read = Actions::of(&[Action::Read]);
         assert_eq!(ceiling.judge(&file("/d/x"), read).unwrap().place, 0);
@@ -262,7 +318,7 @@ mod tests {
 
     #[test]
     fn below_a_file_there_is_nothing() {
-        let ceiling = Ceiling::new(vec![entry(0, "/f", false, &[Action::Read])], Vec::new());
+        let ceiling = Ceiling::new(vec![entry(0, "/f", false, &[Action::Read])], Vec::new(), Vec::new());
         let read = Actions::of(&[Action::Read]);
         assert!(ceiling.judge(&file("/f"), read).is_ok() && ceiling.judge(&file("/f/x"), read).is_err());
     }

@@ -22,6 +22,7 @@ fn question(id: &str) -> Question {
         resource: Resource::File { path: "/d".to_owned() },
         object: None,
         why: None,
+        upload: None,
         lease_s: None,
         asked_at: 0,
         until: 0,

@@ -64,6 +64,7 @@ impl Guardian {
             label: object.map(|object| object.label.clone()).unwrap_or_default(),
             kind: object.map(|object| object.kind.clone()),
             size: object.and_then(|object| object.size),
+            upload: request.target.upload().cloned(),
             asker: request.asker.clone(),
             profile: self.about.profile.clone(),
             run: self.about.run.clone(),
@@ -109,6 +110,9 @@ impl Guardian {
     /// How long a yes lasts when nobody says how long.
     fn usual_scope(&self, number: u64) -> Scope {
         let request = self.requests.get(&number);
+        if request.is_some_and(|request| request.target.upload().is_some()) {
+            return Scope::Once {};
+        }
         let entry = request.and_then(|request| self.ceiling.get(request.place));
         let lease = entry.and_then(|entry| entry.lease);
         lease.map_or(Scope::Session {}, |lease| Scope::For { seconds: lease.as_secs().max(1) })
@@ -160,6 +164,7 @@ impl Guardian {
             actions: request.actions.list(),
             resource: request.resource.clone(),
             object: request.target.place().map(|place| place.object.clone()),
+            upload: request.target.upload().cloned(),
             why: request.why.clone(),
             lease_s: entry.and_then(|entry| entry.lease).map(|lease| lease.as_secs()),
             asked_at: now,

@@ -45,6 +45,15 @@ pub struct Key {
     pub actions: Actions,
     /// The path below it, or the host, where the answer is for that alone.
     pub alone: Option<String>,
+    /// The one upload it is about: nobody else waits for that answer. 0 for what many may wait for.
+    pub one: u64,
+}
+
+impl Key {
+    /// What a refusal stands for.
+    fn standing(&self) -> Self {
+        Self { one: 0, ..self.clone() }
+    }
 }
 
 /// What becomes of a wish at the desk.
@@ -69,6 +78,8 @@ pub enum Closed {
     Refused,
     /// A person said: never again.
     Never,
+    /// Nobody waits for the answer any more: there is none, and none stands.
+    Withdrawn,
     /// Anything else: nobody answered, a policy refused, the act failed.
     Other,
 }
@@ -109,7 +120,7 @@ impl Desk {
         if let Some(request) = self.open.get(key) {
             return Ruling::Join(*request);
         }
-        if let Some(answered) = self.answered.get(key) {
+        if let Some(answered) = self.answered.get(&key.standing()) {
             let left = answered.until.map_or(LONGEST_MEMORY, |until| until.saturating_sub(now));
             if !left.is_zero() {
                 return Ruling::Again(Box::new(answered.denial.clone()), left);
@@ -141,13 +152,17 @@ impl Desk {
     /// The request ended with a yes.
     pub fn granted(&mut self, key: &Key) {
         self.open.remove(key);
-        self.answered.remove(key);
+        self.answered.remove(&key.standing());
         self.refused_in_a_row = 0;
     }
 
     /// The request ended with a no. Gives how long that stands.
     pub fn refused(&mut self, key: Key, denial: Denial, how: Closed, now: Duration) -> Duration {
         self.open.remove(&key);
+        if how == Closed::Withdrawn {
+            return Duration::ZERO;
+        }
+        let key = key.standing();
         if matches!(how, Closed::Refused | Closed::Never) {
             self.refused_in_a_row += 1;
             let over = self.refused_in_a_row.saturating_sub(PATIENCE);
@@ -178,7 +193,7 @@ mod tests {
     use crate::wire::subject::Action;
 
     fn key(place: usize) -> Key {
-        Key { place, actions: Actions::of(&[Action::Read]), alone: None }
+        Key { place, actions: Actions::of(&[Action::Read]), alone: None, one: 0 }
     }
 
     fn denial() -> Denial {
@@ -243,6 +258,19 @@ mod tests {
         }
         assert!(matches!(desk.rule(&key(9), 7, seconds(9)), Ruling::Cut(_)));
         assert_eq!(desk.rule(&key(9), 7, seconds(10)), Ruling::Go);
+    }
+
+    #[test]
+    fn an_upload_waits_alone_and_a_no_to_it_stands_for_the_like() {
+        let mut desk = Desk::new(Rates { waiting: 3, ..Rates::default() });
+        let upload = |one| Key { one, ..key(0) };
+        desk.take_up(upload(1), 41, 7, seconds(0));
+        assert_eq!(desk.rule(&upload(2), 7, seconds(0)), Ruling::Go, "it is not joined");
+        desk.take_up(upload(2), 42, 7, seconds(0));
+        desk.refused(upload(1), denial(), Closed::Withdrawn, seconds(0));
+        assert_eq!(desk.rule(&upload(3), 7, seconds(0)), Ruling::Go, "what nobody waits for is no answer");
+        desk.refused(upload(2), denial(), Closed::Refused, seconds(0));
+        assert!(matches!(desk.rule(&upload(4), 7, seconds(1)), Ruling::Again(..)));
     }
 
     #[test]

@@ -6,10 +6,9 @@
 use super::Guardian;
 use super::record;
 use super::request::{Waiter, Wish};
-use super::target::Host;
+use super::target::{Host, Sent};
 use crate::audit::Event;
 use crate::audit::network::Network;
-use crate::wire::denial::Reason;
 use crate::wire::egress::{self, FromEgress, Kind, ToEgress};
 use crate::wire::subject::{Asker, Resource};
 
@@ -29,12 +28,13 @@ impl Guardian {
                 let asker = self.socket_holder(inode);
                 self.roles.tell_egress(&ToEgress::Known { id, asker });
             }
-            // A lease is for a host, and says nothing of one upload: a person would have to see this one.
-            FromEgress::Ask { id, upload: Some(_), .. } => {
-                let reason = Some(Reason::Unavailable.id().to_owned());
-                self.roles.tell_egress(&ToEgress::Answer { id, grant: None, reason });
+            FromEgress::Upload { id, host, port, upload, inode } => {
+                let pid = inode.and_then(|inode| self.socket_pid(inode));
+                let to = Host { name: host.to_ascii_lowercase(), port };
+                self.wish_upload(id, Sent { to, upload: upload.cut() }, pid);
             }
-            FromEgress::Ask { id, host, port, upload: None, inode } => {
+            FromEgress::Withdraw { id } => self.withdraw_upload(id),
+            FromEgress::Ask { id, host, port, inode } => {
                 let pid = inode.and_then(|inode| self.socket_pid(inode));
                 self.wish(Wish {
                     waiter: Waiter::Flow(id),

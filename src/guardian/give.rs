@@ -71,9 +71,11 @@ impl Guardian {
         let seconds = wished.into_iter().chain(most).min();
         let once = matches!(approval.scope, Scope::Once {});
         let given = request.target.given();
+        let upload = request.target.upload().is_some();
         let alone = given == Given::Descriptor;
         let held = match &request.target {
             Target::Host(host) => Held::Host(host.clone()),
+            Target::Upload(sent) => Held::Upload(sent.clone()),
             Target::Place(place) => Held::Place(Box::new(HeldPlace {
                 path: place.path.clone(),
                 given,
@@ -82,7 +84,9 @@ impl Guardian {
                 host: place.object.path.clone(),
             })),
         };
-        let asker = (once && !alone).then(|| self.processes.descriptor(request.asker.process.pid)).flatten();
+        let asker = (once && !alone && !upload)
+            .then(|| self.processes.descriptor(request.asker.process.pid))
+            .flatten();
         let lease = Lease {
             number: 0,
             id: format!("{}-g{}", self.short, self.leases.count() + 1),
@@ -92,7 +96,7 @@ impl Guardian {
             approved_by: approval.by.clone(),
             since: WallTime::now().unix_seconds(),
             until: seconds.map(|seconds| self.now + Duration::from_secs(seconds)),
-            uses_left: if once && alone {
+            uses_left: if once && (alone || upload) {
                 Some(1)
             } else {
                 entry.and_then(|entry| entry.uses).filter(|_| alone)
@@ -129,7 +133,7 @@ impl Guardian {
                 let object = fd::duplicate_above(at.object.as_fd(), 3).ok();
                 object.is_some_and(|object| self.roles.tell_files(&grant, Some(object)))
             }
-            (Held::Place(_), Given::Descriptor | Given::Act) => true,
+            (Held::Upload(_), _) | (Held::Place(_), Given::Descriptor | Given::Act) => true,
         };
         self.leases.keep(lease);
         match (done, given) {
@@ -147,7 +151,10 @@ impl Guardian {
     fn in_force(&mut self, number: u64, lease: u64) {
         if let Some(lease) = self.leases.get_mut(lease) {
             lease.holds = true;
-            self.rights_changed();
+            // Of uploads no token says anything.
+            if lease.sent().is_none() {
+                self.rights_changed();
+            }
         }
         let Some(request) = self.requests.remove(&number) else { return };
         self.desk.granted(&request.key);
@@ -155,6 +162,11 @@ impl Guardian {
             self.tell_granted(waiter, lease);
         }
         self.changed = true;
+        // A yes for once was for the one that waited.
+        let once = self.leases.get_mut(lease).filter(|lease| lease.sent().is_some());
+        if once.is_some_and(Lease::spend_use) {
+            self.end_lease(lease, "used", None);
+        }
     }
 
     fn not_given(&mut self, number: u64, lease: u64, why: &str) {
@@ -188,8 +200,13 @@ impl Guardian {
         let Some(lease) = self.leases.get_mut(number) else { return };
         lease.holds = false;
         let (given, place) = (lease.given(), lease.place);
-        let host = lease.at().is_none().then(|| lease.id.clone());
-        self.rights_changed();
+        // An upload that went out by a yes for once is not cut by the end of that.
+        let upload = lease.sent().is_some();
+        let goes_on = upload && why == "used";
+        let host = (lease.at().is_none() && !goes_on).then(|| lease.id.clone());
+        if !upload {
+            self.rights_changed();
+        }
         let entry = self.ceiling.get(place);
         let entry_number = entry.map(|entry| entry.number).unwrap_or_default();
         let mounted = entry.filter(|_| given == Given::Mount);
@@ -229,8 +246,10 @@ impl Guardian {
         }
         let holders = on_revoke.unwrap_or_default().word();
         self.record_end(&lease.id, ending.why, left.clone(), holders);
-        self.desk.forget(lease.place);
-        self.doors.tell_revoked(&lease.id);
+        if lease.sent().is_none() {
+            self.desk.forget(lease.place);
+            self.doors.tell_revoked(&lease.id);
+        }
         for session in ending.sessions {
             self.sessions.reply(session, &Reply::Done { grant: None, left: left.clone() });
         }
@@ -267,6 +286,9 @@ impl Guardian {
             Waiter::Flow(id) => {
                 self.roles.tell_egress(&ToEgress::Answer { id, grant: Some(state.id), reason: None });
             }
+            Waiter::Upload(id) => {
+                self.roles.tell_egress(&ToEgress::Upload { id, grant: Some(state.id), reason: None });
+            }
         }
     }
 
@@ -287,6 +309,10 @@ impl Guardian {
             Waiter::Flow(id) => {
                 let reason = Some(denial.reason.id().to_owned());
                 self.roles.tell_egress(&ToEgress::Answer { id, grant: None, reason });
+            }
+            Waiter::Upload(id) => {
+                let reason = Some(denial.reason.id().to_owned());
+                self.roles.tell_egress(&ToEgress::Upload { id, grant: None, reason });
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Never acts: what a lease gave is taken back by whoever is told that it is over.
 
 use super::ceiling::Actions;
-use super::target::{Held, HeldPlace, Host};
+use super::target::{Held, HeldPlace, Host, Sent};
 use crate::base::InnerPath;
 use crate::wire::session::Given;
 use crate::wire::subject::Resource;
@@ -52,7 +52,15 @@ impl Lease {
     pub fn at(&self) -> Option<&HeldPlace> {
         match &self.held {
             Held::Place(place) => Some(place),
-            Held::Host(_) => None,
+            Held::Host(_) | Held::Upload(_) => None,
+        }
+    }
+
+    /// What is sent, where it is for uploads.
+    pub fn sent(&self) -> Option<&Sent> {
+        match &self.held {
+            Held::Upload(sent) => Some(sent),
+            Held::Place(_) | Held::Host(_) => None,
         }
     }
 
@@ -66,6 +74,7 @@ impl Lease {
         match &self.held {
             Held::Place(place) => Resource::File { path: place.path.as_path().display().to_string() },
             Held::Host(host) => host.resource(),
+            Held::Upload(sent) => sent.resource(),
         }
     }
 
@@ -168,6 +177,13 @@ impl Leases {
     pub fn covering_host(&self, host: &Host, now: Duration) -> Option<u64> {
         let fits =
             |lease: &&Lease| matches!(&lease.held, Held::Host(held) if held == host) && lease.is_good(now);
+        self.all.values().find(fits).map(|lease| lease.number)
+    }
+
+    /// A lease in force for uploads to this host, of which this one is no more.
+    pub fn covering_upload(&self, sent: &Sent, now: Duration) -> Option<u64> {
+        let covers = |held: &Sent| held.to == sent.to && held.upload.covers(&sent.upload);
+        let fits = |lease: &&Lease| lease.sent().is_some_and(covers) && lease.is_good(now);
         self.all.values().find(fits).map(|lease| lease.number)
     }
 

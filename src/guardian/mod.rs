@@ -39,6 +39,7 @@ mod state;
 mod statement;
 pub mod target;
 pub mod token;
+mod upload;
 
 pub use serve::serve;
 pub use setup::{About, RoleEnd, Setup, Summary};

@@ -4,12 +4,13 @@
 //! records that fail are told once; the log is closed then, so no grant will pass either.
 
 use super::grant::Lease;
-use crate::audit::access::{self, Seen, What, Who};
+use crate::audit::access::{self, Seen, Uploading, What, Who};
 use crate::audit::{AuditError, Event, SharedLog};
 use crate::wire::denial::Denial;
 use crate::wire::policy::{Decision, Outcome};
 use crate::wire::session::Given;
 use crate::wire::subject::{Action, Asker, Process, Resource, Scope};
+use crate::wire::upload::Upload;
 use std::time::Duration;
 
 /// Records in a minute of what an agent can do at will and without end; more are counted and told at the end.
@@ -52,7 +53,7 @@ pub(super) struct Recorder {
 /// What a record says of the object.
 pub(super) fn what(actions: &[Action], resource: &Resource, path: Option<String>, label: &str) -> What {
     let words = actions.iter().map(|action| action.word().to_owned()).collect();
-    What { actions: words, resource: name(resource), path, label: label.to_owned() }
+    What { actions: words, resource: name(resource), path, label: label.to_owned(), upload: None }
 }
 
 /// A resource in words.
@@ -61,8 +62,15 @@ pub(super) fn name(resource: &Resource) -> String {
         Resource::File { path } => format!("file {path}"),
         Resource::Program { path } => format!("program {path}"),
         Resource::Host { host, port } => format!("host {host}:{port}"),
+        Resource::Upload { host, port } => format!("upload to {host}:{port}"),
         Resource::Device { name } => format!("device {name}"),
     }
+}
+
+/// What a record says of an upload.
+pub(super) fn uploading(upload: &Upload) -> Uploading {
+    let found = upload.found.iter().map(|found| (found.kind.clone(), found.count)).collect();
+    Uploading { request: upload.request.clone(), bytes: upload.bytes, found }
 }
 
 /// What a record says of a process.

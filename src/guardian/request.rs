@@ -34,6 +34,8 @@ pub(super) enum Waiter {
     Session(u64),
     /// A connection on its way out.
     Flow(u64),
+    /// What such a connection would send.
+    Upload(u64),
 }
 
 /// A wish as it comes in.
@@ -110,7 +112,7 @@ impl Guardian {
             return self.tell_granted(wish.waiter, lease);
         }
         let alone = (given == Given::Descriptor).then(|| path.as_path().display().to_string());
-        let key = Key { place: within.place, actions: within.actions, alone };
+        let key = Key { place: within.place, actions: within.actions, alone, one: 0 };
         if self.goes_on(&wish, &key) {
             self.take_up_place(wish, key, given, path);
         }
@@ -129,7 +131,7 @@ impl Guardian {
             return self.tell_granted(wish.waiter, lease);
         }
         let alone = Some(format!("{}:{}", host.name, host.port));
-        let key = Key { place, actions: wish.actions, alone };
+        let key = Key { place, actions: wish.actions, alone, one: 0 };
         if self.goes_on(&wish, &key) {
             let resource = host.resource();
             self.take_up(&wish, key, resource, Target::Host(host));
@@ -137,7 +139,7 @@ impl Guardian {
     }
 
     /// What the desk says of a wish: whether it is taken up. Otherwise it is answered, or joined to another.
-    fn goes_on(&mut self, wish: &Wish, key: &Key) -> bool {
+    pub(super) fn goes_on(&mut self, wish: &Wish, key: &Key) -> bool {
         if wish.person.is_some() {
             return true;
         }
@@ -223,7 +225,7 @@ impl Guardian {
         self.take_up(&wish, key, resource, target);
     }
 
-    fn take_up(&mut self, wish: &Wish, key: Key, resource: Resource, target: Target) {
+    pub(super) fn take_up(&mut self, wish: &Wish, key: Key, resource: Resource, target: Target) {
         let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
         self.summary.requests += 1;
         let number = self.summary.requests;
@@ -252,6 +254,7 @@ impl Guardian {
         let by = match request.waiters.first() {
             Some(Waiter::Touch(_)) => "touch",
             Some(Waiter::Flow(_)) => "connection",
+            Some(Waiter::Upload(_)) => "upload",
             Some(Waiter::Call { .. }) => "broker",
             _ => "person",
         };
@@ -265,7 +268,7 @@ impl Guardian {
     }
 
     /// Refuses a wish that never became a request. Many in a row are recorded together.
-    fn turn_away(&mut self, wish: &Wish, reason: Reason, detail: &str) {
+    pub(super) fn turn_away(&mut self, wish: &Wish, reason: Reason, detail: &str) {
         let actions = wish.actions.list();
         let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
         let text = format!("{} {}", words.join(", "), record::name(&wish.resource));
@@ -313,7 +316,8 @@ impl Request {
         let object = self.target.place().map(|place| &place.object);
         let path = object.map(|object| object.path.clone());
         let label = object.map(|object| object.label.as_str()).unwrap_or_default();
-        record::what(&self.actions.list(), &self.resource, path, label)
+        let upload = self.target.upload().map(record::uploading);
+        access::What { upload, ..record::what(&self.actions.list(), &self.resource, path, label) }
     }
 
     /// In words.

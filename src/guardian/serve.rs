@@ -90,15 +90,10 @@ impl Serving {
         let signer = Signer::new().map_err(|error| error.to_string())?;
         let roles_started: Vec<String> = setup.roles.iter().map(|end| end.role.name().to_owned()).collect();
         let (roles, others) = Roles::new(setup.roles, setup.landlock);
-        let ceiling = Ceiling::new(setup.ceiling, setup.hosts);
+        let ceiling = Ceiling::new(setup.ceiling, setup.hosts, setup.uploads);
         let start = access::GuardianStart {
             roles: roles_started,
-            ceiling: ceiling
-                .entries()
-                .iter()
-                .map(super::ceiling::Entry::text)
-                .chain(ceiling.hosts().iter().map(super::ceiling::AskedHost::text))
-                .collect(),
+            ceiling: ceiling.lines(),
             channels: setup.ways.iter().map(|kind| kind.word().to_owned()).collect(),
             chain: setup.about.chain.clone(),
             public_key: Some(signer.public_hex()),

@@ -56,6 +56,8 @@ pub struct Setup {
     pub ceiling: Vec<Entry>,
     /// Hosts that may be asked for.
     pub hosts: Vec<super::ceiling::AskedHost>,
+    /// Uploads that may be asked about.
+    pub uploads: Vec<super::ceiling::AskedUpload>,
     /// Ways to ask a person, in the profile's order.
     pub ways: Vec<Kind>,
     /// How long a question waits.

@@ -23,6 +23,7 @@ impl Guardian {
             actions: lease.actions.list(),
             resource: lease.resource(),
             path: lease.at().map(|at| at.host.clone()),
+            upload: lease.sent().map(|sent| sent.upload.clone()),
             by: lease.given(),
             approved_by: lease.approved_by.clone(),
             since: lease.since,

@@ -1,10 +1,11 @@
-//! What a request asks for and what a lease gives: a place in the view, or a host on the way out.
+//! What a request asks for and what a lease gives: a place in the view, a host on the way out, or what is sent to one.
 
 use super::ceiling::Actions;
 use crate::base::InnerPath;
 use crate::wire::consent::Object;
 use crate::wire::session::Given;
 use crate::wire::subject::{Action, Resource};
+use crate::wire::upload::Upload;
 use std::os::fd::OwnedFd;
 
 /// What a request is about.
@@ -14,6 +15,29 @@ pub(super) enum Target {
     Place(Box<AskedPlace>),
     /// A host.
     Host(Host),
+    /// What is sent to one.
+    Upload(Box<Sent>),
+}
+
+/// What is sent to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The host.
+    pub to: Host,
+    /// What.
+    pub upload: Upload,
+}
+
+impl Sent {
+    /// As the person and the records see it.
+    pub fn resource(&self) -> Resource {
+        Resource::Upload { host: self.to.name.clone(), port: self.to.port }
+    }
+
+    /// The one thing that is done with it.
+    pub(super) fn actions() -> Actions {
+        Actions::of(&[Action::Upload])
+    }
 }
 
 /// A file or folder that is asked for.
@@ -51,14 +75,22 @@ impl Target {
     pub(super) fn place(&self) -> Option<&AskedPlace> {
         match self {
             Self::Place(place) => Some(place),
-            Self::Host(_) => None,
+            Self::Host(_) | Self::Upload(_) => None,
+        }
+    }
+
+    /// What would be sent.
+    pub(super) fn upload(&self) -> Option<&Upload> {
+        match self {
+            Self::Upload(sent) => Some(&sent.upload),
+            Self::Place(_) | Self::Host(_) => None,
         }
     }
 
     pub(super) fn place_mut(&mut self) -> Option<&mut AskedPlace> {
         match self {
             Self::Place(place) => Some(place),
-            Self::Host(_) => None,
+            Self::Host(_) | Self::Upload(_) => None,
         }
     }
 
@@ -75,6 +107,8 @@ pub enum Held {
     Place(Box<HeldPlace>),
     /// A host; role `egress` lets connections to it out.
     Host(Host),
+    /// What is sent to one; role `egress` lets it out.
+    Upload(Box<Sent>),
 }
 
 /// A file or folder that was given.

@@ -61,7 +61,7 @@ fn ceiling(actions: &[Action]) -> Actions {
         Action::Create => Actions::of(&[rights::Action::Create, rights::Action::Write]),
         Action::Delete => Actions::of(&[rights::Action::Delete]),
         Action::Execute => Actions::of(&[rights::Action::Execute]),
-        Action::Connect | Action::Use => Actions::default(),
+        Action::Connect | Action::Use | Action::Upload => Actions::default(),
     };
     actions.iter().fold(Actions::default(), |all, action| all.with(of(action)))
 }

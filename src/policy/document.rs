@@ -6,6 +6,7 @@
 use super::engine::Document;
 use crate::wire::policy::{Held, Input};
 use crate::wire::subject::{Action, Asker, Process, Resource};
+use crate::wire::upload::{Found, Upload};
 
 /// The document of a question.
 pub(super) fn of(input: &Input) -> Document {
@@ -18,6 +19,7 @@ pub(super) fn of(input: &Input) -> Document {
         ("label", Document::text(&input.label)),
         ("kind", Document::option(input.kind.as_deref().map(Document::text))),
         ("size", Document::option(input.size.map(Document::number))),
+        ("upload", Document::option(input.upload.as_ref().map(upload))),
         ("asker", asker(&input.asker)),
         ("profile", Document::text(&input.profile)),
         ("run", Document::text(&input.run)),
@@ -40,11 +42,25 @@ fn resource(resource: &Resource) -> Document {
         Resource::Device { name } => {
             Document::object([("device", Document::object([("name", Document::text(name))]))])
         }
-        Resource::Host { host, port } => {
-            let fields = [("host", Document::text(host)), ("port", Document::number(u64::from(*port)))];
-            Document::object([("host", Document::object(fields))])
-        }
+        Resource::Host { host, port } => Document::object([("host", place(host, *port))]),
+        Resource::Upload { host, port } => Document::object([("upload", place(host, *port))]),
     }
+}
+
+fn place(host: &str, port: u16) -> Document {
+    Document::object([("host", Document::text(host)), ("port", Document::number(u64::from(port)))])
+}
+
+fn upload(upload: &Upload) -> Document {
+    let found = |found: &Found| {
+        Document::object([("kind", Document::text(&found.kind)), ("count", Document::number(found.count))])
+    };
+    Document::object([
+        ("request", Document::text(&upload.request)),
+        ("bytes", Document::option(upload.bytes.map(Document::number))),
+        ("large", Document::truth(upload.large)),
+        ("found", Document::list(upload.found.iter().map(found))),
+    ])
 }
 
 fn asker(asker: &Asker) -> Document {
@@ -79,6 +95,7 @@ mod tests {
             Resource::Program { path: path() },
             Resource::Device { name: "camera".into() },
             Resource::Host { host: "example.org".into(), port: 443 },
+            Resource::Upload { host: "example.org".into(), port: 443 },
         ];
         for resource in resources {
             let mut input = sample::read("/home/u/a.pdf");
@@ -87,6 +104,8 @@ mod tests {
             assert_eq!(of(&input), Document::json(&to_value(&input).unwrap()));
             input.size = Some(u64::MAX);
             input.path = None;
+            let found = vec![Found { kind: "email".into(), count: 3 }];
+            input.upload = Some(Upload { request: "POST /v1/*".into(), bytes: None, large: true, found });
             input.asker.parents.push(Process { pid: 7, program: "sh".into(), sha256: Some("ab".into()) });
             assert_eq!(of(&input), Document::json(&to_value(&input).unwrap()));
         }

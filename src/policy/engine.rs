@@ -36,6 +36,11 @@ impl Document {
         Self(regorus::Value::from(number))
     }
 
+    /// True or false.
+    pub(super) fn truth(truth: bool) -> Self {
+        Self(regorus::Value::from(truth))
+    }
+
     /// What is inside, or null.
     pub(super) fn option(value: Option<Self>) -> Self {
         value.unwrap_or(Self(regorus::Value::Null))

@@ -13,6 +13,7 @@ pub(crate) fn read(path: &str) -> Input {
         label: String::new(),
         kind: Some("file".into()),
         size: Some(1000),
+        upload: None,
         asker: Asker::default(),
         profile: "cowork".into(),
         run: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),

@@ -23,6 +23,8 @@ pub fn question(input: &Input) -> Option<String> {
     malformed(input).or_else(|| match &input.resource {
         Resource::Host { host: name, .. } => host(name).map(|why| format!("{name}: {why}")),
         Resource::File { .. } | Resource::Program { .. } | Resource::Device { .. } => None,
+        // It is connected to already, by a rule or by another answer.
+        Resource::Upload { .. } => None,
     })
 }
 
@@ -35,16 +37,22 @@ fn malformed(input: &Input) -> Option<String> {
     }
     let fits = |action: &Action| match input.resource {
         Resource::Host { .. } => *action == Action::Connect,
+        Resource::Upload { .. } => *action == Action::Upload,
         Resource::Device { .. } => *action == Action::Use,
         Resource::Program { .. } => *action == Action::Execute,
-        Resource::File { .. } => !matches!(action, Action::Connect | Action::Use),
+        Resource::File { .. } => !matches!(action, Action::Connect | Action::Use | Action::Upload),
     };
     if let Some(action) = input.actions.iter().find(|action| !fits(action)) {
         return Some(format!("{} is nothing that is done to such a resource", action.word()));
     }
+    if matches!(input.resource, Resource::Upload { .. }) != input.upload.is_some() {
+        return Some(
+            "an upload that nothing is known of, or what is known of one beside another resource".into(),
+        );
+    }
     let seen = match &input.resource {
         Resource::File { path } | Resource::Program { path } => Some(path),
-        Resource::Host { .. } | Resource::Device { .. } => None,
+        Resource::Host { .. } | Resource::Upload { .. } | Resource::Device { .. } => None,
     };
     let mut paths = seen.into_iter().chain(&input.path);
     paths.find(|path| !is_canonical(path)).map(|_| "a path that is not absolute and canonical".into())

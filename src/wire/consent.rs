@@ -1,6 +1,7 @@
 //! A question to a person, as data, and the answer. The same messages reach the terminal, a notification and the TUI.
 
 use super::subject::{Action, Asker, Resource, Scope};
+use super::upload::Upload;
 use serde::{Deserialize, Serialize};
 
 /// A question. Everything in it but `why` was found out by the Guardian; `why` is the agent's own words, as they came.
@@ -23,6 +24,8 @@ pub struct Question {
     pub resource: Resource,
     /// On what, as the machine sees it.
     pub object: Option<Object>,
+    /// What would be sent, where an upload is asked about.
+    pub upload: Option<Upload>,
     /// Why, in the agent's words: never shown unescaped, always marked as the agent's.
     pub why: Option<String>,
     /// How long a yes lasts unless the person says otherwise, seconds; `None`: until the run ends.

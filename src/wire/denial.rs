@@ -58,6 +58,8 @@ reasons! {
     NoRecord = "no-record", "the record could not be written, so nothing is granted",
     /// The message makes no sense here.
     Protocol = "protocol", "the message is malformed or out of order",
+    /// Who asked is gone.
+    Withdrawn = "withdrawn", "who asked is gone",
     /// The run is ending.
     Ending = "ending", "the run is ending",
 }

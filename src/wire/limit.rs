@@ -116,7 +116,7 @@ pub fn check_allowed(allowed: &[Allowed]) -> Result<(), &'static str> {
 fn check_resource(resource: &Resource) -> Result<(), &'static str> {
     match resource {
         Resource::File { path } | Resource::Program { path } => check_path(path),
-        Resource::Host { host, .. } => check_name(host),
+        Resource::Host { host, .. } | Resource::Upload { host, .. } => check_name(host),
         Resource::Device { name } => check_name(name),
     }
 }

@@ -23,4 +23,5 @@ pub mod schema;
 pub mod session;
 pub mod subject;
 pub mod transitions;
+pub mod upload;
 pub mod words;

@@ -1,6 +1,7 @@
 //! Guardian and role `policy`: one question as an input document, one decision. aisandbox-policy(7) describes both.
 
 use super::subject::{Action, Asker, Resource};
+use super::upload::Upload;
 use serde::{Deserialize, Serialize};
 
 /// The input document. Paths are canonical and hosts resolved before they come here.
@@ -21,6 +22,8 @@ pub struct Input {
     pub kind: Option<String>,
     /// Bytes of a file.
     pub size: Option<u64>,
+    /// What would be sent, where an upload is asked about.
+    pub upload: Option<Upload>,
     /// Who asks.
     pub asker: Asker,
     /// The profile's name.

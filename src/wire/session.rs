@@ -7,6 +7,7 @@ use super::consent::{Answer, Question};
 use super::denial::{Denial, Reason};
 use super::hidden::Hidden;
 use super::subject::{Action, Resource};
+use super::upload::Upload;
 use serde::{Deserialize, Serialize};
 
 /// What a person's program asks of a Guardian.
@@ -133,6 +134,8 @@ pub struct GrantState {
     pub resource: Resource,
     /// The canonical path on the host, where there is one.
     pub path: Option<String>,
+    /// For uploads: it holds for what is not larger, and of no other kinds.
+    pub upload: Option<Upload>,
     /// How it was given.
     pub by: Given,
     /// Who or what said yes: `terminal`, `ui`, `notification`, `approve`, `grant`, `policy NAME`, `template NAME`.

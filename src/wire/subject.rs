@@ -19,6 +19,14 @@ pub enum Resource {
         /// The TCP port.
         port: u16,
     },
+    /// What is sent to a host that is connected to already: one body or message. Not a kind of `Host`, so that a rule
+    /// that lets a host be reached says nothing of it.
+    Upload {
+        /// A name or an address.
+        host: String,
+        /// The TCP port.
+        port: u16,
+    },
     /// A program, by the absolute path the agent sees.
     Program {
         /// Absolute, no `..`.

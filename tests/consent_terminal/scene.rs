@@ -147,6 +147,7 @@ fn question(id: &str) -> Question {
             sha256: None,
         }),
         why: Some("\x1b[2Jto be\n Answer  of help".into()),
+        upload: None,
         lease_s: Some(60),
         asked_at: 0,
         until: 0,

@@ -23,7 +23,7 @@ fn open_while<T>(role: &Role, port: u16, answer: impl FnOnce(u64) -> T) -> (Resu
         let opening = scope.spawn(|| role.socks("a.test", port));
         let answered = loop {
             match role.hear() {
-                Some(FromEgress::Ask { id, host, port: at, upload: None, .. }) => {
+                Some(FromEgress::Ask { id, host, port: at, .. }) => {
                     assert_eq!((&*host, at), ("a.test", port));
                     break answer(id);
                 }

@@ -8,6 +8,7 @@ use crate::support::run::{PATIENCE, Run, Started, comes_true};
 use crate::support::{Home, binary, for_each_user};
 use crate::{Guarded, event, events};
 use base64::Engine as _;
+use serde_json::Value;
 use std::path::Path;
 
 const SECRET: &str = "sk-real-0123456789abcdef";
@@ -68,13 +69,13 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// A server with a certificate that its own authority signed, and the files that make a machine know both.
-struct Site {
+pub(crate) struct Site {
     server: Started,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Site {
-    fn start(home: &Home) -> Self {
+    pub(crate) fn start(home: &Home) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -99,7 +100,7 @@ impl Site {
     }
 
     /// Starts a run on a machine that knows the site.
-    fn run(&self, home: &Home, profile: &str, words: &[&str]) -> Run {
+    pub(crate) fn run(&self, home: &Home, profile: &str, words: &[&str]) -> Run {
         let own = if home.user.is_root() { "-m" } else { "-Urm" };
         let bundle = "/etc/ssl/certs/ca-certificates.crt";
         let script = format!(
@@ -175,19 +176,27 @@ fn requests_are_judged_one_by_one_and_the_secret_stays_outside() {
     });
 }
 
-/// Asks inside: something small, then a body over `ask_above`, then one with a finding that a person is to be asked about.
+/// Asks inside, one body after another: something small, three over `ask_above`, a larger one, one with a finding that a
+/// person is to be asked about; then a program that ends while the person is asked.
 const ASKING: &str = r#"
-import sys, urllib.error, urllib.request
-for data in b"small", b"x" * 100, b"mail anna.schmidt@firma-mueller.de":
-    wish = urllib.request.Request("https://site.test:" + sys.argv[1] + "/ok", method="POST", data=data)
+import os, subprocess, sys, time, urllib.error, urllib.request
+url = "https://site.test:" + sys.argv[1] + "/ok"
+def send(data):
     try:
-        print(urllib.request.urlopen(wish, timeout=120).status)
+        print(urllib.request.urlopen(urllib.request.Request(url, method="POST", data=data), timeout=120).status)
     except urllib.error.HTTPError as error:
         print(error.code, error.read().decode())
+for data in b"small", b"x" * 100, b"x" * 100, b"x" * 90, b"x" * 200, b"mail anna.schmidt@firma-mueller.de":
+    send(data)
+open("last", "w")
+last = "import urllib.request; urllib.request.urlopen(urllib.request.Request('%s/last', method='POST', data=b'y' * 300))" % url
+subprocess.run(["timeout", "-s", "KILL", "10", sys.executable, "-c", last], stderr=subprocess.DEVNULL)
+while not os.path.exists("go"):
+    time.sleep(0.1)
 "#;
 
 #[test]
-fn a_yes_to_a_host_is_no_yes_to_an_upload() {
+fn a_yes_to_a_host_is_no_yes_to_an_upload_and_each_is_asked_about_by_itself() {
     for_each_user(|home| {
         // The person's commands are outside of the user namespace that others need here, and would be strangers.
         if !home.user.is_root() {
@@ -206,20 +215,47 @@ fn a_yes_to_a_host_is_no_yes_to_an_upload() {
         let port = site.port.to_string();
         let run = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).start();
         let guarded = Guarded { home, run };
-        let id = guarded.asked();
-        guarded.person(&["approve", &id]).expect_code(0);
+        let answer = |words: &[&str]| {
+            let id = guarded.asked();
+            let asked = guarded.json(&["requests", "--json"])[0].clone();
+            guarded.person(&[words, &[&id]].concat()).expect_code(0);
+            asked
+        };
+        assert_eq!(answer(&["approve"])["resource"]["host"]["host"], "site.test");
+        let first = answer(&["approve"]);
+        assert_eq!(first["resource"]["upload"]["host"], "site.test", "{first}");
+        assert_eq!(first["actions"][0], "upload");
+        assert_eq!((&first["upload"]["bytes"], &first["upload"]["large"]), (&100.into(), &true.into()));
+        assert_eq!(first["upload"]["request"], "POST /ok");
+        assert!(first["asker"]["process"]["program"].as_str().unwrap().contains("python"), "{first}");
+        let second = answer(&["approve", "--session"]);
+        assert_eq!(second["upload"]["bytes"], 100, "the first yes was for the first alone");
+        assert_eq!(answer(&["deny"])["upload"]["bytes"], 200, "90 are within the second yes");
+        let found = answer(&["approve", "--once"]);
+        assert_eq!(found["upload"]["found"], serde_json::json!([{ "kind": "email", "count": 1 }]));
+        guarded.reaches("work/last");
+        guarded.asked();
+        assert_eq!(guarded.json(&["requests", "--json"])[0]["upload"]["bytes"], 300);
+        let nobody = || guarded.json(&["requests", "--json"]).as_array().is_some_and(Vec::is_empty);
+        assert!(comes_true(PATIENCE, nobody), "nobody waits for this answer any more");
+        home.write("work/go", "");
         let output = guarded.end();
         let lines: Vec<String> =
             output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        assert_eq!(lines.len(), 3, "{lines:?} {}", output.stderr());
-        assert_eq!(lines[0], "200");
-        for refused in &lines[1..] {
-            assert!(
-                refused.starts_with("403") && refused.contains("\"reason\":\"unavailable\""),
-                "{refused}"
-            );
-        }
+        assert_eq!(lines.len(), 6, "{lines:?} {}", output.stderr());
+        assert!([0, 1, 2, 3, 5].iter().all(|at| lines[*at] == "200"), "{lines:?}");
+        assert!(lines[4].starts_with("403") && lines[4].contains("\"reason\":\"refused\""), "{}", lines[4]);
         let heard = std::fs::read_to_string(home.join("site/server.log")).unwrap();
-        assert_eq!(heard.lines().count(), 1, "{heard}");
+        assert_eq!(heard.lines().count(), 5, "{heard}");
+        let of = |name: &'static str| events(home).into_iter().filter(move |(event, _)| event == name);
+        let uploads: Vec<Value> =
+            of("grant").map(|(_, data)| data).filter(|data| data["what"]["upload"].is_object()).collect();
+        let scopes: Vec<&Value> = uploads.iter().map(|grant| &grant["scope"]).collect();
+        assert_eq!(scopes, ["once", "session", "once"], "{uploads:?}");
+        assert_eq!(of("revoke").filter(|(_, data)| data["why"] == "used").count(), 2);
+        let reasons: Vec<Value> = of("denial").map(|(_, data)| data["reason"].clone()).collect();
+        assert_eq!(reasons, ["refused", "withdrawn"], "nobody waits for the last one any more");
+        let record = home.records().pop().unwrap();
+        assert!(!record.contains("anna.schmidt"), "a record has kinds and no values");
     });
 }

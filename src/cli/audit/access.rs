@@ -173,6 +173,14 @@ fn what(what: &What) -> String {
     if !what.label.is_empty() {
         text.push_str(&format!(" [{}]", shown(&what.label)));
     }
+    if let Some(upload) = &what.upload {
+        let bytes = upload.bytes.map_or_else(|| "an unknown number of".to_owned(), |bytes| bytes.to_string());
+        text.push_str(&format!(" ({}, {bytes} bytes", shown(&upload.request)));
+        for (kind, count) in &upload.found {
+            text.push_str(&format!(", {count} {}", shown(kind)));
+        }
+        text.push(')');
+    }
     text
 }
 

@@ -12,7 +12,7 @@ mod secrets;
 use crate::audit::network::NetworkStart;
 use crate::audit::{Event, SharedLog};
 use crate::crypto::sha256;
-use crate::guardian::ceiling::AskedHost;
+use crate::guardian::ceiling::{AskedHost, AskedUpload};
 use crate::guardian::introduce;
 use crate::launch::Running;
 use crate::launch::egress::Handed;
@@ -44,6 +44,25 @@ pub(super) fn asked_hosts(profile: &Profile) -> Vec<AskedHost> {
             asked: rule.asked.to_string(),
         })
         .collect()
+}
+
+/// Uploads that may be asked about: where a rule says from which size on, and where something may be found that a person is
+/// asked about.
+pub(super) fn asked_uploads(profile: &Profile) -> Vec<AskedUpload> {
+    let network = &profile.network;
+    if network.mode != NetworkMode::Filtered {
+        return Vec::new();
+    }
+    // What a file of rules says only role `dlp` reads.
+    let asks = !network.dlp.rules.is_empty() || network.dlp.actions.iter().any(|(_, word)| *word == "ask");
+    let uploads = network.allow.iter().map(|rule| AskedUpload {
+        host: rules::host(&rule.host),
+        ports: rule.ports.clone(),
+        above: rule.limits.ask_above,
+        findings: asks && rule.scan,
+        asked: rule.asked.to_string(),
+    });
+    uploads.filter(|asked| asked.above.is_some() || asked.findings).collect()
 }
 
 /// Tells role `egress` the rest, and lets it serve.

@@ -38,6 +38,7 @@ pub(super) fn approve(listed: &Listed, wish: &Approve) -> Result<String, Failure
 fn scope(wish: &Approve, question: &Question) -> Scope {
     match (wish.seconds.or(question.lease_s), wish) {
         (_, Approve { once: true, .. }) => Scope::Once {},
+        (None, Approve { session: false, always: false, .. }) if question.upload.is_some() => Scope::Once {},
         (_, Approve { always: true, .. }) => Scope::Always {},
         (_, Approve { session: true, .. }) | (None, _) => Scope::Session {},
         (Some(seconds), _) => Scope::For { seconds },

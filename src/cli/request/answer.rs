@@ -139,6 +139,7 @@ fn hint(reason: Reason) -> &'static str {
         Reason::NotFound => "check the path; a file that is not there is asked for with `create`",
         Reason::Kernel => "do without: the person could not do it either",
         Reason::NoRecord => "tell the person: the record of this run cannot be written",
+        Reason::Withdrawn => "ask again: the answer came when nobody waited for it any more",
         Reason::Ending => "finish: the run is over",
     }
 }

@@ -86,8 +86,10 @@ impl Wanted {
 pub(super) fn about(resource: &Resource) -> String {
     match resource {
         Resource::File { path } | Resource::Program { path } => shown(path),
-        Resource::Host { host, port } if host.contains(':') => format!("[{}]:{port}", shown(host)),
-        Resource::Host { host, port } => format!("{}:{port}", shown(host)),
+        Resource::Host { host, port } | Resource::Upload { host, port } if host.contains(':') => {
+            format!("[{}]:{port}", shown(host))
+        }
+        Resource::Host { host, port } | Resource::Upload { host, port } => format!("{}:{port}", shown(host)),
         Resource::Device { name } => shown(name),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Never sends a byte of a request that was not judged, and never ends a body as whole that was cut off.
 
+use super::asking::Asking;
 use super::body::{Aborted, Body, Came, read};
 use super::coding::Coding;
 use super::credential::Keys;
@@ -106,16 +107,17 @@ impl Exchange {
     ) -> Result<(Response<Body>, Arc<Rule>), Failed> {
         let rules = self.way.rules();
         let (judge, length) = self.judge(&request, &rules, findings)?;
-        let mut asked = false;
+        let empty = hyper::body::Body::is_end_stream(request.body());
+        judge.asking.announced(if empty { Some(0) } else { length });
         if let Some(length) = length {
-            check_size(&judge, length, &mut asked).await?;
+            check_size(&judge, length)?;
         }
         let upgrade = websocket::is_wanted(&request).then(|| hyper::upgrade::on(&mut request));
         let (mut parts, incoming) = request.into_parts();
         self.prepare(&judge, &mut parts, upgrade.is_some()).await?;
         let method = parts.method.clone();
         let refused = Refused::default();
-        let body = self.body(&judge, &mut parts, incoming, length, asked, line, &refused).await?;
+        let body = self.body(&judge, &mut parts, incoming, length, line, &refused).await?;
         let sent = self.upstream.send(Request::from_parts(parts, body)).await;
         let response =
             sent.map_err(|refusal| match refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -160,8 +162,9 @@ impl Exchange {
             Some(Ok(Ok(length))) => Some(length),
             Some(_) => return Err(Refusal::new(400, "framing", "a Content-Length beyond all measure")),
         };
-        let (way, rule) = (self.way.clone(), rule.clone());
-        Ok((Judge { way, rule, keys: self.keys.clone(), scanner, findings: findings.clone() }, length))
+        let (way, rule, keys) = (self.way.clone(), rule.clone(), self.keys.clone());
+        let asking = Asking::new(request.method(), request.uri().path());
+        Ok((Judge { way, rule, keys, scanner, findings: findings.clone(), asking }, length))
     }
 
     /// Makes the head that goes to the host.
@@ -206,27 +209,24 @@ impl Exchange {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one use, and each is another thing")]
     async fn body(
         &self,
         judge: &Judge,
         parts: &mut Parts,
         mut incoming: Incoming,
         length: Option<u64>,
-        asked: bool,
         line: &str,
         refused: &Refused,
     ) -> Result<Body, Refusal> {
         if hyper::body::Body::is_end_stream(&incoming) {
+            judge.asking.begin(judge).await?;
             return Ok(Body::empty());
         }
         let codings = parts.headers.get_all(header::CONTENT_ENCODING);
         let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
         let mut upload = Upload::new(judge.clone(), coding, &media(&parts.headers)).await?;
-        if asked {
-            upload.is_asked();
-        }
         if upload.is_plain() || length.is_none_or(|length| length > WHOLE) {
+            judge.asking.begin(judge).await?;
             if upload.changes_length() {
                 parts.headers.remove(header::CONTENT_LENGTH);
             }
@@ -253,6 +253,7 @@ impl Exchange {
             }
         }
         whole.extend(upload.feed(b"", true).await?);
+        judge.asking.begin(judge).await?;
         self.way.sent(whole.len() as u64).await?;
         parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
         Ok(Body::whole(whole))

@@ -4,6 +4,7 @@
 //! Never passes on what it cannot read, never sends anything to a host that was not verified, and never lets a key or a
 //! secret out of memory but to the host that it is for.
 
+mod asking;
 mod authority;
 mod body;
 mod coding;

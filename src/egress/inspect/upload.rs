@@ -2,6 +2,7 @@
 //!
 //! Never gives a byte that was not released, and never a placeholder of another host.
 
+use super::asking::Asking;
 use super::coding::{Coding, Deflate, Inflate};
 use super::credential::{Hidden, Keys, Swap};
 use super::needle::{Finder, Piece};
@@ -37,6 +38,8 @@ pub(super) struct Judge {
     pub scanner: Option<Arc<Scanner>>,
     /// What was found.
     pub findings: Findings,
+    /// What a person is asked.
+    pub asking: Asking,
 }
 
 /// The findings so far, which are then told.
@@ -79,10 +82,11 @@ impl Judge {
             }
             match finding.act {
                 Act::Block => return Err(refused.by(&self.rule)),
-                Act::Ask => self.ask(finding).await?,
+                Act::Ask => self.asking.found(&finding.kind),
                 Act::Allow | Act::Log | Act::Hash | Act::Tokenize | Act::Redact => {}
             }
         }
+        self.asking.settle(self).await?;
         match (&step.unscannable, self.rule.unscannable) {
             (None, _) => Ok(false),
             (Some(_), Unscannable::Allow) => {
@@ -96,12 +100,9 @@ impl Judge {
         }
     }
 
-    async fn ask(&self, finding: &Finding) -> Result<(), Refusal> {
-        let bytes = finding.end.saturating_sub(finding.start);
-        let asked = self.way.ask_upload(bytes).await;
-        asked.map_err(|denied| {
-            Refusal::new(403, denied.reason, "a person did not allow this to be sent").by(&self.rule)
-        })
+    /// The same for one message of this many bytes, which is an upload of its own.
+    pub(super) fn message(&self, bytes: Option<u64>) -> Self {
+        Self { asking: self.asking.message(bytes), ..self.clone() }
     }
 
     fn count(&self, finding: &Finding) {
@@ -141,7 +142,6 @@ pub(super) struct Upload {
     media: String,
     edits: Vec<Change>,
     taken: u64,
-    asked: bool,
 }
 
 #[derive(Debug)]
@@ -176,7 +176,6 @@ impl Upload {
             media: media.to_owned(),
             edits: Vec::new(),
             taken: 0,
-            asked: false,
         })
     }
 
@@ -195,12 +194,8 @@ impl Upload {
     /// 413 `limit-body`; 403 when a person does not allow more.
     pub(super) async fn count(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.taken = self.taken.saturating_add(bytes as u64);
-        check_size(&self.judge, self.taken, &mut self.asked).await
-    }
-
-    /// A person was asked already.
-    pub(super) fn is_asked(&mut self) {
-        self.asked = true;
+        check_size(&self.judge, self.taken)?;
+        self.judge.asking.settle(&self.judge).await
     }
 
     /// What may go out now that these bytes came.
@@ -379,22 +374,18 @@ impl Upload {
     }
 }
 
-/// Refuses a body of so many bytes, or asks a person once.
+/// Refuses a body of so many bytes, or has a person asked about it.
 /// # Errors
-/// 413 `limit-body`; 403 when a person does not allow it.
-pub(super) async fn check_size(judge: &Judge, bytes: u64, asked: &mut bool) -> Result<(), Refusal> {
+/// 413 `limit-body`.
+pub(super) fn check_size(judge: &Judge, bytes: u64) -> Result<(), Refusal> {
     let limits = &judge.rule.limits;
     if limits.request_body.is_some_and(|most| bytes > most) {
         return Err(
             Refusal::new(413, "limit-body", "the body is larger than the rule allows").by(&judge.rule)
         );
     }
-    if !*asked && limits.ask_above.is_some_and(|most| bytes > most) {
-        *asked = true;
-        let answer = judge.way.ask_upload(bytes).await;
-        return answer.map_err(|denied| {
-            Refusal::new(403, denied.reason, "a person did not allow so large an upload").by(&judge.rule)
-        });
+    if limits.ask_above.is_some_and(|most| bytes > most) {
+        judge.asking.is_large();
     }
     Ok(())
 }

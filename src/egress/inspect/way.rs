@@ -4,6 +4,7 @@ use super::super::flow::Flow;
 use super::super::reason::Denied;
 use super::refuse::Refusal;
 use crate::wire::egress::{Found, Kind, Rule};
+use crate::wire::upload::Upload;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,8 +43,8 @@ pub(super) trait Way: Debug + Send + Sync + 'static {
     fn proxied(&self) -> bool;
     /// Connects to the host.
     fn connect(&self) -> Waiting<'_, Result<TcpStream, Denied>>;
-    /// Asks a person before so much is sent.
-    fn ask_upload(&self, bytes: u64) -> Waiting<'_, Result<(), Denied>>;
+    /// Asks a person before this is sent.
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>>;
     /// Bytes are about to go to the host.
     fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>>;
     /// Bytes are about to go to the agent.
@@ -77,8 +78,8 @@ impl Way for Flow {
         Box::pin(Flow::connect(self))
     }
 
-    fn ask_upload(&self, bytes: u64) -> Waiting<'_, Result<(), Denied>> {
-        Box::pin(Flow::ask_upload(self, bytes))
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>> {
+        Box::pin(Flow::ask_upload(self, upload))
     }
 
     fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {

@@ -139,7 +139,8 @@ async fn upward(
         }
         let (mut upload, mut first) = match (message.take(), head.opcode) {
             (None, Opcode::TEXT | Opcode::BINARY) => {
-                let upload = Upload::new(judge.clone(), Coding::Identity, head.opcode.media()).await?;
+                let one = judge.message(head.fin.then_some(head.length));
+                let upload = Upload::new(one, Coding::Identity, head.opcode.media()).await?;
                 (upload, Some(head.opcode))
             }
             (Some(upload), Opcode::CONTINUATION) => (upload, None),
@@ -185,7 +186,8 @@ async fn control(
     agent.read_exact(&mut payload).await?;
     unmask(&mut payload, mask, 0);
     if !payload.is_empty() {
-        let mut upload = Upload::new(judge.clone(), Coding::Identity, Opcode::BINARY.media()).await?;
+        let one = judge.message(Some(head.length));
+        let mut upload = Upload::new(one, Coding::Identity, Opcode::BINARY.media()).await?;
         payload = upload.feed(&payload, true).await?;
         payload.truncate(MOST_CONTROL);
     }

@@ -14,7 +14,10 @@ use crate::wire::subject::Resource;
 /// Why a resource of this kind can be granted to nobody in this run; `None`: it can.
 pub(super) fn unavailable(resource: &Resource) -> Option<&'static str> {
     match resource {
-        Resource::File { .. } | Resource::Program { .. } | Resource::Host { .. } => None,
+        Resource::File { .. }
+        | Resource::Program { .. }
+        | Resource::Host { .. }
+        | Resource::Upload { .. } => None,
         Resource::Device { name } => Some(device::unavailable(name)),
     }
 }

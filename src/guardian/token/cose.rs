@@ -157,7 +157,7 @@ fn lease_of(grant: &str, approved_by: &str) -> Vec<(ClaimName, Value)> {
     vec![text(GRANT, grant), text(APPROVER, approved_by)]
 }
 
-/// `[action, kind, path or name]`, and the port for a host.
+/// `[action, kind, path or name]`, and the port for a host and for an upload to one.
 fn words_of(pair: &Allowed) -> Vec<Value> {
     let text = |text: &str| Value::Text(text.to_owned());
     let mut words = vec![text(pair.action.word())];
@@ -166,6 +166,7 @@ fn words_of(pair: &Allowed) -> Vec<Value> {
         Resource::Program { path } => vec![text("program"), text(path)],
         Resource::Device { name } => vec![text("device"), text(name)],
         Resource::Host { host, port } => vec![text("host"), text(host), Value::from(*port)],
+        Resource::Upload { host, port } => vec![text("upload"), text(host), Value::from(*port)],
     });
     words
 }
@@ -263,6 +264,7 @@ fn pair_of(value: Value) -> Option<Allowed> {
         "program" => Resource::Program { path: name },
         "device" => Resource::Device { name },
         "host" => Resource::Host { host: name, port: words.next()?.as_integer()?.try_into().ok()? },
+        "upload" => Resource::Upload { host: name, port: words.next()?.as_integer()?.try_into().ok()? },
         _ => return None,
     };
     if words.next().is_some() { None } else { Some(Allowed { action, resource }) }

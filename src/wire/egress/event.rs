@@ -1,6 +1,7 @@
 //! What role `egress` tells of the way out: every attempt, as it was seen.
 
 use crate::wire::subject::Process;
+use crate::wire::upload::Found;
 use serde::{Deserialize, Serialize};
 
 /// What happened.
@@ -21,16 +22,6 @@ pub enum Kind {
     Alert,
     /// So many more were not told one by one.
     Omitted,
-}
-
-/// How often something was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Found {
-    /// The kind of a finding of role `dlp`.
-    pub kind: String,
-    /// How many of it.
-    pub count: u64,
 }
 
 /// An attempt to reach something, as it was seen. Text of the agent's is cut, and shown escaped.

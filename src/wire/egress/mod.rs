@@ -3,9 +3,11 @@
 
 mod event;
 
-pub use event::{Event, Found, Kind};
+pub use super::upload::Found;
+pub use event::{Event, Kind};
 
 use super::subject::Asker;
+use super::upload::Upload;
 use crate::base::address::is_within;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -307,6 +309,15 @@ pub enum ToEgress {
         /// Why not, as one of the stable reasons.
         reason: Option<String>,
     },
+    /// The answer to `Upload`: `None` means no, otherwise the grant it goes out by.
+    Upload {
+        /// Which.
+        id: u64,
+        /// The grant.
+        grant: Option<String>,
+        /// Why not, as one of the stable reasons.
+        reason: Option<String>,
+    },
     /// The answer to `Who`.
     Known {
         /// Which.
@@ -340,10 +351,26 @@ pub enum FromEgress {
         host: String,
         /// The port.
         port: u16,
-        /// Bytes that would be sent, when it is about a large upload.
-        upload: Option<u64>,
         /// The inode of the asking socket inside, as SOCK_DIAG told.
         inode: Option<u64>,
+    },
+    /// A person is wanted for what this connection would send; a yes to its host is none to that.
+    Upload {
+        /// Names the answer.
+        id: u64,
+        /// The name or address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What would be sent.
+        upload: Box<Upload>,
+        /// The inode of the asking socket inside, as SOCK_DIAG told.
+        inode: Option<u64>,
+    },
+    /// Nobody waits for the answer to `Upload` any more.
+    Withdraw {
+        /// Which.
+        id: u64,
     },
     /// Whose socket is this?
     Who {

@@ -6,7 +6,7 @@ use super::rig::{FAKE, NAME, REAL, Rig, Setup, credential, rule};
 use crate::sys::socket::{message_pair, receive, send};
 use crate::wire::codec;
 use crate::wire::dlp::{Act, Edit, Finding, FromDlp, ToDlp, content};
-use crate::wire::egress::{Place, Rule, Unscannable};
+use crate::wire::egress::{Limits, Place, Rule, Unscannable};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn finding(start: usize, end: usize, act: Act, critical: bool) -> Finding {
     }
 }
 
-/// Serves one socket: `BLOCKME` is blocked, `EDITME` replaced, `CANARY` critical, `UNREADABLE` unscannable, and after
+/// Serves one socket: `BLOCKME` is blocked, `EDITME` replaced, `ASKME` asked about, `CANARY` critical, `UNREADABLE` unscannable, and after
 /// `SILENCE` nothing is answered; `QUIT` ends it.
 fn stand_in(socket: &OwnedFd) {
     let mut streams: HashMap<u64, (Vec<u8>, usize)> = HashMap::new();
@@ -52,9 +52,12 @@ fn stand_in(socket: &OwnedFd) {
         assert!(!String::from_utf8_lossy(part.bytes).contains("ghp_"), "placeholders and secrets are masked");
         let release = if part.last { text.len() } else { text.len().saturating_sub(WINDOW).max(*done) };
         let (mut edits, mut findings, mut unscannable) = (vec![], vec![], None);
-        for (word, act, critical) in
-            [("BLOCKME", Act::Block, false), ("EDITME", Act::Redact, false), ("CANARY", Act::Log, true)]
-        {
+        for (word, act, critical) in [
+            ("BLOCKME", Act::Block, false),
+            ("EDITME", Act::Redact, false),
+            ("CANARY", Act::Log, true),
+            ("ASKME", Act::Ask, false),
+        ] {
             for at in (*done..release).filter(|at| text[*at..].starts_with(word.as_bytes())) {
                 findings.push(finding(at, at + word.len(), act, critical));
                 if act == Act::Redact {
@@ -195,6 +198,7 @@ fn a_pause_releases_what_waits_and_hides_nothing() {
             keys: std::sync::Arc::new(vault.keys(NAME, true).unwrap()),
             scanner: Some(Scanner::start(ours).unwrap()),
             findings: Findings::default(),
+            asking: super::super::asking::Asking::new(&http::Method::POST, "/"),
         };
         let mut upload = Upload::new(judge, Coding::Identity, "").await.unwrap();
         assert_eq!(upload.feed(b"ping", false).await.unwrap(), b"");
@@ -209,4 +213,35 @@ fn a_pause_releases_what_waits_and_hides_nothing() {
         assert_eq!(refusal.reason, "dlp", "a part of it went out before the pause");
     });
     std::thread::sleep(Duration::from_millis(1));
+}
+
+#[test]
+fn a_person_is_asked_once_about_all_that_is_found_before_anything_goes_out() {
+    for yes in [true, false] {
+        let rule = Rule { limits: Limits { ask_above: Some(4000), ..Limits::default() }, ..rule() };
+        let rig = scanned(rule, Setup { yes, ..Setup::default() });
+        let body = format!("ASKME{}ASKME", " ".repeat(20_000));
+        let told = post(&rig, "/v1/files/7?x=ASKME", "", body.as_bytes(), if yes { "got" } else { "}" });
+        assert_eq!(told.starts_with("HTTP/1.1 200"), yes, "{told}");
+        let asked = std::mem::take(&mut *rig.way.asked.lock().unwrap());
+        let [one] = asked.as_slice() else { panic!("{asked:?}") };
+        assert_eq!((&*one.request, one.bytes, one.large), ("POST /v1/files/*", Some(20_010), true));
+        let [found] = one.found.as_slice() else { panic!("{one:?}") };
+        assert_eq!((&*found.kind, found.count), ("credential", 3));
+        assert_eq!(rig.requests().len(), usize::from(yes), "nothing goes out before the answer");
+    }
+}
+
+#[test]
+fn what_comes_up_on_the_way_is_asked_at_once_and_again_when_it_is_many_more() {
+    let rig = scanned(rule(), Setup::default());
+    let part = format!("{}ASKME", " ".repeat(60_000));
+    let chunk = format!("{:x}\r\n{part}\r\n", part.len());
+    let head = "POST /up HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let told = raw(&rig, format!("{head}{}0\r\n\r\n", chunk.repeat(6)).as_bytes(), "got");
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    let asked = rig.way.asked.lock().unwrap();
+    let counts: Vec<u64> = asked.iter().map(|one| one.found[0].count).collect();
+    assert_eq!(counts, [1, 3], "not once for each");
+    assert!(asked.iter().all(|one| one.bytes.is_none() && !one.large));
 }

@@ -10,6 +10,7 @@ use crate::egress::hello::{self, Parsed};
 use crate::egress::inspect::refuse::Refusal;
 use crate::egress::reason::{self, Denied};
 use crate::wire::egress::{Credential, Host, Limits, Place, Rule, Tls as RuleTls, Unscannable};
+use crate::wire::upload::Upload;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -104,6 +105,7 @@ pub(super) struct Stand {
     host: SocketAddr,
     yes: bool,
     pub events: Mutex<Vec<Told>>,
+    pub asked: Mutex<Vec<Upload>>,
     pub sent: AtomicU64,
 }
 
@@ -125,7 +127,8 @@ impl Way for Stand {
             TcpStream::connect(self.host).await.map_err(|_| Denied::because(reason::UNREACHABLE))
         })
     }
-    fn ask_upload(&self, _: u64) -> Waiting<'_, Result<(), Denied>> {
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>> {
+        self.asked.lock().unwrap().push(upload);
         Box::pin(async { if self.yes { Ok(()) } else { Err(Denied::because(reason::REFUSED)) } })
     }
     fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {
@@ -232,6 +235,7 @@ async fn start(setup: Setup) -> Started {
         host,
         yes: setup.yes,
         events: Mutex::default(),
+        asked: Mutex::default(),
         sent: AtomicU64::new(0),
     });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -217,6 +217,19 @@ pub struct Revoke {
     pub holders: String,
 }
 
+/// Role `dlp` was taught what a sensitive place holds, before its lease took effect. Of the files only their number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownFiles {
+    /// The lease.
+    pub grant: String,
+    /// How sensitive the place is.
+    pub label: String,
+    /// Files that are known: what is sent of them is found.
+    pub files: u32,
+    /// Files that are not: too large, too many, or not to be read.
+    pub left_out: u32,
+}
+
 /// A lease was extended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extend {

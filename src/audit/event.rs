@@ -3,8 +3,8 @@
 //! Never holds a value of the environment, and no argument that looks like a secret (see [`Command::of`]).
 
 use super::access::{
-    AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, ProgramCheck,
-    ReasonGiven, Request, Revoke, Token, Transfer,
+    AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, KnownFiles,
+    ProgramCheck, ReasonGiven, Request, Revoke, Token, Transfer,
 };
 use super::network::{Network, NetworkStart};
 use super::redact;
@@ -43,6 +43,8 @@ pub enum Event {
     ProgramCheck(ProgramCheck),
     /// A lease was given.
     Grant(Box<Grant>),
+    /// What a lease gives to read is known where bytes leave.
+    KnownFiles(KnownFiles),
     /// A lease was extended.
     Extend(Extend),
     /// Access was refused.
@@ -79,6 +81,7 @@ impl Event {
             Self::Decision(_) => "decision",
             Self::ProgramCheck(_) => "program_check",
             Self::Grant(_) => "grant",
+            Self::KnownFiles(_) => "known_files",
             Self::Extend(_) => "extend",
             Self::Denial(_) => "denial",
             Self::Revoke(_) => "revoke",

@@ -50,10 +50,10 @@ impl Roles {
     }
 
     /// Our ends for the Guardian; when it lets go of them, the roles end. Role `dlp` serves role `egress`, which has
-    /// the end of its socket.
+    /// the end of its socket; by ours it is taught.
     pub(super) fn ends(&mut self) -> Result<Vec<RoleEnd>, Errno> {
         let mut ends = Vec::new();
-        for started in self.0.iter_mut().filter(|started| started.role != Role::Dlp) {
+        for started in &mut self.0 {
             let socket =
                 std::mem::replace(&mut started.socket, started.pidfd.try_clone().map_err(|_| Errno::EMFILE)?);
             ends.push(RoleEnd { role: started.role, socket });

@@ -11,7 +11,7 @@ use crate::crypto::{Secret, mac};
 use crate::wire::dlp::Act;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 /// How likely it is that a value is a secret, from 0 to 1, by the value and the bytes before it.
 pub type Classifier = fn(&[u8], &[u8]) -> f32;
@@ -22,8 +22,8 @@ pub struct Options {
     pub key: Arc<Secret>,
     /// Judges values that no rule knows.
     pub classifier: Classifier,
-    /// Known values.
-    pub known: Option<Arc<Known>>,
+    /// Known values. More may become known while streams are served.
+    pub known: Option<Arc<RwLock<Known>>>,
     /// What is done, if not what the rule says: by the name of a rule, a kind, a class (`credential`, `key`, `personal`), or
     /// `*` for all. The first of these that is there counts.
     pub actions: BTreeMap<String, Act>,

@@ -17,6 +17,10 @@ use zeroize::Zeroize;
 pub const LEAST_SECRET: usize = 8;
 /// A longer secret is refused; it can be added as a file.
 pub const MOST_SECRET: usize = 64 << 10;
+/// A shorter file is found by nothing: ordinary text would have it too.
+const LEAST_FILE: usize = 16;
+/// A longer file is found by pieces of its text alone.
+const SHORT_FILE: usize = 2 << 10;
 /// The most forms of all secrets together; one secret has about thirty.
 const MOST_NEEDLES: usize = 1 << 16;
 /// The most labels.
@@ -126,12 +130,21 @@ impl Known {
         self.add(label, canary, What::Canary)
     }
 
-    /// A file's content goes by this label from now on. A file with less text than a piece has is never found.
+    /// A file's content goes by this label from now on. A short one is also found as a whole, as a secret is: it may have
+    /// too little text for eight pieces.
     /// # Errors
     /// [`NotAdded::Full`].
     pub fn add_file(&mut self, label: &str, content: &[u8]) -> Result<(), NotAdded> {
-        let label = self.label(label)?;
-        self.files.add(label, content)
+        let place = self.label(label)?;
+        self.files.add(place, content)?;
+        let whole = content.trim_ascii();
+        if (LEAST_FILE..=SHORT_FILE).contains(&whole.len()) {
+            match self.add(label, whole, What::File) {
+                Ok(()) | Err(NotAdded::TooShort) => {}
+                Err(full) => return Err(full),
+            }
+        }
+        Ok(())
     }
 
     /// Where something known is in these bytes, in order; at most 256 places. A file counts when eight pieces of it

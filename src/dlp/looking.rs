@@ -7,6 +7,7 @@ use super::engine::{Engine, Target};
 use super::layer::{Hit, MOST_HITS};
 use super::rule::{How, Rule, WINDOW};
 use super::{letters, numbers, pairs, secrets};
+use std::sync::PoisonError;
 
 /// Collects what rules find in the layer itself.
 pub(super) struct Looking<'a> {
@@ -155,6 +156,7 @@ impl Looking<'_> {
 
     pub(super) fn known(&mut self) {
         let Some(known) = &self.engine.options.known else { return };
+        let known = known.read().unwrap_or_else(PoisonError::into_inner);
         for hit in known.find(self.text).into_iter().take(MOST_HITS) {
             let value = self.text.get(hit.start..hit.end).unwrap_or_default().to_vec();
             self.own.push(Hit {

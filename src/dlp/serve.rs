@@ -5,17 +5,19 @@
 
 mod answer;
 mod setup;
+mod teacher;
 
 use super::engine::Engine;
 use super::stream::{Limits, Stream};
 use crate::sys::limits::{Resource, lower};
-use crate::sys::{Errno, Sys, socket};
+use crate::sys::{Errno, Sys, signal, socket};
 use crate::wire::codec::{MOST_BYTES, decode, encode};
 use crate::wire::dlp::{Content, FromDlp, ToDlp, content};
 use answer::{answer, unread};
 use setup::{Setup, cut};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use teacher::Teacher;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The most private memory of the role, bytes.
@@ -44,10 +46,23 @@ pub fn serve(socket: OwnedFd) -> u8 {
 
 fn run(socket: BorrowedFd<'_>) -> Sys<()> {
     let mut buffer = Zeroizing::new(vec![0; MOST_BYTES]);
-    let Some(engine) = set_up(socket, &mut buffer)? else { return Ok(()) };
+    let Some((engine, mut teacher)) = set_up(socket, &mut buffer)? else { return Ok(()) };
     let mut streams =
         Streams { engine: &engine, held: HashMap::new(), bytes: 0, most_bytes: MOST_HELD, open: 0 };
     loop {
+        if teacher.descriptor().is_some() {
+            let mut waits =
+                [signal::wants_reading(Some(socket)), signal::wants_reading(teacher.descriptor())];
+            signal::poll(&mut waits, -1)?;
+            let [ours, teaches] = waits;
+            // What must not leave is known before what leaves is looked into.
+            if teaches.revents != 0 {
+                teacher.hear();
+            }
+            if ours.revents == 0 {
+                continue;
+            }
+        }
         let (length, descriptor) = socket::receive(socket, &mut buffer, true)?;
         if length == 0 {
             return Ok(());
@@ -68,7 +83,7 @@ fn run(socket: BorrowedFd<'_>) -> Sys<()> {
 }
 
 /// Takes what comes before `Start`, and answers that. `None`: nothing is served.
-fn set_up(socket: BorrowedFd<'_>, buffer: &mut Zeroizing<Vec<u8>>) -> Sys<Option<Engine>> {
+fn set_up(socket: BorrowedFd<'_>, buffer: &mut Zeroizing<Vec<u8>>) -> Sys<Option<(Engine, Teacher)>> {
     let mut setup = Setup::new()?;
     loop {
         let (length, descriptor) = socket::receive(socket, buffer, true)?;
@@ -141,6 +156,8 @@ impl Streams<'_> {
             | ToDlp::Known { .. }
             | ToDlp::Decoys { .. }
             | ToDlp::File { .. }
+            | ToDlp::Teacher {}
+            | ToDlp::Taught { .. }
             | ToDlp::Start {} => Err(Errno::EBADMSG),
         }
     }

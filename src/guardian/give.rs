@@ -57,7 +57,10 @@ impl Guardian {
         if matches!(approval.scope, Scope::Always {}) {
             self.keep_answer(number, true);
         }
-        self.put_in_force(number, Lease { number: lease_number, ..lease });
+        if let Some(request) = self.requests.get_mut(&number) {
+            request.stage = Stage::Act(lease_number);
+        }
+        self.put_in_force_known(number, Lease { number: lease_number, ..lease });
     }
 
     fn make_lease(&self, request: &Request, approval: &Approval) -> Option<(Lease, Option<u64>)> {
@@ -110,7 +113,7 @@ impl Guardian {
         Some((lease, seconds))
     }
 
-    fn put_in_force(&mut self, number: u64, lease: Lease) {
+    pub(super) fn put_in_force(&mut self, number: u64, lease: Lease) {
         self.summary.grants += 1;
         let (lease_number, place, given) = (lease.number, lease.place, lease.given());
         if matches!(given, Given::Mount | Given::Served)
@@ -256,7 +259,7 @@ impl Guardian {
         self.changed = true;
     }
 
-    fn record_end(&mut self, grant: &str, why: &str, left: Vec<String>, holders: &str) {
+    pub(super) fn record_end(&mut self, grant: &str, why: &str, left: Vec<String>, holders: &str) {
         self.recorder.note(&Event::Revoke(access::Revoke {
             grant: grant.to_owned(),
             why: why.to_owned(),

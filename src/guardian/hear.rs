@@ -37,6 +37,7 @@ impl Guardian {
                 self.end_run(&format!("a lease cannot be taken back: {why}"));
             }
             Said::Egress(said) => self.egress_said(said),
+            Said::Learned(lesson, files, left_out) => self.learned(lesson, (files, left_out)),
             Said::Reputed(number, standing, reason) => self.reputed(number, standing, reason),
             Said::Decided(number, decision) => self.decided(number, *decision),
             Said::Gone(role, calls, asked) => self.lost(role, calls, asked),
@@ -63,6 +64,9 @@ impl Guardian {
         }
         if role == Role::Egress {
             self.way_out_lost();
+        }
+        if role == Role::Dlp {
+            self.nobody_learns();
         }
         if role == Role::Files {
             let served = self.leases.iter().filter(|lease| lease.given() == Given::Served);

@@ -24,6 +24,7 @@ pub mod grant;
 mod hear;
 pub mod introduce;
 pub mod label;
+pub mod lesson;
 mod link;
 pub mod process;
 mod record;
@@ -104,6 +105,8 @@ struct Guardian {
     ways: BTreeMap<WayId, Link>,
     requests: BTreeMap<u64, Request>,
     ending: BTreeMap<u64, Ending>,
+    /// Leases that wait until what they give is known to role `dlp`.
+    lessons: BTreeMap<u64, lesson::Lesson>,
     /// The last refusals, newest last.
     denials: VecDeque<Denial>,
     /// Wishes that were cut without a record since the last one that had one.

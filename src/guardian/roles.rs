@@ -5,6 +5,7 @@
 use super::link::{Link, Received};
 use super::setup::RoleEnd;
 use crate::role::Role;
+use crate::wire::dlp::FromDlp;
 use crate::wire::egress::{FromEgress, ToEgress};
 use crate::wire::files::{FromFiles, ToFiles};
 use crate::wire::mounts::{FromMounts, ToMounts};
@@ -47,6 +48,7 @@ pub(super) struct Roles {
     /// It keeps what it was asked like role `policy`.
     pub(super) reputation: Option<Policy>,
     pub(super) egress: Option<Link>,
+    pub(super) dlp: Option<Link>,
     /// There is a policy, so without its role nothing is allowed.
     pub(super) wants_policy: bool,
     /// Landlock holds for the agent.
@@ -62,6 +64,8 @@ pub(super) enum Said {
     Decided(u64, Box<Decision>),
     Reputed(u64, Standing, String),
     Egress(FromEgress),
+    /// What became of a lesson: files that are known, and files that were left out.
+    Learned(u64, u32, u32),
     /// It is gone, with the calls it left unanswered.
     Gone(Role, Vec<MountCall>, Vec<u64>),
 }
@@ -75,6 +79,7 @@ impl Roles {
             policy: None,
             reputation: None,
             egress: None,
+            dlp: None,
             wants_policy: false,
             landlock,
         };
@@ -93,7 +98,8 @@ impl Roles {
                     roles.reputation = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
                 }
                 Role::Egress => roles.egress = Some(Link::new(end.socket)),
-                Role::Notify | Role::Dlp => others.push(end),
+                Role::Dlp => roles.dlp = Some(Link::new(end.socket)),
+                Role::Notify => others.push(end),
             }
         }
         (roles, others)
@@ -106,7 +112,8 @@ impl Roles {
         let policy = self.policy.as_ref().map(|policy| (Role::Policy, &policy.link));
         let reputation = self.reputation.as_ref().map(|reputation| (Role::Reputation, &reputation.link));
         let egress = self.egress.as_ref().map(|link| (Role::Egress, link));
-        files.into_iter().chain(mounts).chain(policy).chain(reputation).chain(egress)
+        let dlp = self.dlp.as_ref().map(|link| (Role::Dlp, link));
+        files.into_iter().chain(mounts).chain(policy).chain(reputation).chain(egress).chain(dlp)
     }
 
     /// Sends what waits.
@@ -114,6 +121,8 @@ impl Roles {
         match role {
             Role::Files => self.files.iter_mut().for_each(Link::flush),
             Role::Egress => self.egress.iter_mut().for_each(Link::flush),
+            // What it is taught goes by a thread of its own.
+            Role::Dlp => {}
             Role::Mounts => self.mounts.iter_mut().for_each(|mounts| mounts.link.flush()),
             Role::Reputation => self.reputation.iter_mut().for_each(|role| role.link.flush()),
             _ => self.policy.iter_mut().for_each(|policy| policy.link.flush()),
@@ -201,6 +210,14 @@ impl Roles {
                 Received::Nothing => None,
                 Received::Gone(why) => Some(self.lose(Role::Egress, &why)),
             },
+            Role::Dlp => match self.dlp.as_mut()?.receive() {
+                Received::Message(FromDlp::Learned { lesson, files, left_out }) => {
+                    Some(Said::Learned(lesson, files, left_out))
+                }
+                Received::Message(_) => Some(self.lose(Role::Dlp, "it answered what nobody asked")),
+                Received::Nothing => None,
+                Received::Gone(why) => Some(self.lose(Role::Dlp, &why)),
+            },
             Role::Reputation => self.hear_reputation(),
             _ => self.hear_policy(),
         }
@@ -245,6 +262,7 @@ impl Roles {
         match role {
             Role::Files => self.files = None,
             Role::Egress => self.egress = None,
+            Role::Dlp => self.dlp = None,
             Role::Mounts => {
                 calls.extend(
                     self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),

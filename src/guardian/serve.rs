@@ -118,6 +118,7 @@ impl Serving {
             ways: BTreeMap::new(),
             requests: BTreeMap::new(),
             ending: BTreeMap::new(),
+            lessons: BTreeMap::new(),
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
             cut: 0,
@@ -305,6 +306,7 @@ impl Guardian {
         while let Some(said) = self.roles.overdue(self.now) {
             self.heard(said);
         }
+        self.late_lessons();
         if self.agents.due().is_some_and(|due| due <= self.now) {
             self.hear_agents();
         }
@@ -316,6 +318,7 @@ impl Guardian {
             self.leases.next_deadline(),
             self.roles.next_deadline(),
             self.agents.due(),
+            self.lesson_due(),
             self.rotation.due(),
         ];
         all.into_iter().flatten().min()

@@ -87,10 +87,20 @@ pub enum ToDlp {
         /// The key, in hex.
         key_hex: String,
     },
-    /// A sensitive file that the agent was granted: its content as a file that the message carries.
+    /// A file that must not leave. Before `Start`: its content as a file that the message carries. By the socket of
+    /// `Teacher`: its content follows as datagrams of content, whose stream is of no matter.
     File {
         /// Its label.
         label: String,
+    },
+    /// The message carries a socket by which `File` and `Taught` come while streams are served. Before `Start` only.
+    Teacher {},
+    /// Nothing more of this lesson comes; answered by `Learned`, by the same socket.
+    Taught {
+        /// Which lesson.
+        lesson: u64,
+        /// Files that were left out of it.
+        left_out: u32,
     },
     /// Answers come from here on; answered by `Ready`.
     Start {},
@@ -118,6 +128,8 @@ impl std::fmt::Debug for ToDlp {
             Self::Action { kind, act } => write!(out, "Action {{ {kind:?}, {act:?} }}"),
             Self::Decoys { .. } => write!(out, "Decoys"),
             Self::File { label } => write!(out, "File {{ {label:?} }}"),
+            Self::Teacher {} => write!(out, "Teacher"),
+            Self::Taught { lesson, .. } => write!(out, "Taught {{ {lesson} }}"),
             Self::Start {} => write!(out, "Start"),
             Self::Open { stream, .. } => write!(out, "Open {{ {stream} }}"),
             Self::Close { stream } => write!(out, "Close {{ {stream} }}"),
@@ -135,6 +147,15 @@ pub enum FromDlp {
     Refused {
         /// Why, for people.
         why: String,
+    },
+    /// What became of a lesson: from here on its files are known.
+    Learned {
+        /// Which.
+        lesson: u64,
+        /// Files that are known now.
+        files: u32,
+        /// Files that are not: too large, too many, or not to be read.
+        left_out: u32,
     },
     /// The answer to one datagram of content.
     Step {

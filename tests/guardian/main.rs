@@ -6,6 +6,7 @@ mod support;
 
 mod broker;
 mod end;
+mod exact;
 mod inside;
 mod inspect;
 mod kinds;

@@ -17,6 +17,13 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::Decision(decision) => decided(decision),
         Event::ProgramCheck(check) => checked(check),
         Event::Grant(grant) => granted(grant),
+        Event::KnownFiles(known) => vec![format!(
+            "{} [{}]: {} files are known, {} left out",
+            shown(&known.grant),
+            shown(&known.label),
+            known.files,
+            known.left_out
+        )],
         Event::Extend(extend) => {
             vec![format!("{} lasts {} s from now", shown(&extend.grant), extend.lease_s)]
         }

@@ -10,6 +10,7 @@ use crate::dlp::canary::{Decoy, Decoys};
 use crate::guardian::introduce;
 use crate::profile::{Network, NetworkMode, TlsUse};
 use crate::role::{self, Role, Started};
+use crate::sys::socket;
 use crate::wire::dlp::{Act, FromDlp, ToDlp};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -57,7 +58,7 @@ pub(super) fn canaries(network: &Network) -> Result<Option<Canaries>, String> {
 }
 
 /// The role, which has been told everything and makes itself ready.
-pub(super) struct Starting(Started);
+pub(super) struct Starting(Started, OwnedFd);
 
 /// Starts the role and tells it everything. `secrets` are the real credentials, by name. `None` where nothing is scanned.
 /// # Errors
@@ -71,23 +72,28 @@ pub(super) fn start<'a>(
         return Ok(None);
     }
     let role = role::start(Role::Dlp).map_err(failed("start role dlp"))?;
-    let done = tell_all(role.socket.as_fd(), network, canaries, secrets);
+    let (ours, theirs) = socket::message_pair().map_err(failed("make a socket pair"))?;
+    let done = introduce::tell(role.socket.as_fd(), &ToDlp::Teacher {}, Some(theirs.as_fd()))
+        .and_then(|()| tell_all(role.socket.as_fd(), network, canaries, secrets));
     if done.is_err() {
         role.end(Duration::ZERO);
     }
-    done.map(|()| Some(Starting(role)))
+    done.map(|()| Some(Starting(role, ours)))
 }
 
 impl Starting {
-    /// Waits until its rules are made ready; gives the socket that role `egress` gets as `Carried::Dlp`.
+    /// Waits until its rules are made ready; gives the socket that role `egress` gets as `Carried::Dlp`. What stays is the
+    /// one by which the role is taught files.
     /// # Errors
     /// In words; then the agent must not start.
     pub(super) fn ready(self) -> Result<(Started, OwnedFd), String> {
-        let Self(mut role) = self;
+        let Self(mut role, teaches) = self;
         let said = match introduce::answer(role.socket.as_fd(), "dlp", PATIENCE) {
             Ok(FromDlp::Ready {}) => Ok(()),
             Ok(FromDlp::Refused { why }) => Err(format!("role dlp: {why}")),
-            Ok(FromDlp::Step { .. }) => Err("role dlp says what it was not asked".to_owned()),
+            Ok(FromDlp::Step { .. } | FromDlp::Learned { .. }) => {
+                Err("role dlp says what it was not asked".to_owned())
+            }
             Err(why) => Err(why),
         };
         if let Err(why) = said {
@@ -95,9 +101,7 @@ impl Starting {
             return Err(why);
         }
         // The role ends when its last holder lets go of the socket, so that is not kept here.
-        let stands_in =
-            role.pidfd.try_clone().map_err(|error| format!("hold the descriptor of role dlp: {error}"))?;
-        let socket = std::mem::replace(&mut role.socket, stands_in);
+        let socket = std::mem::replace(&mut role.socket, teaches);
         Ok((role, socket))
     }
 }

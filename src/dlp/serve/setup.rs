@@ -2,6 +2,7 @@
 //!
 //! Never goes on without a part of it: what cannot be used is told at `Start`, and then nothing is served.
 
+use super::teacher::Teacher;
 use crate::base::{escape, unhex};
 use crate::crypto::{SECRET_BYTES, Secret};
 use crate::dlp::canary::Decoys;
@@ -13,13 +14,13 @@ use crate::sys::{Errno, Sys, fd, file};
 use crate::wire::dlp::{Act, ToDlp};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use zeroize::Zeroizing;
 
 /// The most bytes of a file with rules.
 const RULE_BYTES: usize = 4 << 20;
 /// The most bytes of a sensitive file.
-const FILE_BYTES: usize = 16 << 20;
+pub(super) const FILE_BYTES: usize = 16 << 20;
 /// The most actions.
 const MOST_ACTIONS: usize = 8192;
 /// The most letters of a refusal.
@@ -33,6 +34,8 @@ pub(super) struct Setup {
     rules: Rules,
     known: Known,
     actions: BTreeMap<String, Act>,
+    /// Who teaches while streams are served.
+    teacher: Option<OwnedFd>,
     /// The first thing that cannot be used.
     wrong: Option<String>,
 }
@@ -46,7 +49,7 @@ impl Setup {
             Ok(rules) => (rules, None),
             Err(errors) => (Rules::default(), Some(format!("the shipped rules: {errors}"))),
         };
-        Ok(Self { rules, known, actions, wrong })
+        Ok(Self { rules, known, actions, teacher: None, wrong })
     }
 
     /// Takes one message.
@@ -69,6 +72,10 @@ impl Setup {
                 };
                 added.map_err(|why| format!("secret {}: {why}", escape(label.as_bytes())))
             }
+            (ToDlp::Teacher {}, Some(socket)) if self.teacher.is_none() => {
+                self.teacher = Some(socket);
+                Ok(())
+            }
             (ToDlp::Decoys { key_hex }, None) => self.decoys(&Zeroizing::new(key_hex)),
             (ToDlp::Action { kind, act }, None) => {
                 self.actions.insert(kind, act);
@@ -85,7 +92,7 @@ impl Setup {
     /// Everything, ready.
     /// # Errors
     /// What cannot be used, in words.
-    pub(super) fn engine(self) -> Result<Engine, String> {
+    pub(super) fn engine(self) -> Result<(Engine, Teacher), String> {
         if let Some(why) = self.wrong {
             return Err(why);
         }
@@ -99,10 +106,9 @@ impl Setup {
         let key = Secret::random().map_err(|errno| format!("make a key for hashes: {errno}"))?;
         let mut options = Options::new(Arc::new(key), classify::score);
         options.actions = self.actions;
-        if !self.known.is_empty() {
-            options.known = Some(Arc::new(self.known));
-        }
-        Ok(Engine::new(self.rules, options))
+        let known = Arc::new(RwLock::new(self.known));
+        options.known = Some(known.clone());
+        Ok((Engine::new(self.rules, options), Teacher::new(self.teacher, known)))
     }
 
     fn rules(&mut self, file: &OwnedFd) -> Result<(), String> {

@@ -8,8 +8,9 @@ use super::ceiling::Actions;
 use super::decide::{Approval, Refusal};
 use super::desk::Closed;
 use super::request::Request;
+use super::target::Target;
 use crate::base::{HostPath, WallTime};
-use crate::profile::Standing;
+use crate::profile::{Answered, Standing};
 use crate::wire::denial::Reason;
 use crate::wire::subject::Scope;
 use std::fs::{self, File};
@@ -30,23 +31,19 @@ const MOST_BYTES: u64 = 1 << 20;
 impl Guardian {
     /// What was answered in advance, if anything was. A no wins over every yes.
     pub(super) fn answered_in_advance(&self, request: &Request) -> Option<Result<Approval, Refusal>> {
-        let path = HostPath::new(&request.target.place()?.object.path).ok()?;
-        let here = |standing: &&Standing| {
-            standing.profile == self.about.answers_under && standing.path.contains(&path)
-        };
-        let mut standing = self.standing.iter().filter(here);
-        let any_of = |standing: &Standing| !Actions::of(&standing.actions).both(request.actions).is_empty();
-        if standing.clone().any(|standing| !standing.allow && any_of(standing)) {
+        let under = |standing: &&Standing| standing.profile == self.about.answers_under;
+        let mut standing = self.standing.iter().filter(under);
+        if standing.clone().any(|standing| !standing.allow && meets(&standing.about, request, Part::Any)) {
             return Some(Err(Refusal {
                 closed: Closed::Never,
                 ..Refusal::of(Reason::Never, "answered for good, in answers.yaml")
             }));
         }
-        if standing.any(|standing| standing.allow && Actions::of(&standing.actions).has_all(request.actions))
-        {
+        if standing.any(|standing| standing.allow && meets(&standing.about, request, Part::All)) {
             let approval = Approval { by: "always".to_owned(), scope: Scope::Session {}, shown: None };
             return Some(Ok(approval));
         }
+        let path = HostPath::new(&request.target.place()?.object.path).ok()?;
         let program = request.asker.process.sha256.as_deref();
         let template = self.templates.iter().find(|template| {
             template.path.contains(&path)
@@ -70,20 +67,42 @@ impl Guardian {
     /// Keeps an answer for good: for the rest of this run at once, for later ones as a line of the person's file.
     pub(super) fn keep_answer(&mut self, number: u64, allow: bool) {
         let Some(request) = self.requests.get(&number) else { return };
-        // An answer about a host holds for this run: the profile is where hosts are named for good.
-        let place = request.target.place();
-        let Some(Ok(path)) = place.map(|place| HostPath::new(&place.object.path)) else { return };
-        let standing = Standing {
-            allow,
-            profile: self.about.answers_under.clone(),
-            path,
-            actions: request.actions.list(),
+        let about = match &request.target {
+            Target::Host(host) => Answered::Host { host: host.name.clone(), port: host.port },
+            Target::Place(place) => {
+                let Ok(path) = HostPath::new(&place.object.path) else { return };
+                Answered::Place { path, actions: request.actions.list() }
+            }
         };
+        let standing = Standing { allow, profile: self.about.answers_under.clone(), about };
         let written = self.answers.as_deref().map(|file| add_line(file, &standing));
         if let Some(Err(error)) = written {
             tracing::warn!("the answer holds for this run only: {error}");
         }
         self.standing.push(standing);
+    }
+}
+
+/// How much of what a request wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Any,
+    All,
+}
+
+/// Whether an answer is about this part of what a request wants.
+fn meets(about: &Answered, request: &Request, part: Part) -> bool {
+    match (about, &request.target) {
+        (Answered::Place { path, actions }, Target::Place(place)) => {
+            let actions = Actions::of(actions);
+            let fits = match part {
+                Part::Any => !actions.both(request.actions).is_empty(),
+                Part::All => actions.has_all(request.actions),
+            };
+            fits && HostPath::new(&place.object.path).is_ok_and(|here| path.contains(&here))
+        }
+        (Answered::Host { host, port }, Target::Host(asked)) => *host == asked.name && *port == asked.port,
+        _ => false,
     }
 }
 
@@ -116,14 +135,18 @@ fn add_line(file: &Path, standing: &Standing) -> io::Result<()> {
 
 /// JSON strings are YAML strings, and cannot begin anything else.
 fn line(standing: &Standing) -> io::Result<String> {
-    let words: Vec<&str> = standing.actions.iter().map(|action| action.word()).collect();
-    let path = standing.path.as_path().to_str().ok_or(io::ErrorKind::InvalidData)?;
+    let about = match &standing.about {
+        Answered::Place { path, actions } => {
+            let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
+            let path = path.as_path().to_str().ok_or(io::ErrorKind::InvalidData)?;
+            format!("path: {}, actions: [{}]", serde_json::to_string(path)?, words.join(", "))
+        }
+        Answered::Host { host, port } => format!("host: {}, port: {port}", serde_json::to_string(host)?),
+    };
     Ok(format!(
-        "  - {{ answer: {}, profile: {}, path: {}, actions: [{}], since: \"{}\" }}\n",
+        "  - {{ answer: {}, profile: {}, {about}, since: \"{}\" }}\n",
         if standing.allow { "always" } else { "never" },
         serde_json::to_string(&standing.profile)?,
-        serde_json::to_string(path)?,
-        words.join(", "),
         WallTime::now()
     ))
 }
@@ -139,7 +162,8 @@ mod tests {
         let file = folder.join("deep/answers.yaml");
         let path = HostPath::new("/home/u/a \"b\"\n- x: y").unwrap();
         let actions = vec![Action::Read, Action::Create];
-        let standing = Standing { allow: false, profile: "cowork".to_owned(), path, actions };
+        let about = Answered::Place { path, actions };
+        let standing = Standing { allow: false, profile: "cowork".to_owned(), about };
         for _ in 0..2 {
             add_line(&file, &standing).unwrap();
         }
@@ -156,6 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_a_line_too_whatever_its_name_holds() {
+        let about = Answered::Host { host: "a\" }\n- b".to_owned(), port: 443 };
+        let written = line(&Standing { allow: true, profile: "cowork".to_owned(), about }).unwrap();
+        assert!(
+            written.starts_with(
+                "  - { answer: always, profile: \"cowork\", host: \"a\\\" }\\n- b\", port: 443, since: \""
+            ),
+            "{written}"
+        );
+    }
+
+    #[test]
     fn a_link_or_pipe_in_the_place_of_the_file_is_not_followed_and_never_waited_for() {
         let folder = std::env::temp_dir().join(format!("aisandbox-answers-link-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
@@ -163,7 +199,8 @@ mod tests {
         fs::write(&other, "kept").unwrap();
         let path = HostPath::new("/x").unwrap();
         let actions = vec![Action::Read];
-        let standing = Standing { allow: true, profile: "p".to_owned(), path, actions };
+        let about = Answered::Place { path, actions };
+        let standing = Standing { allow: true, profile: "p".to_owned(), about };
         let beside = folder.join(format!(".answers.yaml.{}", std::process::id()));
         std::os::unix::fs::symlink(&other, &beside).unwrap();
         add_line(&file, &standing).unwrap();

@@ -3,8 +3,9 @@
 //! Never widens anything: an answer stands for what the profile lets an agent ask anyway, under that profile alone.
 
 use super::decode::{At, Decode, Decoder, mapping, words};
+use super::destination::Destination;
 use super::parse::{MAX_BYTES, parse};
-use super::values::Version;
+use super::values::{Host, Version};
 use super::written_entry::ActionWord;
 use crate::base::{Action, HostPath, Source};
 use crate::profile::ProfileError;
@@ -25,15 +26,19 @@ mapping! {
 
 mapping! {
     /// One answer.
-    AnswerKeys, required ["answer", "profile", "path", "actions"] {
+    AnswerKeys, required ["answer", "profile"] {
         /// What was answered.
         answer: AnswerWord,
         /// The profile it was answered under, as it was named.
         profile: At<String>,
         /// The canonical path on the host, and everything below it.
         path: At<String>,
-        /// The actions.
+        /// The actions, for a path.
         actions: At<Vec<ActionWord>>,
+        /// The name or address, for a host, in the place of a path.
+        host: At<Host>,
+        /// The TCP port, for a host.
+        port: u16,
         /// When it was answered. For people.
         since: At<String>,
     }
@@ -56,10 +61,27 @@ pub struct Standing {
     pub allow: bool,
     /// The profile it was answered under.
     pub profile: String,
-    /// The canonical path on the host, and everything below it.
-    pub path: HostPath,
-    /// The actions.
-    pub actions: Vec<Action>,
+    /// What was answered about.
+    pub about: Answered,
+}
+
+/// What an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// A file or folder.
+    Place {
+        /// The canonical path on the host, and everything below it.
+        path: HostPath,
+        /// The actions.
+        actions: Vec<Action>,
+    },
+    /// A host on the way out.
+    Host {
+        /// The name in lower case, or the address.
+        host: String,
+        /// The TCP port.
+        port: u16,
+    },
 }
 
 /// Reads the person's answers; none where there is no such file.
@@ -100,17 +122,41 @@ fn of_text(name: &str, text: &str) -> Result<Vec<Standing>, Vec<ProfileError>> {
 }
 
 fn standing(keys: At<AnswerKeys>, errors: &mut Vec<ProfileError>) -> Option<Standing> {
-    let AnswerKeys { answer, profile, path, actions, .. } = keys.value;
-    let (answer, profile, path, actions) = (answer?, profile?, path?, actions?);
-    let here = HostPath::new(&path.value);
-    let wrong = here.as_ref().err().map(|error| format!("`{}` {error}", path.value));
-    errors.extend(wrong.map(|message| ProfileError::new(path.asked, message)));
-    Some(Standing {
-        allow: answer == AnswerWord::Always,
-        profile: profile.value,
-        path: here.ok()?,
-        actions: actions.value.into_iter().filter_map(ActionWord::action).collect(),
-    })
+    let AnswerKeys { answer, profile, path, actions, host, port, .. } = keys.value;
+    let about = match (path, actions, host, port) {
+        (Some(path), Some(actions), None, None) => {
+            let here = HostPath::new(&path.value);
+            let wrong = here.as_ref().err().map(|error| format!("`{}` {error}", path.value));
+            errors.extend(wrong.map(|message| ProfileError::new(path.asked, message)));
+            let actions = actions.value.into_iter().filter_map(ActionWord::action).collect();
+            Answered::Place { path: here.ok()?, actions }
+        }
+        (None, None, Some(At { value: Host(host), asked }), Some(port)) => match one(&host) {
+            Some(host) => Answered::Host { host, port },
+            None => {
+                errors.push(ProfileError::new(asked, format!("`{host}` is more than one host")));
+                return None;
+            }
+        },
+        _ => {
+            let hint = "path: /home/u/docs, actions: [read], or host: example.org, port: 443";
+            let message = "needs a path with actions, or a host with its port";
+            errors.push(ProfileError::new(keys.asked, message).hint(hint));
+            return None;
+        }
+    };
+    Some(Standing { allow: answer? == AnswerWord::Always, profile: profile?.value, about })
+}
+
+/// A host as it is asked for; `None` for a wildcard or a network, which nobody is asked about.
+fn one(host: &Destination) -> Option<String> {
+    match host {
+        Destination::Name(_) | Destination::Loopback => Some(host.to_string()),
+        Destination::Network { address, .. } => {
+            Some(address.to_string()).filter(|address| *address == host.to_string())
+        }
+        Destination::Below(_) => None,
+    }
 }
 
 #[cfg(test)]
@@ -122,8 +168,16 @@ mod tests {
         let text = "version: 1\nanswers:\n  - { answer: never, profile: \"a \\\"b\\\"\", path: \"/x/y\", actions: [read, create], since: \"now\" }\n";
         let found = of_text("answers.yaml", text).unwrap();
         let path = HostPath::new("/x/y").unwrap();
-        let actions = vec![Action::Read, Action::Create];
-        assert_eq!(found, [Standing { allow: false, profile: "a \"b\"".to_owned(), path, actions }]);
+        let about = Answered::Place { path, actions: vec![Action::Read, Action::Create] };
+        assert_eq!(found, [Standing { allow: false, profile: "a \"b\"".to_owned(), about }]);
+        let text = "version: 1\nanswers:\n  - { answer: always, profile: a, host: b.example, port: 443 }\n  - { answer: never, profile: a, host: \"::1\", port: 80 }\n";
+        let host = |allow, host: &str, port| Standing {
+            allow,
+            profile: "a".to_owned(),
+            about: Answered::Host { host: host.to_owned(), port },
+        };
+        let found = of_text("answers.yaml", text).unwrap();
+        assert_eq!(found, [host(true, "b.example", 443), host(false, "::1", 80)]);
     }
 
     #[test]
@@ -131,6 +185,16 @@ mod tests {
         for (text, line) in [
             ("version: 1\nanswers:\n  - { answer: maybe, profile: a, path: /x, actions: [read] }\n", 3),
             ("version: 1\nanswers:\n\n  - { answer: never, profile: a, path: x, actions: [read] }\n", 4),
+            ("version: 1\nanswers:\n  - { answer: never, profile: a, host: b.example }\n", 3),
+            (
+                "version: 1\nanswers:\n  - { answer: always, profile: a, host: \"*.b.example\", port: 443 }\n",
+                3,
+            ),
+            ("version: 1\nanswers:\n  - { answer: always, profile: a, host: 10.0.0.0/8, port: 443 }\n", 3),
+            (
+                "version: 1\nanswers:\n  - { answer: never, profile: a, path: /x, actions: [read], host: b.example, port: 1 }\n",
+                3,
+            ),
             ("version: 2\nanswers: []\n", 1),
         ] {
             let errors = of_text("answers.yaml", text).unwrap_err();

@@ -43,7 +43,7 @@ mod written;
 mod written_entry;
 mod written_network;
 
-pub use answers::{Standing, answers};
+pub use answers::{Answered, Standing, answers};
 pub use ask::{AskWish, OnRevoke};
 pub use attenuate::{Less, attenuate, descend};
 pub use calls::{Arch, call_name, call_names, call_number};

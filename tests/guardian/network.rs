@@ -42,7 +42,7 @@ impl Drop for Service {
 /// A profile with this under `network`.
 fn profile(home: &Home, network: &str) -> String {
     let text = format!(
-        "version: 1\nextends: [cowork]\nnetwork:\n  mode: filtered\n{network}\nconsent: {{ channels: [ui], timeout: 5m }}\n"
+        "version: 1\nextends: [offline]\nnetwork:\n  mode: filtered\n{network}\nconsent: {{ channels: [ui], timeout: 5m }}\n"
     );
     home.write("filtered.yaml", &text).to_str().unwrap().to_owned()
 }
@@ -127,6 +127,47 @@ fn a_connection_waits_for_the_person_and_ends_when_the_yes_does() {
         assert!(["closed", "ConnectionResetError"].contains(&lines[1].as_str()), "{lines:?}");
         assert_eq!(event(home, "grant")["what"]["resource"], format!("host localhost:{}", service.port));
         assert_eq!(event(home, "denial")["reason"], "refused");
+    });
+}
+
+#[test]
+fn an_answer_about_a_host_for_good_is_one_line_that_later_runs_read() {
+    for_each_user(|home| {
+        let home = &home;
+        let (service, other) = (Service::start(), Service::start());
+        let path = profile(
+            home,
+            &format!(
+                "  allow: [{{ host: localhost, ports: [{}, {}], access: ask }}]",
+                service.port, other.port
+            ),
+        );
+        let script = say("localhost", service.port);
+        let guarded = Guarded::start(home, &path, &script);
+        let id = guarded.asked();
+        guarded.person(&["approve", &id, "--always"]).expect_code(0);
+        assert_eq!(guarded.end().stdout(), "hello\n");
+        let file = home.join(".config/aisandbox/answers.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let line = format!("host: \"localhost\", port: {}", service.port);
+        assert!(text.contains("answer: always") && text.contains(&line), "{text}");
+        let again = Guarded::start(home, &path, &script).end();
+        assert_eq!(again.stdout(), "hello\n", "{again:?}");
+        assert_eq!(event(home, "grant")["approved_by"], "always");
+        // Another port of the same host is another question, and its no for good is kept as well.
+        let guarded = Guarded::start(home, &path, &say("localhost", other.port));
+        let id = guarded.asked();
+        guarded.person(&["deny", &id, "--always"]).expect_code(0);
+        assert_ne!(guarded.end().stdout(), "hello\n");
+        let never = Guarded::start(home, &path, &say("localhost", other.port)).end();
+        assert_ne!(never.stdout(), "hello\n", "{never:?}");
+        assert_eq!(event(home, "denial")["reason"], "never");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.matches("host: \"localhost\"").count(), 2, "{text}");
+        // Under another profile it says nothing, and a ceiling that is gone is not made by an answer.
+        let none = profile(home, "");
+        let closed = Guarded::start(home, &none, &script).end();
+        assert_ne!(closed.stdout(), "hello\n", "{closed:?}");
     });
 }
 

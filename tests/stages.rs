@@ -57,7 +57,7 @@ fn table() -> Vec<(Stage, Rule, Errno)> {
 
 /// Stages with a test of their own below, and why no filter by numbers and arguments can make them fail.
 const ALONE: [(Stage, &str); 4] = [
-    (Stage::Egress, "tests/egress_way: it tries the next way first"),
+    (Stage::Egress, "only a filtered network has it, whose roles a filter for another stage would stop"),
     (Stage::Rules, "the launcher makes the same calls for the host's objects"),
     (Stage::Probe, "it fails when a call works that must not"),
     (Stage::Exec, "the launcher itself is started by execve"),
@@ -90,6 +90,35 @@ fn a_stage_that_fails_stops_the_launch_and_leaves_nothing() {
             let ran = nothing_stays(&home, || inject::under(exec(&home, &[], SCRIPT), &[rule]).output());
             never_ran(&home, &ran, 125, stage, &format!("{errno:?}"));
         }
+    });
+}
+
+/// Connections that wait at a listener of the way out; no other listener of ours has so many.
+const BACKLOG: i64 = 4096;
+
+#[test]
+fn a_way_out_that_cannot_be_laid_stops_the_launch_and_says_where_to_look() {
+    for_each_user(|home| {
+        let filtered = |rules: &[Rule]| {
+            inject::under(home.sandboxed(&["--profile", "cowork"], &script(&home)), rules).output()
+        };
+        assert_eq!(filtered(&[]).expect_code(0), "ran\n", "the control");
+        std::fs::remove_file(home.work().join("ran")).unwrap();
+        let listens = Rule::on(libc::SYS_listen).with(1, BACKLOG);
+        for (errno, hint) in
+            [(Errno::EPERM, "a filter above us"), (Errno::EADDRINUSE, "Address already in use")]
+        {
+            let ran = nothing_stays(&home, || filtered(&[listens.clone().fails(errno as i32)]));
+            never_ran(&home, &ran, 125, Stage::Egress, &format!("{errno:?}"));
+            ran.expect_said(hint);
+        }
+        // Each way in turn: without the packet filter the next is taken, and it is said.
+        let netlink = Rule::on(libc::SYS_socket)
+            .with(0, i64::from(libc::AF_NETLINK))
+            .with(2, i64::from(libc::NETLINK_NETFILTER));
+        let lower = filtered(&[netlink.fails(Errno::EPERM as i32)]);
+        assert_eq!(lower.expect_code(0), "ran\n");
+        lower.expect_said("egress by anyip");
     });
 }
 
@@ -188,9 +217,16 @@ fn capabilities(pid: i32) -> (usize, (u64, u64)) {
 /// A listener of the test takes the place of the guard's.
 const UNGUARDED: &[&str] = &["--allow-degraded", "protect-new"];
 
-/// The sandbox with a word in its command line by which its processes are found.
+/// The sandbox with a word in its command line by which its processes are found. Its network is no filtered one: roles
+/// would be under the same filter, and would stop the launch first.
 fn exec(home: &Home, flags: &[&str], script: &str) -> Run {
-    home.sandboxed(flags, &format!("{script}; : {}", home.work().display()))
+    let flags: Vec<&str> = ["--net", "loopback"].iter().chain(flags).copied().collect();
+    home.sandboxed(&flags, &format!("{script}; : {}", home.work().display()))
+}
+
+/// [`SCRIPT`], with that word.
+fn script(home: &Home) -> String {
+    format!("{SCRIPT}; : {}", home.work().display())
 }
 
 /// Runs and compares the host before and after.

@@ -58,7 +58,7 @@ const HINTS: [Row; 15] = [
             Errno::ENOENT,
             Errno::EAFNOSUPPORT,
         ],
-        "this kernel, or a filter above us, has not what `network.way` names: `aisandbox doctor` says what there is; `way: auto` takes it",
+        "this kernel, or a filter above us, has not what the way out needs: `aisandbox doctor` says what there is; `network.way: auto` takes the best of it",
     ),
     (
         &[Stage::ForbidNamespaces],

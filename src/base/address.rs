@@ -13,6 +13,16 @@ pub fn reserved(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Whether a name is by its form one of a machine's or network's own: a single word, or below a domain that no registry
+/// gives away (RFC 6761, 6762, 8375, ICANN's `internal`, and those that routers use).
+pub fn is_private_name(name: &str) -> bool {
+    const OWN: [&str; 9] =
+        ["localhost", "local", "internal", "intranet", "private", "corp", "home", "lan", "localdomain"];
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let last = name.rsplit('.').next().unwrap_or(&name);
+    !name.contains('.') || OWN.contains(&last) || name.ends_with(".home.arpa")
+}
+
 /// Whether this address stands for an IPv4 address, or for a tunnel to one: mapped, compatible, translated, NAT64, 6to4,
 /// Teredo.
 pub fn stands_for_another(ip: Ipv6Addr) -> bool {
@@ -89,6 +99,17 @@ mod tests {
         assert!(within("fd00::9", "fd00::", 8) && !within("fe00::9", "fd00::", 8));
         assert!(!within("::ffff:10.0.0.1", "10.0.0.0", 8), "never across the families");
         assert!(!within("1.2.3.4", "1.2.3.4", 33), "no such network");
+    }
+
+    #[test]
+    fn a_name_without_a_registry_is_private() {
+        for name in ["intranet", "nas.local", "metadata.google.internal", "x.home.arpa.", "A.LAN", "a.b.corp"]
+        {
+            assert!(is_private_name(name), "{name}");
+        }
+        for name in ["example.org", "local.example.org", "internal.example", "home.arpa", "a.co.uk"] {
+            assert!(!is_private_name(name), "{name}");
+        }
     }
 
     #[test]

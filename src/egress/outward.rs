@@ -5,6 +5,7 @@
 use super::place::Place;
 use super::reason::{self, Denied};
 use super::session::Session;
+use crate::base::address::is_private_name;
 use crate::sys::stream;
 use crate::wire::egress::Rule;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -54,7 +55,13 @@ async fn open(
             checked(session, &[*ip], port, rule)?;
             return by_parent(session, parent, place, port).await.map_err(by);
         }
-        (Place::Name(_), Some(parent)) => return by_parent(session, parent, place, port).await.map_err(by),
+        (Place::Name(name), Some(parent)) => {
+            // Nobody here sees the address, so what is left is the name's form.
+            if rule.networks.is_empty() && is_private_name(name) {
+                return Err(Denied::by(reason::ADDRESS, &rule.id));
+            }
+            return by_parent(session, parent, place, port).await.map_err(by);
+        }
         (Place::Name(name), None) => {
             let found = session.resolver.resolve(name).await.map_err(by)?;
             checked(session, &found, port, rule)?

@@ -3,7 +3,7 @@
 use super::guardian::{LONG, Role, Setup, echo, name, rule, server};
 use aisandbox::egress::dns::message::{A, AAAA, ask, read_answer};
 use aisandbox::sys::{datagram, net};
-use aisandbox::wire::egress::{Carried, Host, Kind, ToEgress};
+use aisandbox::wire::egress::{Carried, Host, Kind, Rule, ToEgress};
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
@@ -135,6 +135,36 @@ fn the_first_address_that_answers_is_taken_and_forbidden_ones_are_left_out() {
     stream.write_all(b"\0x").unwrap();
     stream.read_exact(&mut [0; 2]).unwrap();
     assert_eq!(role.event(Kind::Open).address, Some(format!("127.0.0.1:{port}")));
+}
+
+#[test]
+fn through_a_parent_proxy_no_name_or_address_of_a_private_network_is_reached_unless_its_rule_names_the_network()
+ {
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&count);
+    let parent = server(move |mut stream| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        stream.write_all(b"HTTP/1.1 200 ok\r\n\r\n").unwrap();
+        drop(stream);
+    });
+    let without = |host| Rule { networks: Vec::new(), ..rule(host, 443) };
+    let corp = Host::Below { name: "corp".to_owned() };
+    let rules = [without(name("metadata.google.internal")), without(corp), rule(name("db.internal"), 443)];
+    let role = Role::start(Setup { parent: Some(format!("http://127.0.0.1:{parent}")), ..Setup::of(rules) });
+    for (host, reason) in [("metadata.google.internal", "address"), ("x.corp", "address")] {
+        let mut stream = role.open(host, 443);
+        stream.write_all(b"\0x").unwrap();
+        assert!(!matches!(stream.read(&mut [0; 2]), Ok(1..)), "{host}");
+        assert_eq!(role.event(Kind::Denied).reason.as_deref(), Some(reason), "{host}");
+    }
+    for literal in ["169.254.169.254", "10.0.0.1", "::ffff:10.0.0.1", "127.0.0.1"] {
+        assert_eq!(role.socks(literal, 443).unwrap_err(), 2, "{literal}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 0, "the proxy was asked for none of them");
+    let mut stream = role.open("db.internal", 443);
+    stream.write_all(b"\0x").unwrap();
+    while matches!(stream.read(&mut [0; 64]), Ok(1..)) {}
+    assert_eq!(count.load(Ordering::SeqCst), 1, "the control: with a network it was");
 }
 
 #[test]

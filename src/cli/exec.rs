@@ -210,7 +210,8 @@ fn announce(exec: &Exec, plan: &Plan) {
         return;
     }
     for (layer, why, by) in record::degraded(plan) {
-        if plan.bare.is_some() && layer == Layer::Namespaces.name() {
+        let said = [Layer::Namespaces, Layer::Egress].map(Layer::name);
+        if plan.bare.is_some() && said.contains(&layer.as_str()) {
             continue;
         }
         if by != record::NOT_REQUIRED || exec.verbose > 0 {

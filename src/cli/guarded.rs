@@ -137,7 +137,8 @@ impl Doors {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
         roles.0.extend(bundles::start(&plan.profile, context)?);
-        if let Some(early) = self.early {
+        // Without namespaces there is no way out, and what was begun for one ends here.
+        if let Some(early) = self.early.filter(|_| plan.egress.is_some()) {
             roles.0.extend(egress::serve(early, running, plan, &log)?);
         }
         let knower = plan.profile.programs.reputation.as_ref().filter(|_| !plan.view.asks.is_empty());

@@ -200,8 +200,7 @@ pub(super) const NOT_REQUIRED: &str = "nobody required it";
 pub(super) fn degraded(plan: &Plan) -> Vec<(String, String, String)> {
     let lacking = plan.layers.iter().filter(|layer| matches!(layer.state, State::Degraded | State::Missing));
     let accepted = |layer: Layer| {
-        let by = plan.profile.degraded.iter().find(|(known, _)| *known == layer);
-        by.map_or_else(|| NOT_REQUIRED.to_owned(), |(_, source)| source.to_string())
+        plan.profile.accepted(layer).map_or_else(|| NOT_REQUIRED.to_owned(), ToString::to_string)
     };
     lacking
         .map(|layer| (layer.layer.name().to_owned(), layer.detail.clone(), accepted(layer.layer)))

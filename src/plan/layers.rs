@@ -87,7 +87,7 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs: Needs) -> Vec<Layer
 
 /// The required layers that cannot be had and that the profile does not let go.
 pub fn refused(layers: &[LayerPlan], profile: &Profile) -> Vec<LayerPlan> {
-    let accepted = |layer: Layer| profile.degraded.iter().any(|(known, _)| *known == layer);
+    let accepted = |layer: Layer| profile.accepted(layer).is_some();
     let lacking = |plan: &&LayerPlan| plan.required && lacks(plan, profile) && !accepted(plan.layer);
     layers.iter().filter(lacking).cloned().collect()
 }

@@ -61,6 +61,13 @@ impl Profile {
         self.filesystem.iter().any(|entry| matches!(entry.access, Access::Ask(_)))
     }
 
+    /// Where it was accepted that this layer may be missing. Without namespaces nothing leaves at all, which is less than
+    /// any profile allows: who accepts the one accepts that.
+    pub fn accepted(&self, layer: Layer) -> Option<&Source> {
+        let named = |layer| self.degraded.iter().find(|(known, _)| *known == layer).map(|(_, source)| source);
+        named(layer).or_else(|| (layer == Layer::Egress).then(|| named(Layer::Namespaces)).flatten())
+    }
+
     /// Whether a Guardian serves the run: something can be asked for, or it was wished for.
     pub fn guarded(&self) -> bool {
         self.guardian

@@ -72,7 +72,11 @@ impl Role {
     }
 
     fn open(&self, stream: u64) {
-        self.tell(&ToDlp::Open { stream, host: "a.example".into(), media: String::new() }, None);
+        self.open_as(stream, false);
+    }
+
+    fn open_as(&self, stream: u64, redact: bool) {
+        self.tell(&ToDlp::Open { stream, host: "a.example".into(), media: String::new(), redact }, None);
     }
 
     fn feed(&self, number: u64, bytes: &[u8], last: bool) -> Step {
@@ -86,7 +90,11 @@ impl Role {
 
     /// A whole text as one stream.
     fn whole(&self, stream: u64, text: &[u8]) -> Step {
-        self.open(stream);
+        self.whole_as(stream, text, false)
+    }
+
+    fn whole_as(&self, stream: u64, text: &[u8], redact: bool) -> Step {
+        self.open_as(stream, redact);
         let step = self.feed(stream, text, true);
         self.tell(&ToDlp::Close { stream }, None);
         step
@@ -251,7 +259,8 @@ fn rules_of_a_file_count_and_what_cannot_be_used_is_refused() {
 fn what_makes_no_sense_ends_the_role() {
     let home = Home::of(support::users().remove(0));
     let pipe = File::from(OwnedFd::from(std::io::pipe().unwrap().0));
-    let open = encode(&ToDlp::Open { stream: 1, host: "a".into(), media: String::new() }).unwrap();
+    let open =
+        encode(&ToDlp::Open { stream: 1, host: "a".into(), media: String::new(), redact: false }).unwrap();
     let start = encode(&ToDlp::Start {}).unwrap();
     let content = |stream, last| head(stream, last).to_vec();
     let flagged = [&[0, 2][..], &[0; 14]].concat();
@@ -312,4 +321,20 @@ fn a_role_that_is_killed_answers_nothing() {
     assert!(role.hear().is_none());
     let sent = || socket::send(role.socket.as_fd(), &head(1, true), None, false).is_ok();
     assert!(comes_true(PATIENCE, || !sent()), "nobody takes it");
+}
+
+#[test]
+fn where_a_rule_wants_marks_what_would_stop_a_stream_is_replaced_and_what_is_known_still_stops_it() {
+    let home = Home::of(support::users().remove(0));
+    let known = ToDlp::Known { label: "k".into(), secret: "a-secret-that-is-known".into(), canary: false };
+    let role = Role::serving(&home, &[known, action("email", Act::Ask)]);
+    let card = format!("card {CARD}, mail {MAIL}");
+    let card = card.as_bytes();
+    let blocked = role.whole(1, card);
+    assert!(kinds(&blocked).iter().any(|(_, act, _)| *act == Act::Block), "the control: {blocked:?}");
+    let step = role.whole_as(2, card, true);
+    assert!(!step.edits.is_empty() && step.release_to == card.len() as u64, "{step:?}");
+    assert!(kinds(&step).iter().all(|(_, act, critical)| *act == Act::Redact && !critical), "{step:?}");
+    let step = role.whole_as(3, b"and a-secret-that-is-known too", true);
+    assert!(kinds(&step).iter().any(|(_, act, critical)| *act == Act::Block && *critical), "{step:?}");
 }

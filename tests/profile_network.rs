@@ -72,6 +72,24 @@ fn what_is_written_becomes_rules_and_means_the_same_when_shown() {
 }
 
 #[test]
+fn several_hosts_share_one_rule_and_each_keeps_its_own_line() {
+    let text = "network:\n  mode: filtered\n  allow:\n    - hosts:\n        - a.example\n        - b.example\n      \
+                tls: inspect\n      login: own\n      findings: redact\n      paths: [\"/*/x\"]\n\
+                credentials:\n  - { name: k, source: { environment: K }, hosts: [a.example, b.example], optional: true }\n";
+    let profile = read(text).unwrap();
+    let rules: Vec<(String, String)> =
+        profile.network.allow.iter().map(|rule| (rule.host.to_string(), rule.asked.to_string())).collect();
+    assert_eq!(
+        rules,
+        [("a.example".to_owned(), "x.yaml:6".to_owned()), ("b.example".to_owned(), "x.yaml:7".to_owned())]
+    );
+    assert!(profile.network.allow.iter().all(|rule| rule.own_login && rule.redact && rule.ports == [443]));
+    assert!(profile.network.credentials[0].optional);
+    let again = load_str("again.yaml", &to_text(&profile), &person()).unwrap();
+    assert_eq!(to_json(&again), to_json(&profile));
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_line() {
     for (text, words) in [
         (
@@ -115,6 +133,18 @@ fn what_makes_no_sense_is_refused_with_its_line() {
              - { name: a, source: { environment: A }, hosts: [a.example] }\n",
             "x.yaml:4: `a` for a.example, which is not read",
         ),
+        ("network:\n  allow: [{ port: 1 }]\n", "needs either `host` or `hosts`"),
+        ("network:\n  allow: [{ host: a.example, hosts: [b.example] }]\n", "needs either `host` or `hosts`"),
+        ("network:\n  allow: [{ hosts: [a.example, localhost] }]\n", "localhost without a port"),
+        ("network:\n  allow: [{ host: a.example, login: own }]\n", "add tls: inspect"),
+        (
+            "network: { mode: filtered, allow: [{ host: a.example, tls: inspect, login: own }] }\n",
+            "x.yaml:2: `login: own` for a.example, which no credential is for",
+        ),
+        (
+            "network:\n  allow: [{ host: a.example, tls: inspect, paths: ['/a*'] }]\n",
+            "not the beginning of a path: `/a*`: it begins with",
+        ),
         ("dlp: { actions: { card: shred } }\n", "unknown action `shred`"),
         ("dlp: { actions: { CARD: block } }\n", "not a kind: `CARD`"),
     ] {
@@ -149,4 +179,27 @@ fn lists_of_several_profiles_add_up_and_single_limits_are_the_childs() {
     assert_eq!(profile.network.credentials.len(), 1);
     assert_eq!(profile.network.credentials[0].source, SecretSource::Environment("B".into()));
     assert_eq!(profile.network.dlp.actions, [("card".to_owned(), "block"), ("email".to_owned(), "block")]);
+}
+
+#[test]
+fn a_childs_rule_for_a_host_takes_the_place_of_its_parents_and_another_mode_forgets_them_all() {
+    let cowork = |text: &str| read(&format!("extends: [cowork]\n{text}")).unwrap();
+    let rules = |profile: &Profile, host: &str| {
+        let here = profile.network.allow.iter().filter(|rule| rule.host.to_string() == host);
+        here.map(|rule| (rule.tls, rule.asked.to_string())).collect::<Vec<_>>()
+    };
+    let shipped = cowork("");
+    assert_eq!(rules(&shipped, "github.com").len(), 2);
+    let child = cowork("network: { allow: [{ host: github.com }, { host: github.com, port: 22 }] }\n");
+    let mine = (TlsUse::Splice, "x.yaml:3".to_owned());
+    assert_eq!(rules(&child, "github.com"), [mine.clone(), mine]);
+    let other = cowork("network: { allow: [{ host: github.com, port: 22 }] }\n");
+    assert_eq!(rules(&other, "github.com").len(), 3, "another port is another place");
+    let none = cowork("network: { mode: none }\n");
+    assert!(none.network.allow.is_empty() && none.network.credentials.is_empty());
+    let offline =
+        read("extends: [offline]\nnetwork: { mode: filtered, allow: [{ host: a.example }] }\n").unwrap();
+    let hosts: Vec<String> = offline.network.allow.iter().map(|rule| rule.host.to_string()).collect();
+    assert_eq!(hosts, ["a.example"], "nothing of cowork comes back");
+    assert!(offline.network.credentials.is_empty());
 }

@@ -86,7 +86,9 @@ fn rule(port: u16) -> Rule {
         networks: Vec::new(),
         ask: false,
         dlp: false,
+        redact: false,
         unscannable: Unscannable::Block,
+        login: None,
         limits: Limits::default(),
     }
 }

@@ -43,6 +43,16 @@ pub enum What {
     Canary,
 }
 
+impl What {
+    /// Each.
+    pub const ALL: [Self; 3] = [Self::Secret, Self::File, Self::Canary];
+
+    /// Whether findings of this kind are of something known.
+    pub fn is_kind(kind: &str) -> bool {
+        Self::ALL.iter().any(|what| what.kind() == kind)
+    }
+}
+
 /// A place where something known was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownHit {

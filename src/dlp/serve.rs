@@ -143,7 +143,7 @@ struct Streams<'a> {
 impl Streams<'_> {
     fn take(&mut self, message: ToDlp) -> Sys<()> {
         match message {
-            ToDlp::Open { stream, .. } => self.open(stream),
+            ToDlp::Open { stream, redact, .. } => self.open(stream, redact),
             ToDlp::Close { stream } => {
                 // Nothing is known of one whose opening could not be sent.
                 if let Some(mut held) = self.held.remove(&stream) {
@@ -162,13 +162,13 @@ impl Streams<'_> {
         }
     }
 
-    fn open(&mut self, stream: u64) -> Sys<()> {
+    fn open(&mut self, stream: u64, redact: bool) -> Sys<()> {
         if self.held.contains_key(&stream) || self.held.len() >= MOST_NUMBERS {
             return Err(Errno::EBADMSG);
         }
         let state = if self.open < MOST_STREAMS {
             self.open += 1;
-            State::Open(Box::new(self.engine.stream(Limits::default())))
+            State::Open(Box::new(self.engine.stream(Limits { redact, ..Limits::default() })))
         } else {
             State::Unread("too-many-streams")
         };

@@ -6,10 +6,12 @@
 use super::carve::word_start;
 use super::edit::{Edit, edit};
 use super::engine::Engine;
+use super::exact::What;
 use super::finding::{Finding, Unscannable};
 use super::layer::{Hit, Layer};
 use super::secrets::PEM_BYTES;
 use super::work::Work;
+use crate::wire::dlp::Act;
 
 /// Bytes behind a place that what is found there may depend on.
 const AHEAD: usize = 1024;
@@ -29,11 +31,19 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Bytes that may be looked at for one piece, over all layers.
     pub work_bytes: u64,
+    /// What would be blocked or asked about is redacted, but for what is known beforehand.
+    pub redact: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { word_bytes: 1 << 20, packed_bytes: 16 << 20, output_bytes: 16 << 20, work_bytes: 48 << 20 }
+        Self {
+            word_bytes: 1 << 20,
+            packed_bytes: 16 << 20,
+            output_bytes: 16 << 20,
+            work_bytes: 48 << 20,
+            redact: false,
+        }
     }
 }
 
@@ -184,7 +194,11 @@ impl<'a> Stream<'a> {
                 continue;
             }
             let place = hit.start..hit.end;
-            let Some(finding) = self.engine.finding(hit, self.base) else { continue };
+            let Some(mut finding) = self.engine.finding(hit, self.base) else { continue };
+            let stops = matches!(finding.action, Act::Ask | Act::Block);
+            if self.limits.redact && stops && !What::is_kind(&finding.kind) {
+                finding.action = Act::Redact;
+            }
             let around =
                 |from: usize, to: usize| self.buffer.get(from..to.min(self.buffer.len())).unwrap_or_default();
             let before = around(place.start.saturating_sub(16), place.start);

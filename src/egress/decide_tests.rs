@@ -15,7 +15,9 @@ fn rule(id: &str, host: Host, ports: &[u16]) -> Rule {
         networks: Vec::new(),
         ask: false,
         dlp: false,
+        redact: false,
         unscannable: Unscannable::Block,
+        login: None,
         limits: Limits::default(),
     }
 }

@@ -3,9 +3,11 @@
 //! - a single value: the child's wins; mappings merge key by key;
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
-//! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `network.allow`, `programs.allow`,
-//!   `programs.deny`, `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`: lists add up;
+//! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `programs.allow`, `programs.deny`,
+//!   `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`: lists add up;
 //! - `consent.templates`, `credentials`: lists add up, and one of a name that is there takes its place;
+//! - `network.allow`: lists add up, and what is said of a host and port takes the place of what was said before; a mode
+//!   other than `filtered` forgets it;
 //! - `programs.transitions`: lists add up, and what two entries of one path take away is all taken away;
 //! - `environment.set`: the child's value of a name wins;
 //! - `network.tcp.connect`, `network.tcp.bind`, `consent.channels`: the child's list wins whole.

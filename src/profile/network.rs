@@ -71,8 +71,12 @@ pub struct Allowed {
     pub networks: Vec<Destination>,
     /// What is read is scanned.
     pub scan: bool,
+    /// What would stop a request is replaced by a mark instead.
+    pub redact: bool,
     /// Content that cannot be scanned is sent.
     pub unscannable: bool,
+    /// A request logs in with a credential for this host, and with nothing else.
+    pub own_login: bool,
     /// Limits of this destination.
     pub limits: Traffic,
     /// Where it was written.
@@ -170,6 +174,8 @@ pub struct Credential {
     pub places: Vec<SecretPlace>,
     /// The variable that holds the placeholder inside.
     pub variable: Option<String>,
+    /// Where there is no such secret, the run goes without it.
+    pub optional: bool,
     /// Where it was written.
     pub asked: Source,
 }
@@ -226,6 +232,15 @@ impl Network {
     /// Something is read on its way out, so the session has an authority of its own.
     pub fn inspects(&self) -> bool {
         self.mode == NetworkMode::Filtered && self.allow.iter().any(|rule| rule.tls == TlsUse::Inspect)
+    }
+
+    /// Takes a mode other than `filtered`: what was allowed by name before is forgotten, so that a profile which builds on
+    /// this one gets nothing of it back by its own `filtered`.
+    pub(super) fn forget_allowed(&mut self) {
+        self.allow.clear();
+        self.publish.clear();
+        self.credentials.clear();
+        self.parent_proxy = None;
     }
 
     /// Only what goes by name leaves: a mode that leaves less, without what was allowed.

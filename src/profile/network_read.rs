@@ -13,8 +13,8 @@ use super::network::{
 };
 use super::values::{Host, variable_name};
 use super::written_network::{
-    ActWord, AllowKeys, CredentialKeys, DestinationWord, DlpKeys, NetworkKeys, PublishKeys, SourceKeys,
-    TrafficKeys, UnscannableWord,
+    ActWord, AllowKeys, CredentialKeys, DestinationWord, DlpKeys, FindingsWord, LoginWord, NetworkKeys,
+    PublishKeys, SourceKeys, TrafficKeys, UnscannableWord,
 };
 use crate::base::Source;
 use crate::profile::ProfileError;
@@ -39,6 +39,9 @@ impl Reader<'_> {
         if let Some(At { value, asked }) = keys.mode {
             network.mode = value;
             network.asked = asked;
+            if value != NetworkMode::Filtered {
+                network.forget_allowed();
+            }
         }
         network.way = keys.way.unwrap_or(network.way);
         let tcp = keys.tcp.unwrap_or_default();
@@ -48,10 +51,13 @@ impl Reader<'_> {
             let Some(Host(host)) = value.host else { continue };
             network.deny.push(Denied { host, port: value.port, asked });
         }
-        for rule in keys.allow.unwrap_or_default() {
-            let rule = self.allowed(rule);
-            network.allow.extend(rule);
-        }
+        let allow = keys.allow.unwrap_or_default().into_iter();
+        let allow: Vec<Allowed> = allow.flat_map(|rule| self.allowed(rule)).collect();
+        let same = |one: &Allowed, other: &Allowed| {
+            one.host == other.host && one.ports.iter().any(|port| other.ports.contains(port))
+        };
+        network.allow.retain(|known| !allow.iter().any(|new| same(known, new)));
+        network.allow.extend(allow);
         merge_traffic(&mut network.limits, keys.limits.unwrap_or_default());
         for published in keys.publish.unwrap_or_default() {
             self.publish(network, published);
@@ -65,38 +71,78 @@ impl Reader<'_> {
         }
     }
 
-    fn allowed(&mut self, At { value, asked }: At<AllowKeys>) -> Option<Allowed> {
-        let Host(host) = value.host?;
-        let ports = match (value.port, value.ports) {
+    /// A rule for each host that is named.
+    fn allowed(&mut self, At { mut value, asked }: At<AllowKeys>) -> Vec<Allowed> {
+        let hosts = match (value.host.take(), value.hosts.take()) {
+            (Some(host), None) => vec![host],
+            (None, Some(hosts)) if !hosts.is_empty() => hosts,
+            _ => {
+                self.refuse(&asked, "needs either `host` or `hosts`", "host: example.org");
+                return Vec::new();
+            }
+        };
+        let loopback = hosts.iter().any(|host| host.value.0 == Destination::Loopback);
+        let Some(ports) = self.ports(value.port, value.ports.take(), loopback, &asked) else {
+            return Vec::new();
+        };
+        let Some(first) = self.rule(hosts.first().cloned(), value, ports, &asked) else { return Vec::new() };
+        let rules =
+            hosts.into_iter().map(|At { value: Host(host), asked }| Allowed { host, asked, ..first.clone() });
+        rules.collect()
+    }
+
+    fn ports(
+        &mut self,
+        port: Option<u16>,
+        ports: Option<Vec<u16>>,
+        loopback: bool,
+        asked: &Source,
+    ) -> Option<Vec<u16>> {
+        let ports = match (port, ports) {
             (Some(port), None) => vec![port],
             (None, Some(ports)) if !ports.is_empty() => ports,
-            (None, None) if host == Destination::Loopback => {
-                self.refuse(&asked, "localhost without a port", "name the port of the service: port: 5432");
+            (None, None) if loopback => {
+                self.refuse(asked, "localhost without a port", "name the port of the service: port: 5432");
                 return None;
             }
             (None, None) => vec![443],
             _ => {
-                self.refuse(&asked, "needs either `port` or `ports`", "keep one");
+                self.refuse(asked, "needs either `port` or `ports`", "keep one");
                 return None;
             }
         };
         if ports.contains(&0) {
-            self.refuse(&asked, "port 0 leads nowhere", "ports are 1 to 65535");
+            self.refuse(asked, "port 0 leads nowhere", "ports are 1 to 65535");
             return None;
         }
+        Some(ports)
+    }
+
+    fn rule(
+        &mut self,
+        host: Option<At<Host>>,
+        value: AllowKeys,
+        ports: Vec<u16>,
+        asked: &Source,
+    ) -> Option<Allowed> {
+        let At { value: Host(host), .. } = host?;
         let tls = value.tls.unwrap_or(TlsUse::Splice);
         let (methods, paths) = (value.methods.unwrap_or_default(), value.paths.unwrap_or_default());
         if tls == TlsUse::Splice && !(methods.is_empty() && paths.is_empty()) {
-            self.refuse(&asked, "what is not read has no methods or paths", "add tls: inspect");
+            self.refuse(asked, "what is not read has no methods or paths", "add tls: inspect");
         }
         let letters = |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase());
         if let Some(wrong) = methods.iter().find(|word| !letters(word)) {
-            self.refuse(&asked, format!("not an HTTP method: `{wrong}`"), "write it in capitals: GET");
+            self.refuse(asked, format!("not an HTTP method: `{wrong}`"), "write it in capitals: GET");
         }
         let plain = |path: &&String| is_plain_path(path);
         if let Some(wrong) = paths.iter().find(|path| !plain(path)) {
-            let hint = "it begins with `/` and has no `..`, `//`, `%`, `?` or `#`";
-            self.refuse(&asked, format!("not the beginning of a path: `{wrong}`"), hint);
+            let hint = "it begins with `/` and has no `..`, `//`, `%`, `?` or `#`; `*` is one whole part";
+            self.refuse(asked, format!("not the beginning of a path: `{wrong}`"), hint);
+        }
+        let own_login = value.login == Some(LoginWord::Own);
+        if tls != TlsUse::Inspect && own_login {
+            self.refuse(asked, "what is not read has no login that could be judged", "add tls: inspect");
         }
         let programs = value.programs.unwrap_or_default();
         let programs = programs.into_iter().filter_map(|program| self.program(&program)).collect();
@@ -120,9 +166,11 @@ impl Reader<'_> {
             tls,
             programs,
             scan: value.scan.unwrap_or(true),
+            redact: value.findings == Some(FindingsWord::Redact),
             unscannable: value.unscannable == Some(UnscannableWord::Allow),
+            own_login,
             limits,
-            asked,
+            asked: asked.clone(),
         })
     }
 
@@ -181,6 +229,7 @@ impl Reader<'_> {
             hosts,
             places: keys.places.unwrap_or_else(|| vec![SecretPlace::Header]),
             variable: keys.variable.map(|name| name.value),
+            optional: keys.optional.unwrap_or(false),
             asked,
         })
     }
@@ -259,6 +308,12 @@ pub(super) fn check(network: &Network) -> Vec<ProfileError> {
             errors.push(ProfileError::new(credential.asked.clone(), message).hint(&hint));
         }
     }
+    let has_one = |host: &Destination| network.credentials.iter().any(|one| one.hosts.contains(host));
+    for rule in network.allow.iter().filter(|rule| rule.own_login && !has_one(&rule.host)) {
+        let message = format!("`login: own` for {}, which no credential is for", rule.host);
+        let hint = format!("credentials: {{ …, hosts: [\"{}\"] }}", rule.host);
+        errors.push(ProfileError::new(rule.asked.clone(), message).hint(&hint));
+    }
     errors
 }
 
@@ -280,9 +335,13 @@ fn merge_traffic(traffic: &mut Traffic, keys: TrafficKeys) {
 fn is_plain_path(path: &str) -> bool {
     let below = path.strip_prefix('/');
     let fit = |byte: u8| byte.is_ascii_graphic() && !b"%?#\\\"<>".contains(&byte);
+    let whole = |part: &str| part == "*" || !part.contains('*');
     below.is_some_and(|below| {
         let mut parts = below.split('/').rev().skip(1).chain(below.rsplit('/').next());
-        path.bytes().all(fit) && !path.contains("//") && !parts.any(|part| matches!(part, "." | ".."))
+        path.bytes().all(fit)
+            && !path.contains("//")
+            && below.split('/').all(whole)
+            && !parts.any(|part| matches!(part, "." | ".."))
     })
 }
 

@@ -70,6 +70,12 @@ fn allowed(rule: &Allowed) -> Value {
     if !rule.scan {
         keys.insert("scan".into(), false.into());
     }
+    if rule.redact {
+        keys.insert("findings".into(), "redact".into());
+    }
+    if rule.own_login {
+        keys.insert("login".into(), "own".into());
+    }
     if rule.unscannable {
         keys.insert("unscannable".into(), "allow".into());
     }
@@ -126,6 +132,7 @@ fn credential(credential: &Credential) -> Value {
     keys.insert("hosts".into(), credential.hosts.iter().map(|host| Value::from(host.to_string())).collect());
     keys.insert("places".into(), json!(credential.places));
     keys.extend(credential.variable.as_ref().map(|name| ("variable".to_owned(), name.as_str().into())));
+    keys.extend(credential.optional.then(|| ("optional".to_owned(), true.into())));
     keys.into()
 }
 

@@ -32,9 +32,11 @@ mapping! {
 
 mapping! {
     /// A destination that is allowed.
-    AllowKeys, required ["host"] {
+    AllowKeys, required [] {
         /// A name, `*.` before a name, an address, a network such as 10.0.0.0/8, or localhost.
-        host: Host,
+        host: At<Host>,
+        /// Several of them, for each of which all of this is said.
+        hosts: Vec<At<Host>>,
         /// The TCP port; 443 when not said. For localhost it must be said.
         port: u16,
         /// Several TCP ports.
@@ -53,8 +55,12 @@ mapping! {
         networks: Vec<At<Host>>,
         /// false: what is read is not scanned for secrets and personal data.
         scan: bool,
+        /// What becomes of findings that would stop a request; block when not said.
+        findings: FindingsWord,
         /// What becomes of content that cannot be scanned; block when not said.
         unscannable: UnscannableWord,
+        /// any, when not said, or own: only with a credential for this host is a request let through. For what is read.
+        login: LoginWord,
         /// Limits for this destination.
         limits: TrafficKeys,
     }
@@ -65,6 +71,22 @@ words! {
     DestinationWord, "access" {
         "allow" => Allow,
         "ask" => Ask,
+    }
+}
+
+words! {
+    /// By whose login a request goes.
+    LoginWord, "login" {
+        "any" => Any,
+        "own" => Own,
+    }
+}
+
+words! {
+    /// What becomes of findings that would stop a request.
+    FindingsWord, "findings" {
+        "block" => Block,
+        "redact" => Redact,
     }
 }
 
@@ -141,6 +163,8 @@ mapping! {
         places: Vec<SecretPlace>,
         /// The variable that holds the placeholder inside.
         variable: At<String>,
+        /// true: where there is no such secret, the run goes without it.
+        optional: bool,
     }
 }
 

@@ -112,6 +112,8 @@ pub enum ToDlp {
         host: String,
         /// The media type that was said, empty for none.
         media: String,
+        /// What its rule would have blocked or asked about is redacted.
+        redact: bool,
     },
     /// The stream is over, whole or not; not answered.
     Close {

@@ -65,7 +65,9 @@ pub(crate) fn rule(host: Host, port: u16) -> Rule {
         networks: vec![Network { address: "127.0.0.0".to_owned(), bits: 8 }],
         ask: false,
         dlp: false,
+        redact: false,
         unscannable: Unscannable::Block,
+        login: None,
         limits: Limits::default(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Never resolves a name; what it leads to is found out when something connects.
 
-use super::rules;
+use super::{rules, secrets, treatment};
 use crate::cli::why::Answer;
 use crate::profile::{Destination, Network, TlsUse};
 
@@ -16,17 +16,16 @@ pub(in crate::cli) fn about(network: &Network, subject: &str) -> Answer {
         return Answer { allowed: false, lines: vec![format!("{} is denied ({})", rule.host, rule.asked)] };
     }
     let here = network.allow.iter().filter(|rule| holds(&rule.host) && rule.ports.contains(&port));
-    let mut lines: Vec<String> = here
-        .map(|rule| {
-            let ask = if rule.ask { "after a person said yes, " } else { "" };
-            let tls = match rule.tls {
-                TlsUse::Splice => "passed on unread",
-                TlsUse::Inspect => "read on the way",
-                TlsUse::Deny => "without TLS",
-            };
-            format!("{} port {port}: {ask}{tls} ({})", rule.host, rule.asked)
-        })
-        .collect();
+    let mut lines: Vec<String> = Vec::new();
+    for rule in here {
+        let ask = if rule.ask { ", after a person said yes" } else { "" };
+        let unread = if rule.tls == TlsUse::Splice { ", passed on unread" } else { "" };
+        let how = treatment(rule);
+        lines.push(format!("{} port {port}{ask}{unread}{how} ({})", rule.host, rule.asked));
+        for one in network.credentials.iter().filter(|one| rule.own_login && one.hosts.contains(&rule.host)) {
+            lines.push(format!("login {}: {} ({})", one.name, secrets::about(&one.source), one.asked));
+        }
+    }
     let allowed = !lines.is_empty();
     if !allowed {
         lines.push(format!("no rule of network.allow names this host and port {port} ({})", network.asked));

@@ -42,8 +42,8 @@ pub(super) fn is_wanted(network: &Network) -> bool {
             .any(|rule| rule.scan && (rule.tls == TlsUse::Inspect || rule.ports.iter().any(read)))
 }
 
-/// Files that honest programs send by themselves: a decoy there would stop npm and git.
-const SENT_UNASKED: [&str; 2] = [".npmrc", ".netrc"];
+/// Files whose content honest programs send by themselves: a decoy there would stop npm, git and gh.
+const SENT_UNASKED: [&str; 3] = [".npmrc", ".netrc", ".config/gh/hosts.yml"];
 
 /// The decoys of a new session; `None` where nobody would look for them, or the profile wants none.
 /// # Errors

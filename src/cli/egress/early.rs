@@ -107,7 +107,7 @@ impl Early {
     fn placeholders(&mut self, profile: &mut Profile) -> Result<(), String> {
         let seed = Secret::random().map_err(|errno| format!("make a key for placeholders: {errno}"))?;
         for credential in &profile.network.credentials {
-            let secret = secrets::find(credential)?;
+            let Some(secret) = secrets::find_if_any(credential)? else { continue };
             let placeholder = placeholder(&secret, &seed);
             if let Some(variable) = &credential.variable {
                 profile.environment.set.retain(|(name, _)| name != variable);

@@ -18,9 +18,9 @@ use crate::launch::Running;
 use crate::launch::egress::Handed;
 use crate::plan::Plan;
 use crate::plan::egress::{CONNECT_PORT, SOCKS_PORT};
-use crate::profile::{Network, NetworkMode, Profile};
+use crate::profile::{Allowed, Credential, Network, NetworkMode, Profile, TlsUse};
 use crate::role::Started;
-use crate::wire::egress::{Carried, FromEgress, ToEgress};
+use crate::wire::egress::{self as wire, Carried, FromEgress, ToEgress};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -78,7 +78,7 @@ pub(super) fn serve(
         return Err("the sandbox gave no sockets for its way out".to_owned());
     };
     let Early { role, credentials, authority, roots, scanner } = early;
-    record(plan, &handed, authority.as_deref(), log)?;
+    record(plan, &handed, &credentials, authority.as_deref(), log)?;
     let told = Teller(role.socket.as_fd());
     told.rules(&plan.profile)?;
     told.sockets(handed)?;
@@ -108,7 +108,7 @@ pub(super) fn rules_of(network: &Network) -> Vec<String> {
     let allow = network.allow.iter().map(|rule| {
         let ports: Vec<String> = rule.ports.iter().map(u16::to_string).collect();
         let ask = if rule.ask { "ask" } else { "allow" };
-        format!("{ask} {}:{} ({})", rule.host, ports.join(","), rule.asked)
+        format!("{ask} {}:{}{} ({})", rule.host, ports.join(","), treatment(rule), rule.asked)
     });
     let deny = network.deny.iter().map(|rule| {
         let port = rule.port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -117,12 +117,41 @@ pub(super) fn rules_of(network: &Network) -> Vec<String> {
     allow.chain(deny).collect()
 }
 
-fn record(plan: &Plan, handed: &Handed, authority: Option<&str>, log: &SharedLog) -> Result<(), String> {
+/// What is let through there.
+fn treatment(rule: &Allowed) -> String {
+    let tls = match rule.tls {
+        TlsUse::Splice => None,
+        TlsUse::Inspect => Some("read".to_owned()),
+        TlsUse::Deny => Some("without TLS".to_owned()),
+    };
+    let list = |words: &[String]| (!words.is_empty()).then(|| words.join(" "));
+    let login = rule.own_login.then(|| "own login alone".to_owned());
+    let parts = [tls, list(&rule.methods), list(&rule.paths), login].into_iter().flatten();
+    parts.map(|part| format!(", {part}")).collect()
+}
+
+/// Credentials as lines, for people: where each comes from, and whether it is there, as far as that can be told.
+pub(super) fn credentials_of(network: &Network) -> Vec<String> {
+    let line = |one: &Credential| {
+        let hosts: Vec<String> = one.hosts.iter().map(ToString::to_string).collect();
+        format!("{} for {}: {} ({})", one.name, hosts.join(", "), secrets::about(&one.source), one.asked)
+    };
+    let listed = network.credentials.iter().filter(|_| network.mode == NetworkMode::Filtered);
+    listed.map(line).collect()
+}
+
+fn record(
+    plan: &Plan,
+    handed: &Handed,
+    credentials: &[wire::Credential],
+    authority: Option<&str>,
+    log: &SharedLog,
+) -> Result<(), String> {
     let network = &plan.profile.network;
     let start = NetworkStart {
         way: handed.rung.name().to_owned(),
         rules: rules_of(network),
-        credentials: network.credentials.iter().map(|credential| credential.name.clone()).collect(),
+        credentials: credentials.iter().map(|credential| credential.name.clone()).collect(),
         authority: authority.map(|pem| sha256(pem.as_bytes()).to_string()),
     };
     log.append(&Event::NetworkStart(start)).map_err(|error| error.to_string())
@@ -149,7 +178,10 @@ impl Teller<'_> {
             self.tell(&ToEgress::Deny { rule: rules::deny(denied) }, None)?;
         }
         for allowed in &network.allow {
-            self.tell(&ToEgress::Allow { rule: Box::new(rules::allow(allowed)?) }, None)?;
+            self.tell(
+                &ToEgress::Allow { rule: Box::new(rules::allow(allowed, &network.credentials)?) },
+                None,
+            )?;
         }
         Ok(())
     }

@@ -3,15 +3,15 @@
 //! Never widens: what cannot be said to the role stops the launch.
 
 use crate::crypto::sha256_file;
-use crate::profile::{Allowed, ByProgram, Denied, Destination, SecretPlace, TlsUse, Traffic};
+use crate::profile::{Allowed, ByProgram, Credential, Denied, Destination, SecretPlace, TlsUse, Traffic};
 use crate::wire::egress::{Deny, Host, Limits, Network, Place, Rule, Tls, Unscannable};
 use std::fs::File;
 use std::os::fd::AsFd;
 
-/// A rule that allows.
+/// A rule that allows. `credentials` are all of the profile.
 /// # Errors
 /// In words, when a program it names cannot be read.
-pub(super) fn allow(allowed: &Allowed) -> Result<Rule, String> {
+pub(super) fn allow(allowed: &Allowed, credentials: &[Credential]) -> Result<Rule, String> {
     let programs: Result<Vec<String>, String> = allowed
         .programs
         .iter()
@@ -38,6 +38,11 @@ pub(super) fn allow(allowed: &Allowed) -> Result<Rule, String> {
         networks: allowed.networks.iter().filter_map(network).collect(),
         ask: allowed.ask,
         dlp: allowed.scan,
+        redact: allowed.redact,
+        login: allowed.own_login.then(|| {
+            let here = credentials.iter().filter(|one| one.hosts.contains(&allowed.host));
+            here.map(|one| one.name.clone()).collect()
+        }),
         unscannable: if allowed.unscannable { Unscannable::Allow } else { Unscannable::Block },
         limits: limits(&allowed.limits),
     })

@@ -2,6 +2,8 @@
 //!
 //! Never says a secret: an error names the credential and its source alone.
 
+use crate::base::escape;
+use crate::cli::output::complain;
 use crate::profile::{Credential, SecretSource};
 use crate::sys::signal;
 use std::io::Read;
@@ -17,10 +19,49 @@ const LEAST_BYTES: usize = 8;
 /// How long a program may take that gives a secret: a person may have to unlock something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The secret of a credential; `None` for one that is optional and not there, or is none: that is said.
+/// # Errors
+/// In words, without the secret.
+pub(super) fn find_if_any(credential: &Credential) -> Result<Option<Zeroizing<String>>, String> {
+    if credential.optional && is_absent(&credential.source) {
+        return Ok(None);
+    }
+    match find(credential) {
+        Err(why) if credential.optional => {
+            complain(&format!("{why}; the run goes without it"), None);
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
+/// Where a secret is, and whether it is there, without a look at it.
+pub(super) fn about(source: &SecretSource) -> String {
+    let there = if is_absent(source) { "not set" } else { "set" };
+    match source {
+        SecretSource::Environment(name) => format!("variable {name}, {there}"),
+        SecretSource::File(path) if is_absent(source) => format!("file {path}, not there"),
+        SecretSource::File(path) => format!("file {path}"),
+        SecretSource::Command(words) => {
+            format!("from {}", escape(words.first().map(String::as_bytes).unwrap_or_default()))
+        }
+        SecretSource::Keyring(_) => "from the Secret Service".to_owned(),
+    }
+}
+
+/// Nobody gave one: no reason for a word.
+fn is_absent(source: &SecretSource) -> bool {
+    match source {
+        SecretSource::Environment(name) => std::env::var_os(name).is_none_or(|value| value.is_empty()),
+        SecretSource::File(path) => !path.as_path().exists(),
+        SecretSource::Command(_) | SecretSource::Keyring(_) => false,
+    }
+}
+
 /// The secret of a credential.
 /// # Errors
 /// In words, without the secret.
-pub(super) fn find(credential: &Credential) -> Result<Zeroizing<String>, String> {
+fn find(credential: &Credential) -> Result<Zeroizing<String>, String> {
     let told = |why: String| format!("credential {}: {why} ({})", credential.name, credential.asked);
     let bytes = match &credential.source {
         SecretSource::Environment(name) => std::env::var_os(name)
@@ -123,6 +164,7 @@ mod tests {
             hosts: Vec::new(),
             places: Vec::new(),
             variable: None,
+            optional: false,
             asked: Source::flag("--x"),
         }
     }
@@ -154,5 +196,11 @@ mod tests {
         assert!(folder.contains("not a file"), "{folder}");
         let unset = find(&credential(SecretSource::Environment("AISANDBOX_NOT_SET".into()))).unwrap_err();
         assert!(unset.contains("not set"), "{unset}");
+        let optional = |source| find_if_any(&Credential { optional: true, ..credential(source) }).unwrap();
+        assert!(optional(SecretSource::Environment("AISANDBOX_NOT_SET".into())).is_none());
+        assert!(optional(SecretSource::File(HostPath::new("/nothing/here").unwrap())).is_none());
+        let printed = |text: &str| SecretSource::Command(["/bin/sh", "-c", text].map(str::to_owned).to_vec());
+        assert!(optional(printed("echo short")).is_none());
+        assert_eq!(optional(printed("echo sk-0123456789")).unwrap().as_str(), "sk-0123456789");
     }
 }

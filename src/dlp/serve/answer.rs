@@ -2,8 +2,8 @@
 //!
 //! Never leaves a stricter action out for a milder one, and never releases bytes with an edit that could not be told.
 
-use super::setup::KNOWN;
 use crate::dlp::edit::Edit;
+use crate::dlp::exact::What;
 use crate::dlp::finding::Finding;
 use crate::dlp::stream::Step;
 use crate::wire::codec::MOST_BYTES;
@@ -118,7 +118,7 @@ fn strictest(findings: Vec<Finding>, released: u64, to: u64) -> Vec<wire::Findin
 }
 
 fn told(finding: Finding) -> wire::Finding {
-    let known = KNOWN.iter().any(|what| what.kind() == &*finding.kind);
+    let known = What::is_kind(&finding.kind);
     wire::Finding {
         kind: (*finding.kind).to_owned(),
         rule: (*finding.rule).to_owned(),

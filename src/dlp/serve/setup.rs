@@ -26,9 +26,6 @@ const MOST_ACTIONS: usize = 8192;
 /// The most letters of a refusal.
 const MOST_LETTERS: usize = 4000;
 
-/// Kinds of what is known beforehand.
-pub(super) const KNOWN: [What; 3] = [What::Secret, What::File, What::Canary];
-
 /// What was told so far.
 pub(super) struct Setup {
     rules: Rules,
@@ -43,7 +40,7 @@ pub(super) struct Setup {
 impl Setup {
     pub(super) fn new() -> Sys<Self> {
         // A word for all findings says nothing of these; only their own name does.
-        let actions = KNOWN.iter().map(|what| (what.kind().to_owned(), Act::Block)).collect();
+        let actions = What::ALL.iter().map(|what| (what.kind().to_owned(), Act::Block)).collect();
         let known = Known::new(Secret::random()?);
         let (rules, wrong) = match Rules::shipped() {
             Ok(rules) => (rules, None),
@@ -137,7 +134,7 @@ impl Setup {
 /// Whether an action can be said for this name.
 fn is_kind(rules: &Rules, name: &str) -> bool {
     name == "*"
-        || KNOWN.iter().any(|what| what.kind() == name)
+        || What::is_kind(name)
         || rules.iter().any(|rule| *rule.id == *name || *rule.kind == *name || rule.class.word() == name)
 }
 

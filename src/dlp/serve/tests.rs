@@ -50,7 +50,7 @@ fn what_all_streams_hold_back_has_an_end_and_comes_back() {
     let piece = vec![b'Q'; 60_000];
     let content = |stream, last| Content { stream, last, bytes: &piece };
     for stream in 0..3 {
-        streams.open(stream).unwrap();
+        streams.open(stream, false).unwrap();
     }
     let mut full = None;
     for round in 0..20 {
@@ -78,15 +78,15 @@ fn more_streams_than_can_be_looked_into_are_unread_and_far_more_are_refused() {
     let engine = engine();
     let mut streams = streams(&engine, MOST_HELD);
     for stream in 0..MOST_NUMBERS as u64 {
-        streams.open(stream).unwrap();
+        streams.open(stream, false).unwrap();
     }
-    assert_eq!(streams.open(9999), Err(Errno::EBADMSG));
+    assert_eq!(streams.open(9999, false), Err(Errno::EBADMSG));
     let late = MOST_STREAMS as u64;
     let told = streams.feed(Content { stream: late, last: true, bytes: b"x" }).unwrap();
     assert_eq!(word(&told), Some("too-many-streams"));
     streams.take(ToDlp::Close { stream: 0 }).unwrap();
     streams.take(ToDlp::Close { stream: late }).unwrap();
-    streams.open(9999).unwrap();
+    streams.open(9999, false).unwrap();
     let told = streams.feed(Content { stream: 9999, last: true, bytes: b"x" }).unwrap();
     assert_eq!(word(&told), None, "there is room again");
 }

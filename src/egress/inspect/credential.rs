@@ -139,6 +139,12 @@ impl Keys {
         self.secrets.is_some()
     }
 
+    /// The placeholders of those of these credentials that this host gets.
+    pub(super) fn placeholders_of(&self, names: &[String]) -> Vec<&[u8]> {
+        let own = self.entries.iter().filter_map(|place| self.vault.entries.get(*place));
+        own.filter(|entry| names.contains(&entry.name)).map(|entry| entry.placeholder.as_slice()).collect()
+    }
+
     /// Whether a body to this host may get a secret.
     pub(super) fn swaps_bodies(&self) -> bool {
         let entries = self.entries.iter().filter_map(|place| self.vault.entries.get(*place));
@@ -303,7 +309,7 @@ fn basic(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// One round of percent decoding; what is no escape stays.
-fn unescape(text: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {

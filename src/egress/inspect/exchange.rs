@@ -8,6 +8,7 @@ use super::coding::Coding;
 use super::credential::Keys;
 use super::head::{Target, check_framing, check_names, permit, strip_request, strip_response};
 use super::head_scan::read_head;
+use super::login;
 use super::receive::Receiving;
 use super::refuse::Refusal;
 use super::scan::Scanner;
@@ -147,6 +148,7 @@ impl Exchange {
             check_names(request.version(), request.uri(), headers, target)?;
         }
         let rule = permit(rules, request.method(), request.uri().path(), headers)?;
+        login::check(rule, &self.keys, request.method(), request.uri(), headers)?;
         let expects = headers.get(header::EXPECT).map(|value| value.as_bytes().to_ascii_lowercase());
         if expects.is_some_and(|value| value != b"100-continue") {
             return Err(Refusal::new(417, "expectation", "only 100-continue can be expected"));
@@ -180,6 +182,7 @@ impl Exchange {
             }
         };
         strip_request(&mut parts.headers);
+        login::strip(&judge.rule, &mut parts.headers);
         read_head(judge, &parts.method, &mut target, &mut parts.headers).await?;
         self.keys.swap_head(&mut target, &mut parts.headers)?;
         if self.keys.any() {

@@ -3,6 +3,7 @@
 //! Never changes a name, a method or a path: what must not leave there stops the request.
 
 use super::encode::percent;
+use super::login::LOGINS;
 use super::refuse::Refusal;
 use super::scan::{Scan, Step};
 use super::upload::Judge;
@@ -14,9 +15,6 @@ use std::ops::Range;
 /// Headers whose values say nothing of the agent's, or were checked already.
 const PLAIN: [&str; 6] =
     ["host", "content-length", "accept-encoding", "connection", "transfer-encoding", "te"];
-/// Headers by which an agent says who it is. A credential belongs there; one that must not leave still does not.
-const LOGINS: [&str; 7] =
-    ["authorization", "cookie", "x-api-key", "api-key", "private-token", "x-goog-api-key", "x-auth-token"];
 
 /// What a range of the text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +63,7 @@ pub(super) async fn read_head(
         if PLAIN.contains(&name.as_str()) {
             continue;
         }
+        // A credential belongs into a login; one that must not leave still does not.
         let text = if LOGINS.contains(&name.as_str()) { &mut logins } else { &mut text };
         text.bytes.extend_from_slice(format!("\n{name}: ").as_bytes());
         text.part(value.as_bytes(), Part::Value(place));

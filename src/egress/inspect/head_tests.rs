@@ -24,7 +24,9 @@ fn rule(id: &str, methods: &[&str], paths: &[&str]) -> Arc<Rule> {
         networks: vec![],
         ask: false,
         dlp: false,
+        redact: false,
         unscannable: Unscannable::Block,
+        login: None,
         limits: Limits::default(),
     })
 }

@@ -14,6 +14,7 @@ mod exchange;
 mod frames;
 mod head;
 mod head_scan;
+mod login;
 mod needle;
 pub mod path;
 mod receive;

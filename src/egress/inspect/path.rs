@@ -46,11 +46,21 @@ impl Readings {
         Err(Odd("it is encoded too often"))
     }
 
-    /// Whether each reading is `prefix`, or goes on behind it at a slash.
+    /// Whether each reading is `prefix`, or goes on behind it at a slash. A part `*` of it stands for any one part.
     pub fn begin_with(&self, prefix: &str) -> bool {
-        self.0.iter().all(|reading| match reading.strip_prefix(prefix.as_bytes()) {
-            Some(rest) => prefix.ends_with('/') || rest.first().is_none_or(|byte| *byte == b'/'),
-            None => false,
+        let part = |byte: &u8| *byte == b'/';
+        self.0.iter().all(|reading| {
+            let mut given = reading.split(part);
+            let mut wanted = prefix.as_bytes().split(part).peekable();
+            while let Some(want) = wanted.next() {
+                match given.next() {
+                    // Behind the slash that a prefix ends with, anything goes on.
+                    Some(_) if want.is_empty() && wanted.peek().is_none() => return true,
+                    Some(found) if found == want || (want == b"*" && !found.is_empty()) => {}
+                    _ => return false,
+                }
+            }
+            true
         })
     }
 }
@@ -109,6 +119,26 @@ mod tests {
         }
         assert!(allows("/", "/anything/else"));
         assert!(allows("/api/", "/api/x") && !allows("/api/", "/api"));
+    }
+
+    #[test]
+    fn a_star_is_one_part_of_a_path() {
+        let git = "/*/*/git-upload-pack";
+        for path in ["/o/r/git-upload-pack", "/o/r.git/git-upload-pack", "/o/r%20s/git-upload-pack"] {
+            assert!(allows(git, path), "{path}");
+        }
+        for path in [
+            "/o/git-upload-pack",
+            "/o/r/s/git-upload-pack",
+            "/o/r/git-receive-pack",
+            "/o/r/git-upload-packs",
+            "/o%2fr/git-upload-pack",
+            "/o/r%2fgit-upload-pack",
+            "/o/r/s%2f../git-upload-pack",
+            "/o/",
+        ] {
+            assert!(!allows(git, path), "{path}");
+        }
     }
 
     #[test]

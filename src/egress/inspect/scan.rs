@@ -123,10 +123,15 @@ impl Scanner {
         true
     }
 
-    /// Begins a stream to this host.
+    /// Begins a stream to this host. `redact`: what would stop it is replaced by a mark.
     /// # Errors
     /// [`Unread`].
-    pub(super) async fn open(self: &Arc<Self>, host: &str, media: &str) -> Result<Scan, Unread> {
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        host: &str,
+        media: &str,
+        redact: bool,
+    ) -> Result<Scan, Unread> {
         let stream = self.next.fetch_add(1, Ordering::Relaxed);
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +145,8 @@ impl Scanner {
         for stream in late {
             self.say(&ToDlp::Close { stream }).await?;
         }
-        self.say(&ToDlp::Open { stream, host: host.to_owned(), media: media.to_owned() }).await?;
+        let (host, media) = (host.to_owned(), media.to_owned());
+        self.say(&ToDlp::Open { stream, host, media, redact }).await?;
         Ok(scan)
     }
 

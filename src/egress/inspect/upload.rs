@@ -54,7 +54,7 @@ impl Judge {
     /// 403 `dlp-unscannable`, when nobody reads it.
     pub(super) async fn open(&self, media: &str) -> Result<Option<Scan>, Refusal> {
         let Some(scanner) = &self.scanner else { return Ok(None) };
-        match scanner.open(self.way.host(), media).await {
+        match scanner.open(self.way.host(), media, self.rule.redact).await {
             Ok(scan) => Ok(Some(scan)),
             Err(unread) => Err(self.unread(unread)),
         }

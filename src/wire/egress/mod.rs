@@ -120,8 +120,12 @@ pub struct Rule {
     pub ask: bool,
     /// What is sent is scanned by role `dlp` (only what is read can be).
     pub dlp: bool,
+    /// What would stop a request is replaced by a mark instead.
+    pub redact: bool,
     /// Content that cannot be scanned.
     pub unscannable: Unscannable,
+    /// Names of credentials, one of which each request logs in with, and with nothing else; `None`: as it likes.
+    pub login: Option<Vec<String>>,
     /// Limits for this host.
     pub limits: Limits,
 }

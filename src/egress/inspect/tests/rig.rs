@@ -68,7 +68,9 @@ pub(super) fn rule() -> Rule {
         networks: vec![],
         ask: false,
         dlp: false,
+        redact: false,
         unscannable: Unscannable::Block,
+        login: None,
         limits: Limits::default(),
     }
 }

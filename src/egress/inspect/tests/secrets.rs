@@ -3,8 +3,8 @@
 use super::super::body::Body;
 use super::super::coding::{Coding, Deflate, Inflate};
 use super::hostile::raw;
-use super::rig::{FAKE, NAME, REAL, Rig, Setup, credential};
-use crate::wire::egress::{Kind, Place};
+use super::rig::{FAKE, NAME, REAL, Rig, Setup, credential, rule};
+use crate::wire::egress::{Kind, Place, Rule};
 use http::Response;
 use std::sync::Arc;
 
@@ -127,4 +127,51 @@ fn without_tls_no_host_gets_a_secret() {
     let told = ask(&format!("Authorization: {FAKE}\r\n"));
     assert!(told.starts_with("HTTP/1.1 403") && told.contains("placeholder"), "{told}");
     assert_eq!(rig.requests().len(), 1);
+}
+
+#[test]
+fn where_the_login_is_to_be_ones_own_another_never_reaches_the_host() {
+    let own = Rule { login: Some(vec!["github".to_owned()]), ..rule() };
+    let rig = Rig::new(Setup {
+        rule: own.clone(),
+        credentials: vec![credential(NAME, &[Place::Header, Place::Query])],
+        answer: echo(),
+        ..Setup::default()
+    });
+    let post = |target: &str, headers: &str, enough: &str| post(&rig, target, headers, b"x", enough);
+    for (target, headers) in [
+        ("/", String::new()),
+        ("/", "Authorization: Bearer sk-of-somebody-else\r\n".to_owned()),
+        ("/", format!("Authorization: Bearer {FAKE}\r\nX-Api-Key: sk-of-somebody-else\r\n")),
+        ("/", format!("Authorization: Bearer {FAKE}\r\nAuthorization: Bearer sk-of-somebody-else\r\n")),
+        ("/", format!("Authorization: Bearer {FAKE}x\r\n")),
+        ("/", format!("Authorization: Bearer sk-of-somebody-else {FAKE}\r\n")),
+        ("/", format!("X-Note: {FAKE}\r\n")),
+        ("/?key=sk-of-somebody-else", format!("Authorization: Bearer {FAKE}\r\n")),
+        ("/?%6bey=sk-of-somebody-else", format!("Authorization: Bearer {FAKE}\r\n")),
+        ("/?a=1;api_key=sk-of-somebody-else", format!("Authorization: Bearer {FAKE}\r\n")),
+        ("/?ACCESS-TOKEN=sk-of-somebody-else", format!("Authorization: Bearer {FAKE}\r\n")),
+    ] {
+        let told = post(target, &headers, "}");
+        assert!(
+            told.starts_with("HTTP/1.1 403") && told.contains("\"reason\":\"login\""),
+            "{target} {headers}: {told}"
+        );
+    }
+    assert!(rig.requests().is_empty(), "{:?}", rig.requests().len());
+    for (target, headers) in [
+        ("/", format!("Authorization: Bearer {FAKE}\r\nCookie: theirs=sk-of-somebody-else\r\n")),
+        ("/", format!("X-Api-Key: {FAKE}\r\nSec-WebSocket-Protocol: key.sk-of-somebody-else\r\n")),
+        (&*format!("/?key={FAKE}&alt=sse"), String::new()),
+    ] {
+        assert!(post(target, &headers, "\r\n\r\n").starts_with("HTTP/1.1 200"), "{target} {headers}");
+        let seen = rig.requests().pop().unwrap();
+        let all = format!("{} {:?}", seen.line, seen.headers);
+        assert!(all.contains(REAL) && !all.contains("somebody-else"), "{all}");
+    }
+    let looked = raw(&rig, b"GET /health HTTP/1.1\r\nHost: a.example\r\n\r\n", "\r\n\r\n");
+    assert!(looked.starts_with("HTTP/1.1 200"), "to look without a login tells nobody anything: {looked}");
+    let nobody = Rig::new(Setup { rule: own, ..Setup::default() });
+    let told = raw(&nobody, b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx", "}");
+    assert!(told.contains("here the credential is github, and none was found outside"), "{told}");
 }

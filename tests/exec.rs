@@ -10,8 +10,8 @@ use support::for_each_user;
 #[test]
 fn an_agent_cannot_read_a_key_outside_its_binds() {
     for_each_user(|home| {
-        let home = home.with(".ssh/id_ed25519", "secret");
-        let (outside, inside) = home.run_both("cowork", "echo ran; cat ~/.ssh/id_ed25519");
+        let home = home.with(".ssh/id_work", "secret"); // id_ed25519 is a decoy inside
+        let (outside, inside) = home.run_both("cowork", "echo ran; cat ~/.ssh/id_work");
         assert_eq!(outside.expect_code(0), "ran\nsecret"); // the control: nothing else forbids it
         assert_eq!(inside.expect_code(1), "ran\n"); // it did run, and read nothing
     });
@@ -72,12 +72,14 @@ fn the_two_output_streams_stay_apart() {
 fn only_named_variables_pass() {
     for_each_user(|home| {
         let caller = |flags: &[&str]| {
-            let run = home.sandboxed(flags, "env | cut -d= -f1 | sort | tr '\\n' ' '");
+            // With a filtered network there are more, which name the session's authority.
+            let flags: Vec<&str> = ["--net", "loopback"].iter().chain(flags).copied().collect();
+            let run = home.sandboxed(&flags, "env | cut -d= -f1 | sort | tr '\\n' ' '");
             let run =
                 run.env("AWS_SECRET_ACCESS_KEY", "k").env("SSH_AUTH_SOCK", "/run/s").env("LD_PRELOAD", "");
             run.env("LC_TIME", "C").env("MINE", "1").output().expect_code(0)
         };
-        let common = "AISANDBOX_RUN HOME LANG LC_TIME LOGNAME ";
+        let common = "AISANDBOX_RUN GOMODCACHE GOPROXY HOME LANG LC_TIME LOGNAME ";
         assert_eq!(caller(&[]), format!("{common}PATH PWD TERM TMPDIR USER "));
         assert_eq!(caller(&["--env", "MINE"]), format!("{common}MINE PATH PWD TERM TMPDIR USER "));
         assert_eq!(caller(&["--unset-env", "TERM"]), format!("{common}PATH PWD TMPDIR USER "));
@@ -137,7 +139,8 @@ fn inherited_descriptors_end_at_the_launcher_unless_they_are_passed() {
         let file = home.write("notes", "from outside");
         let open = || File::open(&file).unwrap().into();
         let script = "ls /proc/self/fd | tr '\\n' ' '; cat <&9";
-        let leaked = home.sandboxed(&[], script).descriptor(9, open()).output();
+        // A guarded run has one more: its door.
+        let leaked = home.sandboxed(&["--net", "loopback"], script).descriptor(9, open()).output();
         assert_eq!(leaked.stdout(), "0 1 2 3 "); // 3 is the folder that ls reads
         assert_ne!(leaked.code, 0);
         let passed = home.sandboxed(&["--pass-fd", "9"], "cat <&9").descriptor(9, open()).output();

@@ -70,7 +70,8 @@ fn a_folder_that_is_gone_is_told() {
 #[test]
 fn without_a_home_variable_there_is_still_a_private_home() {
     for_each_user(|home| {
-        let mut run = home.sandboxed(&[], "ls -A \"$HOME\"; echo x > \"$HOME/file\" && echo private");
+        let mut run = home
+            .sandboxed(&["--net", "loopback"], "ls -A \"$HOME\"; echo x > \"$HOME/file\" && echo private");
         run.command.env("HOME", home.beside("absent")).env("XDG_STATE_HOME", home.join("state"));
         assert_eq!(run.output().expect_code(0), "private\n");
         let mut run = home.sandboxed(&[], "echo ran");

@@ -105,7 +105,7 @@ fn nothing_survives_when_pid_1_is_killed_and_the_code_says_so() {
     for_each_user(|home| {
         let (mark, start) = busy(&home, "init");
         home.write("work/run.sh", &format!("{start} echo ready; wait\n"));
-        let mut run = home.aisandbox(&["exec", "--", "sh", "run.sh"]).start();
+        let mut run = home.aisandbox(&["exec", "--net", "loopback", "--", "sh", "run.sh"]).start();
         assert_eq!(run.read_line(), "ready");
         let launcher = run.pid();
         let children = std::fs::read_to_string(format!("/proc/{launcher}/task/{launcher}/children")).unwrap();

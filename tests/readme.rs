@@ -28,12 +28,12 @@ fn the_first_command_shows_what_it_says() {
     let script = command.strip_prefix("cargo run --release -- exec --profile cowork -- sh -xc '").unwrap();
     let script = script.strip_suffix('\'').unwrap();
     for_each_user(|home| {
-        let home = home.with(".ssh/id_ed25519", "secret");
+        let home = home.with(".ssh/id_ed25519", "secret").with(".bash_history", "secret");
         home.outside("git init -q").expect_code(0);
         let shown = home.aisandbox(&["exec", "--profile", "cowork", "--", "sh", "-xc", script]).output();
         let said = shown.stdout() + &shown.stderr();
         for words in [
-            ".ssh/id_ed25519: No such file or directory",
+            ".bash_history: No such file or directory",
             "'/usr/x': Read-only file system",
             "'.git/hooks/post-commit': Read-only file system",
             "'.envrc': Permission denied",
@@ -46,7 +46,7 @@ fn the_first_command_shows_what_it_says() {
             shown.stdout().lines().find(|line| line.starts_with("/proc/1 ")).unwrap().split(' ').count();
         assert!(processes <= 4, "{said}"); // init, the shell, and a helper of git that ends late
         // The control: outside, nothing forbids these.
-        home.outside("cat ~/.ssh/id_ed25519 && touch .git/hooks/post-commit .envrc").expect_code(0);
+        home.outside("cat ~/.bash_history && touch .git/hooks/post-commit .envrc").expect_code(0);
     });
 }
 

@@ -133,6 +133,13 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     for line in egress::rules_of(&profile.network) {
         writeln!(out, "  {line}")?;
     }
+    let credentials = egress::credentials_of(&profile.network);
+    if !credentials.is_empty() {
+        writeln!(out, "\ncredentials, which stay outside")?;
+    }
+    for line in credentials {
+        writeln!(out, "  {line}")?;
+    }
     writeln!(out, "\nenvironment")?;
     for (name, value) in &plan.environment {
         let (name, value) = (name.as_encoded_bytes(), value.as_encoded_bytes());
@@ -246,6 +253,7 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "landlock": rules,
         "network": plan.profile.network.mode,
         "rules": egress::rules_of(&plan.profile.network),
+        "credentials": egress::credentials_of(&plan.profile.network),
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
         "limits": limits(plan),
         "seccomp": { "name": plan.profile.seccomp.value, "filter": filter },

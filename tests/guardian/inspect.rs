@@ -61,7 +61,7 @@ ask("/ok", "POST", data=open(os.path.expanduser("~/.aws/credentials"), "rb").rea
 "#;
 
 /// RFC 7468.
-fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<&str> =
         text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();

@@ -5,6 +5,7 @@
 mod support;
 
 mod broker;
+mod cowork;
 mod end;
 mod exact;
 mod inside;

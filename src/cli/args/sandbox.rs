@@ -29,7 +29,7 @@ pub struct Shape {
     /// Mount an empty filesystem in memory
     #[arg(long, value_name = "PATH")]
     pub tmpfs: Vec<PathBuf>,
-    /// Network: none, loopback, or host (filtered arrives with the proxy)
+    /// Network: none, loopback, filtered (as the profile says), or host
     #[arg(long, value_name = "MODE")]
     pub net: Option<Net>,
     /// Set a variable, or keep one from outside

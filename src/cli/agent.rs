@@ -75,8 +75,8 @@ fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<Owned
     Ok((message.map_err(|_| Errno::EPROTO)?, descriptor))
 }
 
-/// What a run can hand down, where its profile lets it start agents.
-pub(super) fn above(plan: &Plan, run: RunId) -> Option<Above> {
+/// What a run can hand down of the profile that it was given, where its profile lets it start agents.
+pub(super) fn above(plan: &Plan, given: Profile, run: RunId) -> Option<Above> {
     if plan.profile.agents.is_none() && plan.transitions.is_empty() {
         return None;
     }
@@ -88,7 +88,7 @@ pub(super) fn above(plan: &Plan, run: RunId) -> Option<Above> {
     Some(Above {
         run: run.to_string(),
         chain: plan.chain.clone(),
-        profile: plan.profile.clone(),
+        profile: given,
         outline: outline(plan),
         programs: plan.transitions.iter().map(pinned).collect(),
     })

@@ -51,6 +51,8 @@ pub(super) struct Doors {
     under: Option<(TokenId, u8)>,
     overseer: Option<OwnedFd>,
     early: Option<egress::Early>,
+    /// The profile before anything of this run was put into it: what it can hand down.
+    given: Profile,
 }
 
 /// Makes the doors and shows them in the view; `None` for a run without a Guardian.
@@ -62,6 +64,7 @@ pub(super) fn doors(
     if !profile.guarded() {
         return Ok(None);
     }
+    let given = profile.clone();
     let early = egress::Early::begin(profile, &context.home).map_err(|why| refuse(&why))?;
     let told = |error: guardian::session::SessionError| {
         complain(&error.to_string(), error.hint());
@@ -87,7 +90,8 @@ pub(super) fn doors(
         .as_deref()
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under: None, overseer: None, early }))
+    let (under, overseer) = (None, None);
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under, overseer, early, given }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -171,7 +175,7 @@ impl Doors {
             init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
             landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
             under: self.under,
-            above: agent::above(plan, run),
+            above: agent::above(plan, self.given, run),
             door: Some(self.ours),
             path_door: Some(self.path),
             control: Some(self.control),

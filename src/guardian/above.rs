@@ -6,7 +6,7 @@
 use super::token::Claims;
 use crate::base::{InnerPath, RunId, Source};
 use crate::profile::{Less, Profile, Transition, attenuate, descend, to_text};
-use crate::wire::agents::{Beside, Handed, OWN_PLACES, Outline, Under};
+use crate::wire::agents::{Beside, Handed, Outline, Under};
 use crate::wire::broker;
 use crate::wire::denial::Reason;
 use crate::wire::hidden::Hidden;
@@ -19,7 +19,7 @@ pub struct Above {
     pub run: String,
     /// Runs above it, nearest first.
     pub chain: Vec<String>,
-    /// Its profile as it was planned, flags included.
+    /// Its profile as it was given, flags included: without what a run has of its own.
     pub profile: Profile,
     /// What its plan gives.
     pub outline: Outline,
@@ -71,7 +71,6 @@ impl Above {
     /// Why there is nothing to tell.
     pub fn hand_down(&self, run: RunId, start: Start<'_>) -> Result<Handed, (Reason, String)> {
         let mut profile = self.profile.clone();
-        profile.filesystem.retain(|entry| !OWN_PLACES.contains(&entry.path.to_string().as_str()));
         descend(&mut profile);
         let transition = match start.what {
             What::Agent(less) => {

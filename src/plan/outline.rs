@@ -5,9 +5,10 @@
 //! compared counts as more.
 
 use super::Plan;
+use super::egress::LOOKUPS;
 use super::layers::State;
 use super::rights::{Action, Actions};
-use super::view::{Act, RuleObject};
+use super::view::{Act, RuleObject, door_source};
 use crate::host::Object;
 use crate::profile::{Limits, NetworkMode, Transition};
 use crate::wire::agents::{OWN_PLACES, Outline, Place, Right, Shows};
@@ -16,6 +17,9 @@ use std::path::Path;
 
 /// Variables that each run has anew.
 const OWN_VARIABLES: &str = "AISANDBOX_";
+
+/// Rights that a file which is read alone has.
+const READS: [&str; 3] = ["read", "list", "execute"];
 
 /// What a plan gives.
 pub fn outline(plan: &Plan) -> Outline {
@@ -27,6 +31,8 @@ pub fn outline(plan: &Plan) -> Outline {
         // A name that is made in what is ours covers nothing: it is a part of what stands there.
         // A stand-in gives nothing of its own; what it stands for is what the run above can have started.
         .filter(|step| !matches!(step.act, Act::Folder | Act::EmptyFile | Act::StandIn { .. }))
+        // Each run has its own authority and its own decoys: what is below them counts.
+        .filter(|step| !(matches!(step.act, Act::Data(_)) && step.asked == door_source()))
         .map(|step| Place { at: step.at.to_string(), shows: shows(plan, &step.act) })
         .collect();
     let network = &plan.profile.network;
@@ -148,7 +154,9 @@ pub fn exceeds(parent: &Outline, child: &Outline) -> Vec<String> {
     }
     for at in child.rights.iter().map(|right| right.at.as_str()) {
         let (had, has) = (actions_at(parent, at), actions_at(child, at));
-        check(has.iter().all(|action| had.contains(action)), &|| format!("the rights at {at}"));
+        let looks = |action: &str| LOOKUPS.contains(&at) && READS.contains(&action);
+        let within = has.iter().all(|action| had.contains(action) || looks(action));
+        check(within, &|| format!("the rights at {at}"));
     }
     for name in &parent.protected {
         let kept = child.protected.contains(name) || !is_writable(child, &name.0);
@@ -206,6 +214,10 @@ fn nearest<'a>(outline: &'a Outline, at: &'a str) -> Option<(&'a Place, &'a str)
 
 fn place_within(parent: &Outline, child: &Outline, at: &str) -> bool {
     let Some((has, has_tail)) = nearest(child, at) else { return true };
+    // With a filtered network these are of that run, without one as the profile says; either is read alone.
+    if LOOKUPS.contains(&at) && !matches!(has.shows, Shows::Host { writable: true, .. }) {
+        return true;
+    }
     if matches!(has.shows, Shows::Nothing {})
         || matches!(has.shows, Shows::Link { .. }) && !has_tail.is_empty()
     {

@@ -18,6 +18,9 @@ const SERVICES: [&str; 7] = [
     "/var/run/avahi-daemon",
 ];
 
+/// Where names are looked up: with a filtered network these are files of ours, without one what the profile says.
+pub(in crate::plan) const LOOKUPS: [&str; 3] = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
+
 /// Why nothing of [`SERVICES`] is shown.
 pub(in crate::plan) const WHY_HIDDEN: &str = "where names are looked up past the filtered network";
 
@@ -34,12 +37,13 @@ pub(in crate::plan) fn prepare_view(profile: &mut Profile, tree: &dyn Tree) -> V
 }
 
 fn contents(host_name: &str) -> [(&'static str, String); 3] {
+    let [servers, hosts, order] = LOOKUPS;
     let databases = ["passwd", "group", "shadow", "networks", "protocols", "services", "ethers", "rpc"];
     let files: String = databases.iter().map(|name| format!("{name}: files\n")).collect();
     [
-        ("/etc/resolv.conf", format!("nameserver {ADDRESS}\noptions timeout:2 attempts:2\n")),
-        ("/etc/hosts", format!("127.0.0.1 localhost {host_name}\n::1 localhost\n")),
-        ("/etc/nsswitch.conf", format!("{files}hosts: files dns\n")),
+        (servers, format!("nameserver {ADDRESS}\noptions timeout:2 attempts:2\n")),
+        (hosts, format!("127.0.0.1 localhost {host_name}\n::1 localhost\n")),
+        (order, format!("{files}hosts: files dns\n")),
     ]
 }
 

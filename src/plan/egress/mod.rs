@@ -9,7 +9,7 @@ mod message;
 mod route;
 mod table;
 
-pub(super) use files::{WHY_HIDDEN, prepare_view};
+pub(super) use files::{LOOKUPS, WHY_HIDDEN, prepare_view};
 
 use crate::profile::{Destination, Network, NetworkMode, NetworkWay};
 use std::net::Ipv4Addr;

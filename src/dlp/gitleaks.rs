@@ -3,7 +3,7 @@
 //! Its expressions are of Go, which takes some signs as they stand where Rust's do not; `of_go` says them so that both mean
 //! the same. What has no meaning here (paths, files) is left out, and the rule is then used without it.
 
-use super::rule::{Class, How, Rule, Rules, compile};
+use super::rule::{Class, Expression, How, Rule, Rules, compile};
 use super::rule_file::{RuleError, RuleErrors, finish, is_name, line_of, parse};
 use crate::wire::dlp::Act;
 use serde::Deserialize;
@@ -142,7 +142,7 @@ pub(super) fn imported(
         action: Act::Block,
         confidence: 0.8,
         how: How::Around(words),
-        regex: Some(regex),
+        regex: Some(Expression::made(regex)),
         group,
         check: None,
         entropy,

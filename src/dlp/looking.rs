@@ -5,7 +5,7 @@ use super::containers::Packed;
 use super::context;
 use super::engine::{Engine, Target};
 use super::layer::{Hit, MOST_HITS};
-use super::rule::{How, Rule, WINDOW};
+use super::rule::{Expression, How, Rule, WINDOW};
 use super::{letters, numbers, pairs, secrets};
 use std::sync::PoisonError;
 
@@ -42,6 +42,7 @@ impl Looking<'_> {
     fn rule(&mut self, number: usize, start: usize, end: usize) {
         let Some(rule) = self.engine.rules.get(number) else { return };
         let Some(regex) = &rule.regex else { return };
+        let Some(regex) = regex.get() else { return self.push(number, start, end, rule.confidence) };
         match rule.how {
             How::Start(_) => {
                 let before = start.checked_sub(1).and_then(|at| self.text.get(at));
@@ -68,7 +69,7 @@ impl Looking<'_> {
 
     /// Looks for an expression around a word, each byte once.
     fn around(&mut self, number: usize, rule: &Rule, start: usize, end: usize) {
-        let Some(regex) = &rule.regex else { return };
+        let Some(regex) = rule.regex.as_ref().and_then(Expression::get) else { return };
         let read = self.read_to.iter().find(|(other, _)| *other == number).map_or(0, |(_, to)| *to);
         let from = start.saturating_sub(96).max(read.min(start));
         let to = (end + WINDOW).min(self.text.len());

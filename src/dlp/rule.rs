@@ -4,7 +4,7 @@ use super::check::Check;
 use super::rule_file::RuleErrors;
 use crate::wire::dlp::Act;
 use regex::bytes::{Regex, RegexBuilder};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The most bytes a regular expression looks at from where it starts.
 pub(super) const WINDOW: usize = 512;
@@ -44,6 +44,54 @@ impl How {
     }
 }
 
+/// An expression that is made when it is first needed: of hundreds a run needs few, and making all takes longer than
+/// starting one.
+#[derive(Debug, Clone)]
+pub(super) struct Expression {
+    text: String,
+    made: OnceLock<Option<Regex>>,
+}
+
+impl Expression {
+    /// One that was made, so it can be.
+    pub(super) fn made(regex: Regex) -> Self {
+        Self { text: String::new(), made: OnceLock::from(Some(regex)) }
+    }
+
+    /// One of this program, which a test has made.
+    fn later(text: String) -> Self {
+        Self { text, made: OnceLock::new() }
+    }
+
+    /// The expression; `None` when it cannot be made, and then what it stands for must count as found.
+    pub(super) fn get(&self) -> Option<&Regex> {
+        self.made.get_or_init(|| compile(&self.text).ok()).as_ref()
+    }
+}
+
+/// When expressions of a file are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Making {
+    /// As it is read: what is wrong is told with its line.
+    Now,
+    /// When they are first needed.
+    Later,
+}
+
+impl Making {
+    /// An expression with so many groups at least.
+    pub(super) fn of(self, text: String, group: usize) -> Result<Expression, String> {
+        if self == Self::Later {
+            return Ok(Expression::later(text));
+        }
+        let regex = compile(&text)?;
+        if group >= regex.captures_len() {
+            return Err("`group` is not in `regex`".into());
+        }
+        Ok(Expression::made(regex))
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -60,7 +108,7 @@ pub struct Rule {
     /// How sure a match is.
     pub confidence: f32,
     pub(super) how: How,
-    pub(super) regex: Option<Regex>,
+    pub(super) regex: Option<Expression>,
     /// The group of the expression that is the value; 0 for all.
     pub(super) group: usize,
     pub(super) check: Option<Check>,
@@ -100,7 +148,7 @@ impl Rules {
     pub fn shipped() -> Result<Self, RuleErrors> {
         let mut all = Self::default();
         for (_, text) in SHIPPED {
-            all.rules.extend(Self::read(text)?.rules);
+            all.rules.extend(Self::read_and(text, Making::Later)?.rules);
         }
         Ok(all)
     }
@@ -132,13 +180,13 @@ impl Rules {
 }
 
 /// An expression that holds from the first byte it is given.
-pub(super) fn anchored(regex: &str) -> Result<Regex, String> {
-    compile(&format!(r"\A(?:{regex})"))
+pub(super) fn anchored(regex: &str) -> String {
+    format!(r"\A(?:{regex})")
 }
 
 /// An expression that holds for all it is given.
-pub(super) fn whole(regex: &str) -> Result<Regex, String> {
-    compile(&format!(r"\A(?:{regex})\z"))
+pub(super) fn whole(regex: &str) -> String {
+    format!(r"\A(?:{regex})\z")
 }
 
 /// An expression that is looked for.
@@ -146,4 +194,25 @@ pub(super) fn compile(regex: &str) -> Result<Regex, String> {
     let built =
         RegexBuilder::new(regex).unicode(false).size_limit(REGEX_BYTES).dfa_size_limit(1 << 20).build();
     built.map_err(|error| error.to_string().lines().last().unwrap_or("not an expression").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expression_of_a_shipped_rule_can_be_made() {
+        for (name, text) in SHIPPED {
+            let read = Rules::read(text);
+            assert!(read.is_ok(), "{name}: {:?}", read.err());
+        }
+        let shipped = Rules::shipped().unwrap();
+        assert!(shipped.iter().filter_map(|rule| rule.regex.as_ref()).all(|regex| regex.get().is_some()));
+    }
+
+    #[test]
+    fn one_that_cannot_be_made_is_told_when_a_file_is_read() {
+        assert!(Making::Now.of("(a".into(), 0).is_err() && Making::Now.of("a".into(), 1).is_err());
+        assert!(Making::Later.of("(a".into(), 0).unwrap().get().is_none());
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::check::Check;
 use super::example::fill;
-use super::rule::{Class, How, Rule, Rules, anchored, compile, whole};
+use super::rule::{Class, How, Making, Rule, Rules, anchored, whole};
 use crate::wire::dlp::Act;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,12 +86,17 @@ impl Rules {
     /// # Errors
     /// Everything that is wrong, each with its line.
     pub fn read(text: &str) -> Result<Self, RuleErrors> {
+        Self::read_and(text, Making::Now)
+    }
+
+    /// The same, with expressions made as `making` says.
+    pub(super) fn read_and(text: &str, making: Making) -> Result<Self, RuleErrors> {
         let file: File = parse(text)?;
         let mut rules = Vec::new();
         let mut errors = Vec::new();
         for written in file.rule {
             let line = line_of(text, written.span().start);
-            match make(written.into_inner(), line) {
+            match make(written.into_inner(), line, making) {
                 Ok(rule) => rules.push(rule),
                 Err(message) => errors.push(RuleError { line, message }),
             }
@@ -130,7 +135,7 @@ pub(super) fn line_of(text: &str, at: usize) -> u32 {
     u32::try_from(lines + 1).unwrap_or(u32::MAX)
 }
 
-fn make(written: Written, line: u32) -> Result<Rule, String> {
+fn make(written: Written, line: u32, making: Making) -> Result<Rule, String> {
     let id = written.id.as_str();
     let wrong = |what: String| format!("rule {}: {what}", crate::base::escape(id.as_bytes()));
     if !is_name(id) || !written.kind.as_deref().is_none_or(is_name) {
@@ -156,13 +161,11 @@ fn make(written: Written, line: u32) -> Result<Rule, String> {
         (How::Built, Some(_)) => return Err(wrong("a `built` rule has no `regex`".into())),
         (_, None) => return Err(wrong("`regex` is missing".into())),
         (_, Some(regex)) if regex.len() > TEXT_BYTES => return Err(wrong("`regex` is too long".into())),
-        (How::Start(_), Some(regex)) => Some(anchored(regex).map_err(&wrong)?),
-        (How::Near(_), Some(regex)) => Some(whole(regex).map_err(&wrong)?),
-        (How::Around(_), Some(regex)) => Some(compile(regex).map_err(&wrong)?),
+        (How::Start(_), Some(regex)) => Some(anchored(regex)),
+        (How::Near(_), Some(regex)) => Some(whole(regex)),
+        (How::Around(_), Some(regex)) => Some(regex.to_owned()),
     };
-    if regex.as_ref().is_some_and(|regex| written.group >= regex.captures_len()) {
-        return Err(wrong("`group` is not in `regex`".into()));
-    }
+    let regex = regex.map(|text| making.of(text, written.group)).transpose().map_err(&wrong)?;
     let confidence = written.confidence.unwrap_or(0.9);
     if !(0.0..=1.0).contains(&confidence) {
         return Err(wrong("`confidence` is from 0 to 1".into()));

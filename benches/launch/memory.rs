@@ -28,7 +28,8 @@ pub(crate) fn run(place: &Place) {
         "", "our PSS", "kernel's own", "together", "less memory available"
     );
     let bare = measure("sleep", count, || sleeping(place.command("/bin/sleep")), (0, 0));
-    measure("aisandbox", count, || place.sandbox("cowork", &["/bin/sleep", "1000"]), bare);
+    let loopback = place.profile("loopback");
+    measure("aisandbox", count, || place.sandbox(&loopback, &["/bin/sleep", "1000"]), bare);
     match bwrap::find() {
         Some(program) => {
             let flags = bwrap::flags(place, "cowork");

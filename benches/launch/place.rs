@@ -11,13 +11,15 @@ use std::process::{Command, Stdio};
 const ORDINARY: u32 = 4711;
 
 /// Profiles of this bench, by name.
-const PROFILES: [(&str, &str); 3] = [
-    ("buffered", "version: 1\nextends: [cowork]\naudit: { mode: buffered }\n"),
+const PROFILES: [(&str, &str); 4] = [
+    // What bubblewrap does too: the roles of a filtered network have a price of their own.
+    ("loopback", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\n"),
+    ("buffered", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\naudit: { mode: buffered }\n"),
     (
         "unguarded",
         "version: 1\nextends: [base]\nfilesystem:\n  - { path: $HOME, access: tmpfs }\n  - { path: $PWD, access: rw }\n",
     ),
-    ("guarded", "version: 1\nextends: [cowork]\n"),
+    ("guarded", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\n"),
 ];
 
 /// The folder of this run.

@@ -20,7 +20,7 @@ pub(crate) fn run(place: &Place) {
         let (mut ours, mut theirs) = (0.0, 0.0);
         let rounds = crate::turns(4, 1);
         for _ in 0..rounds {
-            ours += rate(in_flight, || place.sandbox("cowork", &["/bin/true"]));
+            ours += rate(in_flight, || place.sandbox(place.profile("loopback"), &["/bin/true"]));
             theirs += rate(in_flight, || bwrap::command(place, program, &flags, &["/bin/true"]));
         }
         let rounds = rounds as f64;

@@ -77,6 +77,11 @@ impl Arrived {
         Self { session, wanted, id, tell }
     }
 
+    /// Where it wants to, as it was said.
+    pub(super) fn said(&self) -> &str {
+        &self.wanted.said
+    }
+
     /// Tells that it was refused.
     pub(super) fn denied(&self, denied: &Denied) {
         tell_denied(&self.tell, denied);
@@ -105,7 +110,7 @@ impl Arrived {
         let seen = peek::look(&stream, &mut front, FIRST).await.unwrap_or(Seen::Other);
         self.tell.note(|event| note_seen(event, &seen));
         self.denied(&denied);
-        refuse::tell(stream, &seen, self.wanted.port, &denied).await;
+        refuse::tell(stream, &seen, (&self.wanted.said, self.wanted.port), &denied).await;
     }
 }
 
@@ -216,10 +221,10 @@ impl Admitted {
         let seat = permit.chosen.usage.enter(u32::MAX);
         let (listed, _seat) = match (listed, seat) {
             (Ok(listed), Some(seat)) => (listed, seat),
-            (Err(denied), _) => return refuse_late(&tell, client, wanted.port, denied).await,
+            (Err(denied), _) => return refuse_late(&tell, client, &wanted, denied).await,
             (_, None) => {
                 let denied = Denied::because(reason::CONNECTIONS);
-                return refuse_late(&tell, client, wanted.port, denied).await;
+                return refuse_late(&tell, client, &wanted, denied).await;
             }
         };
         let flow = Flow {
@@ -250,11 +255,11 @@ impl Admitted {
     }
 }
 
-async fn refuse_late(tell: &Teller, client: Client, port: u16, denied: Denied) {
+async fn refuse_late(tell: &Teller, client: Client, wanted: &Wanted, denied: Denied) {
     tell_denied(tell, &denied);
     let (mut front, stream) = client.into_parts();
     let seen = peek::look(&stream, &mut front, FIRST).await.unwrap_or(Seen::Other);
-    refuse::tell(stream, &seen, port, &denied).await;
+    refuse::tell(stream, &seen, (&wanted.said, wanted.port), &denied).await;
 }
 
 /// Once a minute, for ever.
@@ -285,14 +290,14 @@ async fn carry(flow: &Flow, client: Client) -> Result<(), Denied> {
     match (check(flow, &seen), seen) {
         (_, Seen::Closed) => Ok(()),
         (Err(denied), seen) => {
-            refuse::tell(stream, &seen, flow.port, &denied).await;
+            refuse::tell(stream, &seen, (&flow.host, flow.port), &denied).await;
             Err(denied)
         }
         (Ok(()), Seen::Tls(hello)) if flow.rule.tls == Tls::Inspect => {
             inspect::tls(flow.clone(), Client::with(stream, front), hello).await
         }
         (Ok(()), Seen::Http { .. }) => inspect::plain(flow.clone(), Client::with(stream, front)).await,
-        (Ok(()), seen) => splice(flow, stream, front, seen == Seen::Silent).await,
+        (Ok(()), seen) => splice(flow, stream, front, &seen).await,
     }
 }
 
@@ -315,12 +320,13 @@ fn check(flow: &Flow, seen: &Seen) -> Result<(), Denied> {
     }
 }
 
-/// Passes it on unread. `silent`: nothing came from the agent yet, and what comes is still looked at.
-async fn splice(flow: &Flow, stream: TcpStream, front: Vec<u8>, silent: bool) -> Result<(), Denied> {
+/// Passes it on unread. Where nothing came from the agent yet, what comes is still looked at.
+async fn splice(flow: &Flow, stream: TcpStream, front: Vec<u8>, seen: &Seen) -> Result<(), Denied> {
+    let silent = *seen == Seen::Silent;
     let host = match flow.connect().await {
         Ok(host) => host,
         Err(denied) => {
-            relay::abort(&stream);
+            refuse::tell(stream, seen, (&flow.host, flow.port), &denied).await;
             return Err(denied);
         }
     };

@@ -40,7 +40,7 @@ pub(super) async fn serve_http(session: Arc<Session>, stream: TcpStream, ends: E
         Ok(Ok(Some(request))) => request,
         Ok(Ok(None)) => {
             let denied = Denied::because(reason::MALFORMED);
-            return finish(client.into_parts().1, &http("400 Bad Request", &denied)).await;
+            return finish(client.into_parts().1, &http(400, "Bad Request", "", &denied)).await;
         }
         Ok(Err(_)) | Err(_) => return,
     };
@@ -61,7 +61,8 @@ pub(super) async fn serve_http(session: Arc<Session>, stream: TcpStream, ends: E
         }
         Err((arrived, denied)) => {
             arrived.denied(&denied);
-            finish(client.into_parts().1, &http("403 Forbidden", &denied)).await;
+            let answer = http(403, "Forbidden", arrived.said(), &denied);
+            finish(client.into_parts().1, &answer).await;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Never waits long for a client that does not listen.
 
 use super::peek::Seen;
-use super::reason::{Denied, text};
+use super::reason::{self, Denied, text};
 use super::relay::abort;
 use crate::sys::stream::end_writing;
 use serde::Serialize;
@@ -17,25 +17,38 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What a client may still send meanwhile, bytes.
 const MOST_REST: u64 = 256 << 10;
-/// A fatal alert: access_denied (RFC 8446, 6.2).
+/// Fatal alerts (RFC 8446, 6.2): access_denied for what is refused, internal_error for a host that is not there.
 const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+const ALERT_AWAY: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 #[derive(Serialize)]
 struct Body<'a> {
-    error: &'a str,
+    error: String,
     reason: &'a str,
     rule: Option<&'a str>,
+    host: &'a str,
     message: &'a str,
 }
 
+/// What the agent reads of a refusal by HTTP. Some clients show `error` and nothing else.
+pub(super) fn json(host: &str, reason: &str, rule: Option<&str>, message: &str) -> String {
+    let body = Body { error: format!("aisandbox: {message}"), reason, rule, host, message };
+    let mut text = serde_json::to_string(&body).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// The words beside the status: all that wget, git and urllib show of an answer.
+pub(super) fn phrase(name: &str, reason: &str) -> String {
+    format!("{name} by aisandbox ({reason})")
+}
+
 /// A refusal as an answer of HTTP/1.
-pub(super) fn http(status: &str, denied: &Denied) -> Vec<u8> {
-    let (reason, rule) = (denied.reason, denied.rule.as_deref());
-    let body = Body { error: "denied", reason, rule, message: text(reason) };
-    let body = serde_json::to_string(&body).unwrap_or_default();
+pub(super) fn http(status: u16, name: &str, host: &str, denied: &Denied) -> Vec<u8> {
+    let body = json(host, denied.reason, denied.rule.as_deref(), text(denied.reason));
+    let (phrase, length) = (phrase(name, denied.reason), body.len());
     format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}\n",
-        body.len() + 1
+        "HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -55,15 +68,21 @@ fn ssh(denied: &Denied) -> Vec<u8> {
 }
 
 /// Answers as the client speaks, or resets the connection.
-pub(super) async fn tell(stream: TcpStream, seen: &Seen, port: u16, denied: &Denied) {
+pub(super) async fn tell(stream: TcpStream, seen: &Seen, (host, port): (&str, u16), denied: &Denied) {
     let answer = match seen {
+        Seen::Tls(_) if is_away(denied.reason) => ALERT_AWAY.to_vec(),
         Seen::Tls(_) => ALERT.to_vec(),
-        Seen::Http { two: false } => http("403 Forbidden", denied),
+        Seen::Http { two: false } => http(403, "Forbidden", host, denied),
         Seen::Ssh => ssh(denied),
         Seen::Silent if port == 22 => ssh(denied),
         _ => return abort(&stream),
     };
     finish(stream, &answer).await;
+}
+
+/// Whether no rule refused it: the host does not answer.
+fn is_away(reason: &str) -> bool {
+    [reason::UNRESOLVED, reason::UNREACHABLE, reason::PARENT].contains(&reason)
 }
 
 /// Writes the last word and waits until the client has it: a reset would take it away.
@@ -93,7 +112,7 @@ mod tests {
     #[test]
     fn a_disconnect_of_ssh_is_whole_blocks() {
         for rule in ["", "a", "ab", "abc", "profile.yaml:12", "x:1234567"] {
-            let bytes = ssh(&Denied::by(super::super::reason::DENIED, rule));
+            let bytes = ssh(&Denied::by(reason::DENIED, rule));
             let packet = bytes.strip_prefix(b"SSH-2.0-aisandbox\r\n").unwrap();
             let length = u32::from_be_bytes(packet[..4].try_into().unwrap()) as usize;
             assert_eq!(packet.len(), length + 4);
@@ -103,11 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_http_names_reason_and_rule_and_nothing_of_the_client() {
-        let answer = http("403 Forbidden", &Denied::by(super::super::reason::DENIED, "p.yaml:3"));
+    fn a_refusal_of_http_names_reason_rule_and_host() {
+        let answer = http(403, "Forbidden", "a.test", &Denied::by(reason::DENIED, "p.yaml:3"));
         let text = String::from_utf8(answer).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}", body.len())));
-        assert!(body.contains(r#""reason":"denied","rule":"p.yaml:3""#), "{body}");
+        assert!(head.starts_with("HTTP/1.1 403 Forbidden by aisandbox (denied)\r\n"), "{head}");
+        assert!(body.contains(r#""reason":"denied","rule":"p.yaml:3","host":"a.test""#), "{body}");
     }
 }

@@ -1,7 +1,7 @@
 //! A request that is not let out, and how the agent is told: a status, a stable reason, and the rule.
 
+use crate::egress::refuse::json;
 use crate::wire::egress::{Kind, Rule};
-use serde_json::json;
 
 /// Why a request goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,10 +50,7 @@ impl Refusal {
 
     /// What the agent reads.
     pub(super) fn json(&self, host: &str) -> String {
-        let body = json!({
-            "error": "aisandbox", "reason": self.reason, "rule": self.rule, "host": host, "message": self.why,
-        });
-        format!("{body}\n")
+        json(host, self.reason, self.rule.as_deref(), &self.why)
     }
 }
 

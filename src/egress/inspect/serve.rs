@@ -5,8 +5,10 @@ use super::exchange::Exchange;
 use super::refuse::Refusal;
 use super::tls::Spoken;
 use super::upstream::{CONNECTION_WINDOW, MOST_HEAD, MOST_HEADERS, STREAM_FRAME, STREAM_WINDOW};
+use crate::egress::refuse::phrase;
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -63,7 +65,12 @@ where
 /// The answer to a request that is refused.
 pub(super) fn response(refusal: &Refusal, host: &str) -> Response<Body> {
     let mut response = Response::new(Body::whole(refusal.json(host)));
-    *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN);
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN);
+    *response.status_mut() = status;
+    let words = phrase(status.canonical_reason().unwrap_or("Refused"), refusal.reason);
+    if let Ok(words) = ReasonPhrase::try_from(words) {
+        response.extensions_mut().insert(words); // HTTP/2 has none
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));

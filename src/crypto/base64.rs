@@ -6,7 +6,7 @@ pub fn base64url(text: &str) -> Option<Vec<u8>> {
 }
 
 /// With padding, `+` and `/`, as in PEM.
-pub(super) fn standard(text: &str) -> Option<Vec<u8>> {
+pub fn base64(text: &str) -> Option<Vec<u8>> {
     let plain = text.trim_end_matches('=');
     let padded = text.len().is_multiple_of(4) && text.len() - plain.len() <= 2;
     if padded { decode(plain, b'+', b'/') } else { None }
@@ -44,7 +44,7 @@ mod tests {
     fn the_texts_of_rfc_4648_are_read() {
         for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmE=", "fooba")]
         {
-            assert_eq!(standard(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
             assert_eq!(base64url(text.trim_end_matches('=')).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(base64url("-_8").as_deref(), Some(&[0xfb, 0xff][..]));
@@ -56,7 +56,7 @@ mod tests {
             assert_eq!(base64url(text), None, "{text}");
         }
         for text in ["Zg", "Zg=", "Zm9v====", "-_8="] {
-            assert_eq!(standard(text), None, "{text}");
+            assert_eq!(base64(text), None, "{text}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The one file that names `ring`: SHA-256, HMAC-SHA256, HKDF-SHA256, Ed25519; ECDSA and RSA to check others' signatures.
+//! The one file that names `ring`: SHA-256, SHA-1 where a format wants it, HMAC-SHA256, HKDF-SHA256, Ed25519; ECDSA and RSA to
+//! check others' signatures.
 //!
 //! Never keeps a key: each call makes what it needs from a [`Secret`] and lets go of it.
 
 use super::secret::Secret;
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::hmac::{self, HMAC_SHA256};
 use ring::signature::{
@@ -45,6 +46,13 @@ impl Hasher {
     pub(super) fn finish(self) -> [u8; 32] {
         fixed(self.0.finish().as_ref())
     }
+}
+
+/// SHA-1 over the parts, for a format that has it as a checksum. It proves nothing: two contents of one sum can be made.
+pub fn sha1_of_format(parts: &[&[u8]]) -> [u8; 20] {
+    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    parts.iter().for_each(|part| context.update(part));
+    fixed(context.finish().as_ref())
 }
 
 /// HMAC-SHA256 over the parts, one after the other (RFC 2104). The parts' borders are not in it: the caller's format

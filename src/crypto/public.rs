@@ -2,7 +2,7 @@
 //!
 //! Never takes an algorithm from a message: the kind of the key says it.
 
-use super::base64::standard;
+use super::base64::base64;
 use super::provider::{Forged, check_ecdsa, check_rsa, check_signature};
 
 /// What is in front of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410).
@@ -35,7 +35,7 @@ impl PublicKey {
         let body = text.trim().strip_prefix("-----BEGIN PUBLIC KEY-----").ok_or("not a public key in PEM")?;
         let body = body.strip_suffix("-----END PUBLIC KEY-----").ok_or("not a public key in PEM")?;
         let joined: String = body.split_ascii_whitespace().collect();
-        let der = standard(&joined).ok_or("not base64")?;
+        let der = base64(&joined).ok_or("not base64")?;
         if let Some(key) = der.strip_prefix(ED25519) {
             return key.try_into().map(Self::Ed25519).map_err(|_| "a key of another length");
         }

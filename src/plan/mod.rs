@@ -29,6 +29,7 @@ pub mod rights;
 pub mod transitions;
 mod trap;
 pub mod trust;
+mod truststore;
 pub mod view;
 #[cfg(test)]
 mod view_tests;

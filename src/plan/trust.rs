@@ -3,22 +3,54 @@
 //!
 //! Never opens or writes anything: what the files hold and where they lie is all that is said.
 
+use super::truststore::truststore;
 use crate::base::InnerPath;
 use std::ffi::OsString;
 
 /// Where distributions have their bundle of authorities, as one file.
-pub const BUNDLES: [&str; 6] = [
+pub const BUNDLES: [&str; 7] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
+    "/var/lib/ca-certificates/ca-bundle.pem",
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
-    "/usr/lib/python3/dist-packages/certifi/cacert.pem",
+];
+
+/// Where Python has a bundle of its own, the package certifi, which asks no variable. `~` is the home, `*` any one part of
+/// a name.
+pub const BROUGHT: [&str; 10] = [
+    "/usr/lib/python3/dist-packages",
+    "/usr/lib/python3*/site-packages",
+    "/usr/local/lib/python3*/*-packages",
+    "~/.local/lib/python3*/site-packages",
+    "~/.local/share/pipx/venvs/*/lib/python3*/site-packages",
+    "~/.local/share/uv/tools/*/lib/python3*/site-packages",
+    "~/.local/share/uv/python/*/lib/python3*/site-packages",
+    "~/.local/share/mise/installs/python/*/lib/python3*/site-packages",
+    "~/.pyenv/versions/*/lib/python3*/site-packages",
+    "~/.asdf/installs/python/*/lib/python3*/site-packages",
+];
+/// The file below each of [`BROUGHT`].
+pub const CERTIFI: &str = "certifi/cacert.pem";
+
+/// Where distributions have the truststore of all their Javas, and where a Java has its own.
+pub const STORES: [&str; 9] = [
+    "/etc/ssl/certs/java/cacerts",
+    "/etc/pki/ca-trust/extracted/java/cacerts",
+    "/var/lib/ca-certificates/java-cacerts",
+    "/usr/lib/jvm/*/lib/security/cacerts",
+    "/usr/lib/jvm/*/jre/lib/security/cacerts",
+    "/opt/*/lib/security/cacerts",
+    "~/.sdkman/candidates/java/*/lib/security/cacerts",
+    "~/.local/share/mise/installs/java/*/lib/security/cacerts",
+    "~/.asdf/installs/java/*/lib/security/cacerts",
 ];
 
 /// Variables that name a bundle in the place of a client's own: OpenSSL and Go, requests, curl, pip, git, cargo, AWS,
-/// Nix, gcloud, gRPC, Ruby's bundler, Perl's LWP.
-const INSTEAD: [&str; 12] = [
+/// Nix, gcloud, gRPC, Ruby's bundler, Perl's LWP, Python's httplib2, Elixir's hex.
+const INSTEAD: [&str; 14] = [
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
@@ -31,6 +63,8 @@ const INSTEAD: [&str; 12] = [
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
     "BUNDLE_SSL_CA_CERT",
     "PERL_LWP_SSL_CA_FILE",
+    "HTTPLIB2_CA_CERTS",
+    "HEX_CACERTS_PATH",
 ];
 
 /// Variables that name certificates beside a client's own: Node, Deno.
@@ -39,37 +73,53 @@ const BESIDE: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"];
 /// Variables that make a client ask the system's bundle: uv, Node.
 const SYSTEM: [(&str, &str); 2] = [("UV_SYSTEM_CERTS", "true"), ("UV_NATIVE_TLS", "true")];
 
+/// Files that hold authorities and that the view has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Of [`BUNDLES`].
+    pub system: Vec<InnerPath>,
+    /// Of [`BROUGHT`].
+    pub brought: Vec<InnerPath>,
+    /// Of [`STORES`].
+    pub stores: Vec<InnerPath>,
+}
+
 /// What makes clients trust the authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
-    /// The host's bundle with the authority behind it.
-    pub bundle: Vec<u8>,
-    /// Where it lies in the place of the host's.
-    pub over: Vec<InnerPath>,
+    /// Files over the host's.
+    pub files: Vec<(InnerPath, Vec<u8>)>,
     /// Variables, in the order of their names.
     pub variables: Vec<(OsString, OsString)>,
 }
 
-/// Trust in the authority `pem`, beside those of `host`, the host's own bundle. `there` are the places of [`BUNDLES`] that
-/// the view has; the first of them is what variables name. Without any, `own` is where the bundle lies.
-pub fn trust(pem: &str, host: &[u8], there: &[InnerPath], own: &InnerPath) -> Trust {
+/// Trust in the authority `pem`, beside those of `host`, the host's own bundle. The first of the system's places is what
+/// variables name. Without any, `own` is where the bundle lies.
+pub fn trust(pem: &str, host: &[u8], mut there: Places, own: &InnerPath) -> Trust {
     let mut bundle = host.to_vec();
     if !bundle.is_empty() && !bundle.ends_with(b"\n") {
         bundle.push(b'\n');
     }
     bundle.extend_from_slice(pem.as_bytes());
-    let over = if there.is_empty() { vec![own.clone()] } else { there.to_vec() };
-    let named = over.first().unwrap_or(own);
-    let file = |name: &&str| (OsString::from(name), named.as_path().as_os_str().to_owned());
+    if there.system.is_empty() {
+        there.system.push(own.clone());
+    }
+    let named = there.system.first().unwrap_or(own).as_path().as_os_str().to_owned();
+    let file = |name: &&str| (OsString::from(name), named.clone());
     let mut variables: Vec<(OsString, OsString)> = INSTEAD.iter().chain(&BESIDE).map(file).collect();
     variables.extend(SYSTEM.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
     variables.sort();
-    Trust { bundle, over, variables }
+    let store = if there.stores.is_empty() { Vec::new() } else { truststore(&bundle) };
+    let bundles = there.system.into_iter().chain(there.brought).map(|path| (path, bundle.clone()));
+    let stores = there.stores.into_iter().map(|path| (path, store.clone()));
+    Trust { files: bundles.chain(stores).collect(), variables }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWN: &str = "/run/aisandbox/authorities.pem";
 
     fn inner(path: &str) -> InnerPath {
         InnerPath::new(path).unwrap()
@@ -77,10 +127,25 @@ mod tests {
 
     #[test]
     fn the_authority_stands_behind_the_hosts_own() {
-        let own = inner("/run/aisandbox/authorities.pem");
-        let found = trust("NEW\n", b"OLD", &[inner(BUNDLES[0]), inner(BUNDLES[4])], &own);
-        assert_eq!(found.bundle, b"OLD\nNEW\n");
-        assert_eq!(found.over, [inner(BUNDLES[0]), inner(BUNDLES[4])]);
+        let there = Places {
+            system: vec![inner(BUNDLES[0]), inner(BUNDLES[4])],
+            brought: vec![inner("/p/certifi/cacert.pem")],
+            stores: vec![inner(STORES[0])],
+        };
+        let found = trust("NEW\n", b"OLD", there, &inner(OWN));
+        let files: Vec<(&str, &[u8])> = found
+            .files
+            .iter()
+            .map(|(path, bytes)| (path.as_path().to_str().unwrap(), bytes.as_slice()))
+            .collect();
+        let store = truststore(b"");
+        let wanted: [(&str, &[u8]); 4] = [
+            (BUNDLES[0], b"OLD\nNEW\n"),
+            (BUNDLES[4], b"OLD\nNEW\n"),
+            ("/p/certifi/cacert.pem", b"OLD\nNEW\n"),
+            (STORES[0], &store),
+        ];
+        assert_eq!(files, wanted);
         let of = |name: &str| {
             found.variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
         };
@@ -91,10 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn a_view_without_a_bundle_gets_one_of_its_own() {
-        let own = inner("/run/aisandbox/authorities.pem");
-        let found = trust("NEW\n", b"", &[], &own);
-        assert_eq!((found.bundle.as_slice(), found.over.as_slice()), (&b"NEW\n"[..], &[own][..]));
-        assert!(found.variables.iter().any(|(_, value)| value == "/run/aisandbox/authorities.pem"));
+    fn a_view_without_a_bundle_gets_one_of_its_own_and_no_truststore() {
+        let found = trust("NEW\n", b"", Places::default(), &inner(OWN));
+        assert_eq!(found.files, [(inner(OWN), b"NEW\n".to_vec())]);
+        assert!(found.variables.iter().any(|(_, value)| value == OWN));
     }
 }

@@ -4,17 +4,17 @@
 //! Never puts a secret into the profile, the plan or the environment: only its placeholder.
 
 use super::dlp::{self, Canaries};
-use super::{rules, secrets};
+use super::{authorities, rules, secrets};
 use crate::base::{InnerPath, WallTime};
 use crate::cli::roles::failed;
 use crate::crypto::{Secret, placeholder};
 use crate::guardian::introduce;
-use crate::plan::trust::{BUNDLES, trust};
+use crate::plan::trust::trust;
 use crate::plan::view::door_source;
 use crate::profile::{Access, Destination, FsEntry, NetworkMode, Profile, TlsUse};
 use crate::role::{self, Role, Started};
 use crate::wire::egress::{Credential, FromEgress, ToEgress};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -55,7 +55,7 @@ impl Early {
         let role = role::start(Role::Egress).map_err(failed("start role egress"))?;
         let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, scanner: None };
         if profile.network.inspects() {
-            early.trusted(profile)?;
+            early.trusted(profile, home)?;
         }
         early.placeholders(profile)?;
         let canaries = dlp::canaries(&profile.network)?;
@@ -68,7 +68,7 @@ impl Early {
         Ok(Some(early))
     }
 
-    fn trusted(&mut self, profile: &mut Profile) -> Result<(), String> {
+    fn trusted(&mut self, profile: &mut Profile, home: &Path) -> Result<(), String> {
         let read = profile.network.allow.iter().filter(|rule| rule.tls == TlsUse::Inspect);
         let names: Vec<String> = read.filter_map(|rule| name_of(&rule.host)).collect();
         let lasts = profile.limits.wall_time.map_or(LONGEST, |time| time.saturating_add(BEYOND));
@@ -79,20 +79,15 @@ impl Early {
             FromEgress::Refused { why } => return Err(format!("role egress: {why}")),
             _ => return Err("role egress says what it was not asked".to_owned()),
         };
-        // A link would lead to another of them, or to a place that the view may not have.
-        let there: Vec<&str> = BUNDLES
-            .into_iter()
-            .filter(|path| fs::symlink_metadata(path).is_ok_and(|it| it.is_file()))
-            .collect();
-        let host = there.first().map(|path| open_bundle(path)).transpose()?;
+        let there = authorities::find(&profile.filesystem, home);
+        let host = there.system.first().map(|path| open_bundle(path.as_path())).transpose()?;
         let (bundle, roots) = host.unzip();
-        let inner =
-            |path: &str| InnerPath::new(path).map_err(|error| format!("show {path}: its path {error}"));
-        let places = there.iter().map(|path| inner(path)).collect::<Result<Vec<_>, _>>()?;
-        let trust = trust(&pem, &bundle.unwrap_or_default(), &places, &inner(OWN_BUNDLE)?);
-        for path in trust.over {
+        let own =
+            InnerPath::new(OWN_BUNDLE).map_err(|error| format!("show {OWN_BUNDLE}: its path {error}"))?;
+        let trust = trust(&pem, &bundle.unwrap_or_default(), there, &own);
+        for (path, content) in trust.files {
             profile.filesystem.retain(|entry| entry.path != path);
-            profile.filesystem.push(FsEntry::file(path, trust.bundle.clone(), door_source()));
+            profile.filesystem.push(FsEntry::file(path, content, door_source()));
         }
         for (name, value) in trust.variables {
             let (Ok(name), Ok(value)) = (name.into_string(), value.into_string()) else { continue };
@@ -153,13 +148,14 @@ fn name_of(host: &Destination) -> Option<String> {
 }
 
 /// The content, and the file at its beginning for role `egress`: the same file, whatever the path leads to later.
-fn open_bundle(path: &str) -> Result<(Vec<u8>, OwnedFd), String> {
-    let told = |error: std::io::Error| format!("read the host's authorities {path}: {error}");
+fn open_bundle(path: &Path) -> Result<(Vec<u8>, OwnedFd), String> {
+    let shown = path.display();
+    let told = |error: std::io::Error| format!("read the host's authorities {shown}: {error}");
     let mut file = File::open(path).map_err(told)?;
     let mut bytes = Vec::new();
     let length = Read::by_ref(&mut file).take(MOST_BUNDLE + 1).read_to_end(&mut bytes).map_err(told)?;
     if u64::try_from(length).unwrap_or(u64::MAX) > MOST_BUNDLE {
-        return Err(format!("the host's authorities {path}: more than {MOST_BUNDLE} bytes"));
+        return Err(format!("the host's authorities {shown}: more than {MOST_BUNDLE} bytes"));
     }
     file.rewind().map_err(told)?;
     Ok((bytes, file.into()))

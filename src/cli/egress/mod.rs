@@ -3,6 +3,7 @@
 //! Never lets an agent start whose way out could not be put in force as its profile says.
 
 mod about;
+mod authorities;
 mod dlp;
 mod early;
 mod outside;

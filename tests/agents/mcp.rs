@@ -6,12 +6,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The Python of a virtual environment with the package `mcp`; `.ci/run` makes one and names it.
+/// A Python with the package `mcp`, in the folder of clients that `.ci/run` makes and names.
 fn python() -> Option<PathBuf> {
-    let Some(python) = std::env::var_os("AISANDBOX_MCP_PYTHON").map(PathBuf::from) else {
-        skip("AISANDBOX_MCP_PYTHON names no Python with the package mcp");
+    let Some(tools) = std::env::var_os("AISANDBOX_TEST_TOOLS").map(PathBuf::from) else {
+        skip("AISANDBOX_TEST_TOOLS names no folder with clients, which .ci/run makes");
         return None;
     };
+    let python = tools.join("python/bin/python");
     let has =
         Command::new(&python).args(["-c", "import mcp"]).output().is_ok_and(|output| output.status.success());
     if !has {

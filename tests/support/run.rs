@@ -72,14 +72,29 @@ impl Output {
 impl Run {
     /// A program in a home's working folder, with a small environment and /dev/null as stdin.
     pub(crate) fn new(program: &Path, home: &Home) -> Self {
+        Self::within(&[], program, home)
+    }
+
+    /// The same in these namespaces, entered in this order before the program's user is.
+    pub(crate) fn within(namespaces: &'static [OwnedFd], program: &Path, home: &Home) -> Self {
         let mut command = Command::new(program);
         let name = if home.user.is_root() { "root" } else { "tester" };
         command.env_clear().env("HOME", home.path()).env("PATH", PATH).env("LANG", "C.UTF-8");
         command.env("USER", name).env("TERM", "xterm").current_dir(home.work());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let user = home.user;
-        // SAFETY: the closure makes system calls only; it takes no lock and does not allocate.
-        unsafe { command.pre_exec(move || become_user(user)) };
+        let work = home.work();
+        let enter = move || {
+            for namespace in namespaces {
+                nix::sched::setns(namespace, nix::sched::CloneFlags::empty())?;
+            }
+            if !namespaces.is_empty() {
+                nix::unistd::chdir(&work)?; // another mount namespace begins at its root
+            }
+            become_user(user)
+        };
+        // SAFETY: the closure makes system calls only; it takes no lock, and a path this short is laid out on the stack.
+        unsafe { command.pre_exec(enter) };
         Self { command, input: None, patience: PATIENCE }
     }
 

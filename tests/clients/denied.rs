@@ -1,8 +1,8 @@
 //! What is refused, as each client tells it: an agent that reads this knows whether a rule, a name or the host is the reason.
 
 use super::{RULES, Tls, World, expect, have, rust};
-use crate::support::for_each_user;
 use crate::support::run::Output;
+use crate::support::{for_each_user, skip};
 
 /// A rule that reads, one for another program, one that leads to a private address, one to where nobody is.
 const RULES_THAT_REFUSE: &str = "    - { host: site.test, ports: [80, 443], tls: inspect, methods: [GET], paths: [/ok], networks: [127.0.0.0/8] }
@@ -186,5 +186,27 @@ copy: 1.1 GET /a 0 site.test
 changed: reason\":\"program\"
 ";
         expect(&world.ruled(&home, Tls::Splice, &rules, script), wanted);
+    });
+}
+
+#[test]
+fn a_connection_by_several_paths_is_decided_about_like_any_other() {
+    // IPPROTO_MPTCP, Linux 5.6; it is another protocol of the socket, and TCP for the rules of the network.
+    let script = r#"
+say mptcp python -c "
+import errno, socket
+for host in 'site.test', '192.0.2.7':
+    try:
+        asks = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+        asks.connect((host, 80))
+        asks.sendall(b'GET /a HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n')
+        print(asks.makefile().read()[9:12])
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+"
+"#;
+    refused(RULES, script, |output| match said(&output.stdout(), "mptcp") {
+        "EPROTONOSUPPORT|EPROTONOSUPPORT" | "ENOPROTOOPT|ENOPROTOOPT" => skip("this kernel has no MPTCP"),
+        told => assert_eq!(told, "200|403"),
     });
 }

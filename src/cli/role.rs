@@ -22,9 +22,10 @@ pub(super) fn run(name: &str) -> u8 {
         return 125;
     };
     let Ok(socket) = fd::adopt(spawn::SOCKET) else { return 125 };
+    let mut descriptors = 0;
     let limited = match role {
         Role::Policy => policy::limit_memory(),
-        Role::Egress => egress::set_limits(),
+        Role::Egress => egress::set_limits().map(|most| descriptors = most),
         Role::Dlp => dlp::limit_memory(),
         Role::Mounts | Role::Files | Role::Notify | Role::Reputation => Ok(()),
     };
@@ -41,7 +42,7 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Policy => policy::serve(socket),
         Role::Notify => notify::serve(socket),
         Role::Reputation => reputation::serve(socket),
-        Role::Egress => egress::serve(socket),
+        Role::Egress => egress::serve(socket, descriptors),
         Role::Dlp => dlp::serve(socket),
     }
 }

@@ -20,8 +20,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
-/// Connections at one time, whatever limits say.
-pub(super) const MOST_CONNECTIONS: u32 = 512;
 /// How long to wait when there is no descriptor left.
 const BREATH: Duration = Duration::from_millis(50);
 /// Names are asked for there.
@@ -75,7 +73,7 @@ pub(super) async fn listen(session: Arc<Session>, listener: TcpListener, door: D
 }
 
 async fn enter(session: Arc<Session>, stream: TcpStream, peer: SocketAddr, door: Door) {
-    let Some(_seat) = session.usage.enter(MOST_CONNECTIONS) else {
+    let Some(_seat) = session.usage.enter(session.most) else {
         abort(&stream);
         let wanted = Wanted {
             place: Err(Denied::because(reason::CONNECTIONS)),

@@ -40,11 +40,15 @@ impl Client {
     /// # Errors
     /// As recv(2).
     pub(super) async fn look(&mut self, most: usize) -> io::Result<usize> {
-        let mut buffer = [0; 4096];
-        let room = most.saturating_sub(self.front().len()).min(buffer.len());
-        let Some(room) = buffer.get_mut(..room).filter(|room| !room.is_empty()) else { return Ok(0) };
+        let room = most.saturating_sub(self.front().len());
+        if room == 0 {
+            return Ok(0);
+        }
         loop {
             self.stream.readable().await?;
+            // Here and no sooner, so that a connection that waits does not hold it.
+            let mut buffer = [0; 4096];
+            let room = buffer.get_mut(..room.min(4096)).unwrap_or_default();
             match self.stream.try_read(room) {
                 Ok(count) => {
                     self.front.extend_from_slice(room.get(..count).unwrap_or_default());

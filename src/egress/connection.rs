@@ -4,7 +4,7 @@ use super::client::Client;
 use super::decide::{Chosen, Program, Verdict};
 use super::flow::Flow;
 use super::inspect;
-use super::meter::Meter;
+use super::meter::{Meter, Seat};
 use super::peek::{self, Seen};
 use super::place::Place;
 use super::race::{First, race};
@@ -17,6 +17,7 @@ use super::who::MOST_WAIT;
 use crate::wire::egress::{FromEgress, Kind, Tls};
 use crate::wire::subject::Process;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -287,17 +288,19 @@ async fn carry(flow: &Flow, client: Client) -> Result<(), Denied> {
         }
     };
     flow.tell.note(|event| note_seen(event, &seen));
-    match (check(flow, &seen), seen) {
+    match (check(flow, &seen).and_then(|()| reader(flow, &seen)), seen) {
         (_, Seen::Closed) => Ok(()),
         (Err(denied), seen) => {
             refuse::tell(stream, &seen, (&flow.host, flow.port), &denied).await;
             Err(denied)
         }
-        (Ok(()), Seen::Tls(hello)) if flow.rule.tls == Tls::Inspect => {
-            inspect::tls(flow.clone(), Client::with(stream, front), hello).await
+        (Ok(_seat), Seen::Tls(hello)) if flow.rule.tls == Tls::Inspect => {
+            read(inspect::tls(flow.clone(), Client::with(stream, front), hello)).await
         }
-        (Ok(()), Seen::Http { .. }) => inspect::plain(flow.clone(), Client::with(stream, front)).await,
-        (Ok(()), seen) => splice(flow, stream, front, &seen).await,
+        (Ok(_seat), Seen::Http { .. }) => {
+            read(inspect::plain(flow.clone(), Client::with(stream, front))).await
+        }
+        (Ok(_), seen) => splice(flow, stream, front, &seen).await,
     }
 }
 
@@ -318,6 +321,16 @@ fn check(flow: &Flow, seen: &Seen) -> Result<(), Denied> {
         Seen::Ssh | Seen::Other | Seen::Silent if must_be_read(flow) => no(reason::UNREADABLE),
         Seen::Ssh | Seen::Other | Seen::Silent => Ok(()),
     }
+}
+
+/// A place among the connections that are read, for one that is.
+fn reader(flow: &Flow, seen: &Seen) -> Result<Option<Seat>, Denied> {
+    let is_read = match seen {
+        Seen::Tls(_) => flow.rule.tls == Tls::Inspect,
+        Seen::Http { .. } => true,
+        Seen::Ssh | Seen::Other | Seen::Silent | Seen::Closed => false,
+    };
+    is_read.then(|| flow.session.enter_read()).transpose()
 }
 
 /// Passes it on unread. Where nothing came from the agent yet, what comes is still looked at.
@@ -349,9 +362,17 @@ async fn splice(flow: &Flow, stream: TcpStream, front: Vec<u8>, seen: &Seen) -> 
         Err(Broken::Http(front)) => {
             relay::abort(&host);
             drop(host);
-            inspect::plain(flow.clone(), Client::with(stream, front)).await
+            let _seat = flow.session.enter_read()?;
+            read(inspect::plain(flow.clone(), Client::with(stream, front))).await
         }
     }
+}
+
+/// On its own, so that a connection that is passed on unread takes less memory.
+fn read(
+    work: impl Future<Output = Result<(), Denied>>,
+) -> Pin<Box<impl Future<Output = Result<(), Denied>>>> {
+    Box::pin(work)
 }
 
 /// What an agent says that was silent at first.

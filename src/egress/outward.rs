@@ -8,6 +8,7 @@ use super::session::Session;
 use crate::base::address::is_private_name;
 use crate::sys::stream;
 use crate::wire::egress::Rule;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -95,11 +96,19 @@ async fn first_of(found: &[IpAddr], port: u16) -> Result<(TcpStream, SocketAddr)
     }
     let mut next = turns.into_iter().take(MOST_ADDRESSES);
     let mut tries = JoinSet::new();
+    // The first, which is most often enough, without a task of its own.
+    if let Some(ip) = next.next() {
+        let mut first = Box::pin(attempt(SocketAddr::new(ip, port)));
+        match race(first.as_mut(), sleep(HEAD_START)).await {
+            First::Left(Ok((stream, at))) => return Ok((ready(stream), at)),
+            First::Left(Err(error)) => tracing::debug!("connect: {error}"),
+            First::Right(()) => drop(tries.spawn(first)),
+        }
+    }
     loop {
         let more = match next.next() {
             Some(ip) => {
-                let at = SocketAddr::new(ip, port);
-                tries.spawn(async move { TcpStream::connect(at).await.map(|stream| (stream, at)) });
+                tries.spawn(attempt(SocketAddr::new(ip, port)));
                 true
             }
             None => false,
@@ -118,6 +127,10 @@ async fn first_of(found: &[IpAddr], port: u16) -> Result<(TcpStream, SocketAddr)
             Some(Err(_)) | None => {}
         }
     }
+}
+
+async fn attempt(at: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
+    Ok((TcpStream::connect(at).await?, at))
 }
 
 /// Small writes go at once, and a peer that is gone is noticed.

@@ -115,10 +115,11 @@ fn ended(front: &[u8]) -> Seen {
 
 /// Reads what is there; false at the end.
 async fn read(stream: &TcpStream, front: &mut Vec<u8>) -> io::Result<bool> {
-    let mut buffer = [0; 4096];
-    let room = MOST_BYTES.saturating_sub(front.len()).min(buffer.len());
     loop {
         stream.readable().await?;
+        // Here and no sooner, so that a connection that waits does not hold it.
+        let mut buffer = [0; 4096];
+        let room = MOST_BYTES.saturating_sub(front.len()).min(buffer.len());
         match stream.try_read(buffer.get_mut(..room).unwrap_or_default()) {
             Ok(count) => {
                 front.extend_from_slice(buffer.get(..count).unwrap_or_default());

@@ -4,18 +4,22 @@ use super::decide::Rules;
 use super::dns::resolver::Resolver;
 use super::grants::Grants;
 use super::inspect::Engine;
-use super::meter::Usage;
+use super::meter::{Seat, Usage};
 use super::names::{Meaning, Names};
 use super::place::Place;
 use super::reason::{self, Denied};
 use super::relay::Pipes;
 use super::tell::Outbox;
 use super::who::Who;
+use crate::wire::egress::Limits;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
+
+/// Connections that are read at one time: each may take half a mebibyte.
+const MOST_READ: u32 = 1024;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(super) struct Session {
     names: Mutex<Names>,
     /// What the whole session has used.
     pub usage: Arc<Usage>,
+    /// Connections at one time, whatever limits say.
+    pub most: u32,
+    /// Connections that are read.
+    read: Arc<Usage>,
     /// Grants, and connections that live by them.
     pub grants: Grants,
     /// How names are resolved outside.
@@ -71,12 +79,14 @@ pub(super) struct Parts {
 }
 
 impl Session {
-    /// A session of these parts.
-    pub(super) fn new(parts: Parts, outbox: Outbox) -> Self {
+    /// A session of these parts, with at most so many connections at one time.
+    pub(super) fn new(parts: Parts, most: u32, outbox: Outbox) -> Self {
         Self {
             rules: RwLock::new(parts.rules),
             names: Mutex::new(parts.names),
             usage: Arc::new(parts.usage),
+            most,
+            read: Arc::new(Usage::of(Limits::default())),
             grants: Grants::default(),
             resolver: Arc::new(parts.resolver),
             own: parts.own,
@@ -98,6 +108,13 @@ impl Session {
     /// The rules, to add one that denies.
     pub(super) fn rules_mut(&self) -> RwLockWriteGuard<'_, Rules> {
         self.rules.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among the connections that are read.
+    /// # Errors
+    /// When there are too many.
+    pub(super) fn enter_read(&self) -> Result<Seat, Denied> {
+        self.read.enter(MOST_READ).ok_or_else(|| Denied::because(reason::CONNECTIONS))
     }
 
     /// The number of the next connection.

@@ -57,10 +57,17 @@ impl Outbox {
         (outbox, Outgoing { events: from_events, questions: from_questions })
     }
 
-    /// Tells the event, or counts it.
-    pub(super) fn event(&self, event: Event) {
-        let fits = self.fits(event.kind);
-        if !fits || self.events.try_send(FromEgress::Event { event: Box::new(event) }).is_err() {
+    /// Tells an event of this kind, or counts it; only one that is told is made.
+    pub(super) fn event(&self, kind: Kind, make: impl FnOnce() -> Event) {
+        let told = self.fits(kind)
+            && match self.events.try_reserve() {
+                Ok(place) => {
+                    place.send(FromEgress::Event { event: Box::new(make()) });
+                    true
+                }
+                Err(_) => false,
+            };
+        if !told {
             self.omitted.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -116,14 +123,16 @@ impl Teller {
 
     /// Tells an event: what is known, the counts so far, and what `more` adds for this one.
     pub(super) fn event(&self, kind: Kind, more: impl FnOnce(&mut Event)) {
-        let mut event = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        event.kind = kind;
-        if let Some(meter) = &self.meter {
-            (event.sent, event.received, event.requests, event.delay_ms) = meter.so_far();
-        }
-        event.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        more(&mut event);
-        self.outbox.event(event);
+        self.outbox.event(kind, || {
+            let mut event = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            event.kind = kind;
+            if let Some(meter) = &self.meter {
+                (event.sent, event.received, event.requests, event.delay_ms) = meter.so_far();
+            }
+            event.took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            more(&mut event);
+            event
+        });
     }
 }
 

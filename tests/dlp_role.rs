@@ -208,6 +208,56 @@ fn what_is_known_is_critical_in_every_form_and_no_word_for_all_hides_it() {
     });
 }
 
+/// Teaches by the teacher's socket.
+fn teach(socket: &OwnedFd, message: &[u8]) {
+    socket::send(socket.as_fd(), message, None, true).unwrap();
+}
+
+#[test]
+fn files_become_known_while_streams_are_served_and_a_bad_teacher_is_not_heard_any_more() {
+    for_each_user(|home| {
+        let mut role = Role::new(&home);
+        let (ours, theirs) = socket::message_pair().unwrap();
+        role.tell(&ToDlp::Teacher {}, Some(&File::from(theirs)));
+        assert_eq!(role.begin(), FromDlp::Ready {});
+        let letter: String = (0..400).map(|word| format!("sentence {} of the plan. ", word * 7919)).collect();
+        assert_eq!(kinds(&role.whole(1, letter.as_bytes())), [], "nothing is known yet");
+        let file = encode(&ToDlp::File { label: "mail".into() }).unwrap();
+        for content in [letter.as_bytes(), b"the vault opens at noon\n"] {
+            teach(&ours, &file);
+            content.chunks(3000).for_each(|part| teach(&ours, &[&head(0, false)[..], part].concat()));
+            teach(&ours, &head(0, true));
+        }
+        teach(&ours, &encode(&ToDlp::Taught { lesson: 7, left_out: 2 }).unwrap());
+        let mut buffer = vec![0; 4096];
+        let (length, _) = socket::receive(ours.as_fd(), &mut buffer, true).unwrap();
+        let told: FromDlp = decode(&buffer[..length]).unwrap();
+        assert_eq!(told, FromDlp::Learned { lesson: 7, files: 2, left_out: 2 });
+        let known = [("known-file", Act::Block, true)];
+        assert_eq!(kinds(&role.whole(2, &letter.as_bytes()[2000..8000])), known);
+        assert_eq!(kinds(&role.whole(3, b"read: the vault opens at noon")), known, "a short file as a whole");
+        assert_eq!(kinds(&role.whole(4, b"read: the vault opens at one")), []);
+        teach(&ours, &encode(&ToDlp::Start {}).unwrap());
+        assert_eq!(kinds(&role.whole(5, &letter.as_bytes()[2000..8000])), known, "what was learned stays");
+        assert!(matches!(socket::receive(ours.as_fd(), &mut buffer, true), Ok((0, _)) | Err(_)));
+    });
+}
+
+#[test]
+fn a_token_stands_for_its_value_and_is_marked_as_one() {
+    let home = Home::of(support::users().remove(0));
+    let role = Role::serving(&home, &[action("*", Act::Tokenize)]);
+    let text = format!("{{\"to\": \"{MAIL}\", \"card\": \"{CARD}\", \"n\": 4556737586899855}}");
+    let (one, two) = (role.whole(1, text.as_bytes()), role.whole(2, text.as_bytes()));
+    let tokens = |step: &Step| step.edits.iter().map(|edit| edit.with.clone()).collect::<Vec<_>>();
+    assert_eq!(tokens(&one), tokens(&two), "the same value has the same token");
+    assert!(one.edits.iter().all(|edit| edit.token), "{one:?}");
+    let [mail, card, number] = &tokens(&one)[..] else { panic!("{one:?}") };
+    assert!(mail.ends_with("@token.invalid"), "{mail}");
+    assert_eq!((card.len(), card.matches(' ').count()), (CARD.len(), 3), "{card}");
+    assert!(number.len() == 16 && number.bytes().all(|byte| byte.is_ascii_digit()), "{number}");
+}
+
 #[test]
 fn an_answer_has_bounds_and_what_cannot_be_edited_whole_is_blocked() {
     let home = Home::of(support::users().remove(0));

@@ -4,6 +4,8 @@
 //! number comes.
 
 use super::finding::Finding;
+use super::token::token;
+use crate::crypto::Secret;
 use crate::wire::dlp::Act;
 
 /// Bytes to be replaced.
@@ -15,20 +17,31 @@ pub struct Edit {
     pub end: u64,
     /// What comes instead.
     pub with: Vec<u8>,
+    /// It is a token: what the host answers with it is turned back.
+    pub token: bool,
 }
 
 /// The edit for a finding; `around` are the bytes before and behind it.
-pub(super) fn edit(finding: &Finding, before: &[u8], value: &[u8], behind: &[u8]) -> Option<Edit> {
+pub(super) fn edit(
+    key: &Secret,
+    finding: &Finding,
+    before: &[u8],
+    value: &[u8],
+    behind: &[u8],
+) -> Option<Edit> {
     let hash = finding.value_hash.as_str();
     let short = hash.get(..4).unwrap_or(hash);
     let text = match finding.action {
         Act::Redact => format!("[AIS:{}:{short}]", finding.kind),
         Act::Hash => format!("[AIS:{}:hmac-{hash}]", finding.kind),
-        Act::Tokenize => format!("ais-token-{hash}"),
+        Act::Tokenize => token(key, &finding.kind, value),
         Act::Allow | Act::Log | Act::Ask | Act::Block => return None,
     };
-    let with = if is_bare_number(before, value, behind) { b"0".to_vec() } else { text.into_bytes() };
-    Some(Edit { start: finding.start, end: finding.end, with })
+    let number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let zero = !number && is_bare_number(before, value, behind);
+    let with = if zero { b"0".to_vec() } else { text.into_bytes() };
+    let token = finding.action == Act::Tokenize && !zero;
+    Some(Edit { start: finding.start, end: finding.end, with, token })
 }
 
 /// A number of JSON that stands for itself, not in a string.

@@ -34,6 +34,7 @@ mod secrets;
 mod serve;
 mod settle;
 mod stream;
+mod token;
 mod trial;
 mod wide;
 mod work;

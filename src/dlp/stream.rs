@@ -203,7 +203,8 @@ impl<'a> Stream<'a> {
                 |from: usize, to: usize| self.buffer.get(from..to.min(self.buffer.len())).unwrap_or_default();
             let before = around(place.start.saturating_sub(16), place.start);
             let behind = around(place.end, place.end + 16);
-            if let Some(edit) = edit(&finding, before, around(place.start, place.end), behind)
+            if let Some(edit) =
+                edit(&self.engine.options.key, &finding, before, around(place.start, place.end), behind)
                 && finding.start >= self.edited
             {
                 self.edited = edit.end;

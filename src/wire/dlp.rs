@@ -184,6 +184,8 @@ pub struct Edit {
     pub end: u64,
     /// What comes in their place: plain ASCII without quotes or backslashes, so JSON stays JSON.
     pub with: String,
+    /// In answers of the host it is turned back.
+    pub token: bool,
 }
 
 /// What was found. Never the value.

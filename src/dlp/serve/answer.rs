@@ -76,7 +76,7 @@ fn whole(edits: Vec<Edit>, findings: &[Finding], released: u64, to: u64) -> Opti
         if !plain || !after || edit.start < released || edit.start >= edit.end {
             return None;
         }
-        whole.push(wire::Edit { start: edit.start, end: edit.end, with });
+        whole.push(wire::Edit { start: edit.start, end: edit.end, with, token: edit.token });
     }
     let replaces = |finding: &&Finding| matches!(finding.action, Act::Redact | Act::Hash | Act::Tokenize);
     for finding in findings.iter().filter(replaces) {

@@ -35,7 +35,7 @@ fn finding(start: u64, end: u64, action: Act) -> Finding {
 }
 
 fn edit(start: u64, end: u64) -> Edit {
-    Edit { start, end, with: b"[AIS:email:0000]".to_vec() }
+    Edit { start, end, with: b"[AIS:email:0000]".to_vec(), token: false }
 }
 
 fn word(told: &FromDlp) -> Option<&str> {

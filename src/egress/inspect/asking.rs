@@ -125,6 +125,22 @@ impl Asking {
     }
 }
 
+/// Refuses a body of so many bytes, or has a person asked about it.
+/// # Errors
+/// 413 `limit-body`.
+pub(super) fn check_size(judge: &Judge, bytes: u64) -> Result<(), Refusal> {
+    let limits = &judge.rule.limits;
+    if limits.request_body.is_some_and(|most| bytes > most) {
+        return Err(
+            Refusal::new(413, "limit-body", "the body is larger than the rule allows").by(&judge.rule)
+        );
+    }
+    if limits.ask_above.is_some_and(|most| bytes > most) {
+        judge.asking.is_large();
+    }
+    Ok(())
+}
+
 const NOT_SENT: &str = "a person did not allow this to be sent";
 
 /// Method and path, in which what could be a name, a number or a secret is a star.

@@ -125,6 +125,7 @@ pub(super) enum Swap {
 }
 
 /// Bytes of a secret, which show nothing of themselves.
+#[derive(Default)]
 pub(super) struct Hidden(pub Zeroizing<Vec<u8>>);
 
 impl std::fmt::Debug for Hidden {

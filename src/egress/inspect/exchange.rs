@@ -2,7 +2,7 @@
 //!
 //! Never sends a byte of a request that was not judged, and never ends a body as whole that was cut off.
 
-use super::asking::Asking;
+use super::asking::{Asking, check_size};
 use super::body::{Aborted, Body, Came, read};
 use super::coding::Coding;
 use super::credential::Keys;
@@ -15,7 +15,8 @@ use super::scan::Scanner;
 use super::send::{Refused, Sending, media, next_trailers};
 use super::serve;
 use super::tls::Spoken;
-use super::upload::{Findings, Judge, Upload, check_size, drain};
+use super::tokens::{Back, Tokens};
+use super::upload::{Findings, Judge, Upload, drain};
 use super::upstream::Upstream;
 use super::way::{Told, Way};
 use super::websocket;
@@ -46,6 +47,8 @@ pub(super) struct Exchange {
     pub keys: Arc<Keys>,
     /// Role `dlp`.
     pub scanner: Option<Arc<Scanner>>,
+    /// What tokens stand for.
+    pub tokens: Arc<Tokens>,
 }
 
 /// A refusal, and whether it was told already.
@@ -131,7 +134,7 @@ impl Exchange {
                 upgrade.ok_or_else(|| odd("the host changed to a protocol that nobody asked for"))?;
             return Ok((self.switch(judge, response, upgrade, line)?, rule));
         }
-        Ok((self.hand_on(&method, response).await?, rule))
+        Ok((self.hand_on(&judge, &method, response).await?, rule))
     }
 
     /// What the head says, before anything is done.
@@ -166,7 +169,8 @@ impl Exchange {
         };
         let (way, rule, keys) = (self.way.clone(), rule.clone(), self.keys.clone());
         let asking = Asking::new(request.method(), request.uri().path());
-        Ok((Judge { way, rule, keys, scanner, findings: findings.clone(), asking }, length))
+        let tokens = self.tokens.of(&rule.host);
+        Ok((Judge { way, rule, keys, scanner, findings: findings.clone(), asking, tokens }, length))
     }
 
     /// Makes the head that goes to the host.
@@ -185,8 +189,8 @@ impl Exchange {
         login::strip(&judge.rule, &mut parts.headers);
         read_head(judge, &parts.method, &mut target, &mut parts.headers).await?;
         self.keys.swap_head(&mut target, &mut parts.headers)?;
-        if self.keys.any() {
-            // So that an echo of a secret can be seen.
+        if self.keys.any() || judge.tokens.any() {
+            // So that an echo of a secret and a token can be seen.
             parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if upgrade {
@@ -265,19 +269,21 @@ impl Exchange {
     /// Hands the answer on.
     async fn hand_on(
         &self,
+        judge: &Judge,
         method: &Method,
         response: Response<Incoming>,
     ) -> Result<Response<Body>, Refusal> {
         let (mut parts, incoming) = response.into_parts();
         strip_response(&mut parts.headers);
-        self.keys.scrub_headers(&mut parts.headers);
+        let back = Back::new(self.keys.clone(), judge.tokens.clone());
+        back.headers(&mut parts.headers);
         parts.version = Version::HTTP_11;
         if hyper::body::Body::is_end_stream(&incoming) || *method == Method::HEAD {
             return Ok(Response::from_parts(parts, Body::empty()));
         }
         let codings = parts.headers.get_all(header::CONTENT_ENCODING);
         let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
-        let receiving = Receiving::new(incoming, self.way.clone(), self.keys.clone(), coding)?;
+        let receiving = Receiving::new(incoming, self.way.clone(), back, coding)?;
         if receiving.opens() {
             parts.headers.remove(header::CONTENT_ENCODING);
         }
@@ -298,7 +304,7 @@ impl Exchange {
         let host = hyper::upgrade::on(&mut response);
         let (mut parts, _) = response.into_parts();
         strip_response(&mut parts.headers);
-        self.keys.scrub_headers(&mut parts.headers);
+        Back::new(self.keys.clone(), judge.tokens.clone()).headers(&mut parts.headers);
         websocket::agree(&mut parts.headers)?;
         let relay = websocket::relay(judge, agent, host, line.to_owned());
         tokio::spawn(super::upstream::until_over(self.way.clone(), relay));

@@ -19,6 +19,9 @@ impl Opcode {
     pub(super) const BINARY: Self = Self(2);
     /// The end.
     pub(super) const CLOSE: Self = Self(8);
+    /// Whether the other side is there.
+    #[cfg(test)]
+    pub(super) const PING: Self = Self(9);
 
     /// Whether it may stand between the frames of a message.
     pub(super) fn is_control(self) -> bool {

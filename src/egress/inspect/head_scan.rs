@@ -76,6 +76,10 @@ pub(super) async fn read_head(
         return Ok(());
     }
     for edit in edits.iter().rev() {
+        let range = usize::try_from(edit.start).unwrap_or(usize::MAX)..usize::try_from(edit.end).unwrap_or(0);
+        if let Some(bytes) = text.bytes.get(range).filter(|_| edit.token) {
+            judge.tokens.keep(&edit.with, bytes);
+        }
         change(&text, edit, target, &mut lines).ok_or_else(|| stuck(judge))?;
     }
     headers.clear();

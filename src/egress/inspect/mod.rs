@@ -15,6 +15,7 @@ mod frames;
 mod head;
 mod head_scan;
 mod login;
+mod name;
 mod needle;
 pub mod path;
 mod receive;
@@ -22,7 +23,9 @@ mod refuse;
 mod scan;
 mod send;
 mod serve;
+mod splice;
 mod tls;
+mod tokens;
 mod upload;
 mod upstream;
 mod way;
@@ -44,6 +47,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tls::{Spoken, Tls};
+use tokens::Tokens;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use upstream::Upstream;
 use way::{Told, Way};
@@ -73,6 +77,7 @@ pub(super) struct Engine {
     tls: Option<Arc<Tls>>,
     vault: Arc<Vault>,
     scanner: Mutex<Reader>,
+    tokens: Arc<Tokens>,
 }
 
 /// Role `dlp`: a socket until the runtime is there.
@@ -210,8 +215,10 @@ async fn make(
     let is_tls = tls.is_some();
     let keys = Arc::new(engine.vault.keys(way.host(), is_tls)?);
     let scanner = engine.scanner();
+    name::read(&way, scanner.as_ref()).await?;
     let upstream = Upstream::connect(way.clone(), tls, spoken).await?;
-    Ok(Arc::new(Exchange { way, tls: is_tls, upstream, keys, scanner }))
+    let tokens = engine.tokens.clone();
+    Ok(Arc::new(Exchange { way, tls: is_tls, upstream, keys, scanner, tokens }))
 }
 
 fn tell(way: &dyn Way, refusal: &Refusal) {

@@ -71,6 +71,10 @@ impl Needles {
                 }
             }
         }
+        Self::of(known)
+    }
+
+    fn of(known: Vec<(Found, Zeroizing<Vec<u8>>)>) -> Result<Self, BuildError> {
         let longest = known.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
         let patterns = known.iter().map(|(_, bytes)| bytes.as_slice());
         let search = if known.is_empty() {
@@ -79,6 +83,16 @@ impl Needles {
             Some(AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns)?)
         };
         Ok(Self { search, known, longest })
+    }
+
+    /// A search for these words as they are, in no other form.
+    /// # Errors
+    /// When there are too many of them.
+    pub(super) fn plain<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, BuildError> {
+        let found = |(word, bytes): (usize, &[u8])| {
+            (Found { word, form: Form::Plain }, Zeroizing::new(bytes.to_vec()))
+        };
+        Self::of(words.into_iter().enumerate().map(found).collect())
     }
 
     /// Whether nothing is looked for.

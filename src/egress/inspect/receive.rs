@@ -1,12 +1,12 @@
-//! A body of the host, part by part, to the agent: counted, and without the secrets that it may show.
+//! A body of the host, part by part, to the agent: counted, without the secrets that it may show, and with
+//! values in place of tokens.
 
 use super::body::{Aborted, Came, Parts, read};
 use super::coding::{Coding, Inflate};
-use super::credential::Keys;
 use super::head::strip_response;
-use super::needle::Finder;
 use super::refuse::Refusal;
 use super::send::PAUSE;
+use super::tokens::Back;
 use super::way::Way;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -19,8 +19,7 @@ use tokio::time::timeout;
 pub(super) struct Receiving {
     incoming: Option<Incoming>,
     way: Arc<dyn Way>,
-    keys: Arc<Keys>,
-    finder: Finder,
+    back: Back,
     inflate: Option<Inflate>,
     trailers: Option<HeaderMap>,
 }
@@ -32,15 +31,15 @@ impl Receiving {
     pub(super) fn new(
         incoming: Incoming,
         way: Arc<dyn Way>,
-        keys: Arc<Keys>,
+        back: Back,
         coding: Coding,
     ) -> Result<Self, Refusal> {
-        let inflate = if keys.any() { Inflate::new(coding) } else { None };
-        if keys.any() && coding == Coding::Other {
+        let inflate = if back.changes() { Inflate::new(coding) } else { None };
+        if back.hides() && coding == Coding::Other {
             let why = "the host's answer may show a secret, and is coded in a way that is not opened here";
             return Err(Refusal::new(502, "undecodable", why));
         }
-        Ok(Self { incoming: Some(incoming), way, keys, finder: Finder::default(), inflate, trailers: None })
+        Ok(Self { incoming: Some(incoming), way, back, inflate, trailers: None })
     }
 
     /// Whether the coding is taken away.
@@ -50,7 +49,7 @@ impl Receiving {
 
     /// Whether what was said of the length is no longer true.
     pub(super) fn changes_length(&self) -> bool {
-        self.opens() || self.keys.any() && !self.keys.keeps_length()
+        self.opens() || self.back.changes_length()
     }
 
     async fn part(&mut self) -> Result<Option<Frame<Bytes>>, Aborted> {
@@ -58,7 +57,7 @@ impl Receiving {
             return Ok(Some(Frame::trailers(trailers)));
         }
         while let Some(incoming) = &mut self.incoming {
-            let came = if self.finder.is_holding() {
+            let came = if self.back.is_holding() {
                 match timeout(PAUSE, read(incoming)).await {
                     Ok(came) => came?,
                     Err(_) => Came::Data(Bytes::new()),
@@ -67,14 +66,14 @@ impl Receiving {
                 read(incoming).await?
             };
             let out = match came {
-                Came::Data(data) if data.is_empty() => self.keys.scrub(&mut self.finder, b"", true).into(),
-                Came::Data(data) if !self.keys.any() => data,
+                Came::Data(data) if data.is_empty() => self.back.feed(b"", true).into(),
+                Came::Data(data) if !self.back.changes() => data,
                 Came::Data(data) => self.open(&data, false)?.into(),
                 came => {
                     self.incoming = None;
                     if let Came::Trailers(mut trailers) = came {
                         strip_response(&mut trailers);
-                        self.keys.scrub_headers(&mut trailers);
+                        self.back.headers(&mut trailers);
                         self.trailers = Some(trailers);
                     }
                     self.open(b"", true)?.into()
@@ -90,17 +89,17 @@ impl Receiving {
 
     fn open(&mut self, bytes: &[u8], last: bool) -> Result<Vec<u8>, Aborted> {
         let Some(inflate) = &mut self.inflate else {
-            return Ok(self.keys.scrub(&mut self.finder, bytes, last));
+            return Ok(self.back.feed(bytes, last));
         };
         let mut out = Vec::new();
         let mut input = bytes;
         while !input.is_empty() {
             let text = inflate.block(&mut input).map_err(|_| Aborted)?;
-            out.extend(self.keys.scrub(&mut self.finder, &text, false));
+            out.extend(self.back.feed(&text, false));
         }
         if last {
             let text = inflate.finish().map_err(|_| Aborted)?;
-            out.extend(self.keys.scrub(&mut self.finder, &text, true));
+            out.extend(self.back.feed(&text, true));
         }
         Ok(out)
     }

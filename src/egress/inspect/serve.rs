@@ -91,7 +91,6 @@ where
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
             .max_buf_size(4 * MOST_HEAD)
-            .preserve_header_case(true)
             .auto_date_header(false)
             .half_close(true)
             .keep_alive(keep)

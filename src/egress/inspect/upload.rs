@@ -2,14 +2,16 @@
 //!
 //! Never gives a byte that was not released, and never a placeholder of another host.
 
-use super::asking::Asking;
+use super::asking::{Asking, check_size};
 use super::coding::{Coding, Deflate, Inflate};
 use super::credential::{Hidden, Keys, Swap};
 use super::needle::{Finder, Piece};
 use super::refuse::Refusal;
 use super::scan::{Scan, Scanner, Step, Unread};
+use super::splice::Splice;
+use super::tokens::Table;
 use super::way::Way;
-use crate::wire::dlp::{Act, Finding};
+use crate::wire::dlp::{Act, Edit, Finding};
 use crate::wire::egress::{Found, Place, Rule, Unscannable};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +42,8 @@ pub(super) struct Judge {
     pub findings: Findings,
     /// What a person is asked.
     pub asking: Asking,
+    /// What tokens stand for at this host.
+    pub tokens: Arc<Table>,
 }
 
 /// The findings so far, which are then told.
@@ -139,6 +143,7 @@ pub(super) struct Upload {
     again: bool,
     /// What went out last, as it was given to be read.
     tail: Vec<u8>,
+    splice: Splice,
     media: String,
     edits: Vec<Change>,
     taken: u64,
@@ -158,6 +163,7 @@ impl Upload {
     /// 403 `dlp-unscannable`.
     pub(super) async fn new(judge: Judge, coding: Coding, media: &str) -> Result<Self, Refusal> {
         let scan = judge.open(media).await?;
+        let splice = Splice::new(if scan.is_some() { judge.tokens.tail() } else { Vec::new() });
         let read = scan.is_some() || judge.keys.placeholders().is_some();
         let inflate = if read { Inflate::new(coding) } else { None };
         let deflate = inflate.as_ref().and_then(|_| Deflate::new(coding));
@@ -173,6 +179,7 @@ impl Upload {
             shift: 0,
             again: false,
             tail: Vec::new(),
+            splice,
             media: media.to_owned(),
             edits: Vec::new(),
             taken: 0,
@@ -267,6 +274,7 @@ impl Upload {
             return self.release(self.base + self.pending.len() as u64, out);
         }
         let text = self.pending.get(fresh..).unwrap_or_default().to_vec();
+        self.splice.take(&self.judge, &self.media, &text, last).await?;
         let mut pieces = text.chunks(Scan::MOST).peekable();
         if last && pieces.peek().is_none() {
             return self.read(b"", true, out).await;
@@ -324,12 +332,25 @@ impl Upload {
             return Err(Refusal::new(403, "dlp", why).by(&self.judge.rule));
         }
         for edit in step.edits {
+            if edit.token {
+                self.keep(&edit);
+            }
             let with = Hidden(Zeroizing::new(edit.with.into_bytes()));
             self.edits.retain(|own| own.end <= edit.start || own.start >= edit.end);
             self.edits.push(Change { start: edit.start, end: edit.end, with, ours: false });
         }
         self.edits.sort_by_key(|change| (change.start, change.ours));
         self.release(step.release_to, out)
+    }
+
+    /// Remembers what a token stands for, unless a secret of this host is a part of it.
+    fn keep(&self, edit: &Edit) {
+        let place = |offset: u64| offset.checked_sub(self.base).and_then(|at| usize::try_from(at).ok());
+        let (Some(start), Some(end)) = (place(edit.start), place(edit.end)) else { return };
+        let own = self.edits.iter().any(|own| own.ours && own.end > edit.start && own.start < edit.end);
+        if let Some(bytes) = self.pending.get(start..end).filter(|_| !own) {
+            self.judge.tokens.keep(&edit.with, bytes);
+        }
     }
 
     /// The answer with offsets of the whole upload, without what was judged before a pause.
@@ -365,27 +386,13 @@ impl Upload {
         let end = place(cut, self.base).ok_or_else(odd)?;
         out.extend_from_slice(self.pending.get(at..end).ok_or_else(odd)?);
         if self.scan.is_some() {
-            self.tail.extend(self.pending.get(..end).unwrap_or_default());
+            let gone = self.pending.get(..end).unwrap_or_default();
+            self.judge.tokens.sent(gone);
+            self.tail.extend(gone);
             self.tail.drain(..self.tail.len().saturating_sub(MOST_TAIL));
         }
         self.pending.drain(..end);
         self.base = cut;
         Ok(())
     }
-}
-
-/// Refuses a body of so many bytes, or has a person asked about it.
-/// # Errors
-/// 413 `limit-body`.
-pub(super) fn check_size(judge: &Judge, bytes: u64) -> Result<(), Refusal> {
-    let limits = &judge.rule.limits;
-    if limits.request_body.is_some_and(|most| bytes > most) {
-        return Err(
-            Refusal::new(413, "limit-body", "the body is larger than the rule allows").by(&judge.rule)
-        );
-    }
-    if limits.ask_above.is_some_and(|most| bytes > most) {
-        judge.asking.is_large();
-    }
-    Ok(())
 }

@@ -92,7 +92,8 @@ impl Upstream {
         let way = self.way.clone();
         if spoken != Spoken::Two {
             let mut builder = http1::Builder::new();
-            builder.preserve_header_case(true).max_headers(MOST_HEADERS).max_buf_size(4 * MOST_HEAD);
+            // Names as the agent wrote them could say more than what was read of them.
+            builder.title_case_headers(true).max_headers(MOST_HEADERS).max_buf_size(4 * MOST_HEAD);
             let (sender, connection) = builder.handshake(io).await.map_err(failed)?;
             tokio::spawn(until_over(way, async move { drop(connection.with_upgrades().await) }));
             return Ok(Link::One(sender));

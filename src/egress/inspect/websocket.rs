@@ -4,8 +4,8 @@
 
 use super::coding::Coding;
 use super::frames::{Head, MOST_CONTROL, Opcode, read_head, write_frame};
-use super::needle::Finder;
 use super::refuse::Refusal;
+use super::tokens::Back;
 use super::upload::{Judge, Upload, drain};
 use super::way::Told;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -181,9 +181,7 @@ async fn control(
     agent: &mut BufReader<ReadHalf<Io>>,
     host: &mut WriteHalf<Io>,
 ) -> Result<(), Ended> {
-    let length = usize::try_from(head.length).ok().filter(|length| *length <= MOST_CONTROL && head.fin);
-    let mut payload = vec![0; length.ok_or(Ended::Broken)?];
-    agent.read_exact(&mut payload).await?;
+    let mut payload = control_payload(head, agent).await?;
     unmask(&mut payload, mask, 0);
     if !payload.is_empty() {
         let one = judge.message(Some(head.length));
@@ -215,31 +213,60 @@ fn unmask(bytes: &mut [u8], mask: [u8; 4], at: usize) {
     }
 }
 
-/// From the host to the agent, without secrets; an echo is as long as what stands in its place.
+/// From the host to the agent, without secrets and with values in place of tokens. A frame whose content may change is sent
+/// on in parts, whose lengths are then known.
 async fn downward(
     judge: &Judge,
     mut host: BufReader<ReadHalf<Io>>,
     agent: &mut WriteHalf<Io>,
 ) -> Result<(), Ended> {
-    if judge.keys.any() && !judge.keys.keeps_length() {
-        return Err(Ended::Broken);
-    }
+    let begin = || Back::new(judge.keys.clone(), judge.tokens.clone());
+    let mut message = begin();
+    let mut opcode = None;
     while let Some(head) = read_head(&mut host).await? {
         if head.mask.is_some() {
             return Err(Ended::Broken);
         }
-        write_frame(agent, &head, b"").await?;
+        if head.opcode.is_control() {
+            let payload = control_payload(&head, &mut host).await?;
+            judge.way.received(payload.len() as u64).await?;
+            let mut payload = begin().feed(&payload, true);
+            payload.truncate(MOST_CONTROL);
+            write_frame(agent, &Head { length: payload.len() as u64, ..head }, &payload).await?;
+            continue;
+        }
+        if head.opcode != Opcode::CONTINUATION {
+            opcode = Some(head.opcode);
+        }
         let mut left = head.length;
-        let mut finder = Finder::default();
-        while left > 0 {
+        loop {
             let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE).min(PIECE)];
             host.read_exact(&mut piece).await?;
             left -= piece.len() as u64;
             judge.way.received(piece.len() as u64).await?;
-            agent.write_all(&judge.keys.scrub(&mut finder, &piece, left == 0)).await?;
+            let fin = head.fin && left == 0;
+            let out = message.feed(&piece, fin);
+            if fin || !out.is_empty() {
+                let opcode = opcode.take().unwrap_or(Opcode::CONTINUATION);
+                let part = Head { fin, opcode, mask: None, length: out.len() as u64 };
+                write_frame(agent, &part, &out).await?;
+            }
+            if left == 0 {
+                break;
+            }
         }
-        agent.flush().await?;
+        if head.fin {
+            message = begin();
+        }
     }
     agent.shutdown().await?;
     Ok(())
+}
+
+/// The payload of a control frame as it came.
+async fn control_payload(head: &Head, from: &mut BufReader<ReadHalf<Io>>) -> Result<Vec<u8>, Ended> {
+    let length = usize::try_from(head.length).ok().filter(|length| *length <= MOST_CONTROL && head.fin);
+    let mut payload = vec![0; length.ok_or(Ended::Broken)?];
+    from.read_exact(&mut payload).await?;
+    Ok(payload)
 }

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+/// What the stand-in gives for `TOKENME`.
+const TOKEN: &str = "qwkzpvnmxyhtrbsl";
 /// Bytes that the stand-in holds back.
 const WINDOW: usize = 16;
 
@@ -27,7 +29,7 @@ fn finding(start: usize, end: usize, act: Act, critical: bool) -> Finding {
     }
 }
 
-/// Serves one socket: `BLOCKME` is blocked, `EDITME` replaced, `ASKME` asked about, `CANARY` critical, `UNREADABLE` unscannable, and after
+/// Serves one socket: `BLOCKME` is blocked, `EDITME` replaced, `ASKME` asked about, `TOKENME` tokenized, `CANARY` critical, `UNREADABLE` unscannable, and after
 /// `SILENCE` nothing is answered; `QUIT` ends it.
 fn stand_in(socket: &OwnedFd) {
     let mut streams: HashMap<u64, (Vec<u8>, usize)> = HashMap::new();
@@ -57,14 +59,16 @@ fn stand_in(socket: &OwnedFd) {
             ("EDITME", Act::Redact, false),
             ("CANARY", Act::Log, true),
             ("ASKME", Act::Ask, false),
+            ("TOKENME", Act::Tokenize, false),
         ] {
             for at in (*done..release).filter(|at| text[*at..].starts_with(word.as_bytes())) {
                 findings.push(finding(at, at + word.len(), act, critical));
-                if act == Act::Redact {
+                if matches!(act, Act::Redact | Act::Tokenize) {
                     edits.push(Edit {
                         start: at as u64,
                         end: (at + word.len()) as u64,
-                        with: "[gone]".into(),
+                        with: if act == Act::Redact { "[gone]".into() } else { TOKEN.into() },
+                        token: act == Act::Tokenize,
                     });
                 }
             }
@@ -88,7 +92,7 @@ fn stand_in(socket: &OwnedFd) {
     }
 }
 
-fn scanned(rule: Rule, setup: Setup) -> Rig {
+pub(super) fn scanned(rule: Rule, setup: Setup) -> Rig {
     let (ours, theirs) = message_pair().unwrap();
     std::thread::spawn(move || stand_in(&theirs));
     Rig::new(Setup { rule: Rule { dlp: true, ..rule }, scanner: Some(ours), ..setup })
@@ -106,12 +110,14 @@ fn post(rig: &Rig, target: &str, headers: &str, body: &[u8], enough: &str) -> St
 fn what_must_not_leave_is_refused_wherever_it_stands() {
     let rig = scanned(rule(), Setup::default());
     let long = [&vec![b'a'; 3 << 20][..], b"BLOCKME", &vec![b'b'; 1 << 20]].concat();
-    let cases: [(&str, &str, &[u8]); 6] = [
+    let cases: [(&str, &str, &[u8]); 8] = [
         ("/BLOCKME", "", b""),
         ("/?BLOCKME", "", b""),
         ("/", "X: BLOCKME\r\n", b""),
-        ("/", "X-BLOCKME: 1\r\nCookie: CANARY\r\n", b""),
+        ("/", "Referer: https://b.example/?BLOCKME\r\n", b""),
+        ("/", "Cookie: CANARY\r\n", b""),
         ("/", "", b"{\"a\":\"BLOCKME\"}"),
+        ("/", "", b"--x\r\nContent-Disposition: form-data; name=\"BLOCKME\"\r\n\r\n1\r\n--x--\r\n"),
         ("/", "", &long),
     ];
     for (target, headers, body) in cases {
@@ -125,10 +131,10 @@ fn what_must_not_leave_is_refused_wherever_it_stands() {
     assert!(rig.requests().iter().all(|seen| !seen.whole && !seen.body.ends_with(b"BLOCKME")));
     let told = post(&rig, "/fine", "", b"fine", "got 4");
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
-    rig.wait("all are told", |rig| rig.way.events.lock().unwrap().len() == 7);
+    rig.wait("all are told", |rig| rig.way.events.lock().unwrap().len() == 9);
     let events = rig.way.events.lock().unwrap();
     let counted = events.iter().filter(|told| told.findings.iter().any(|found| found.kind == "credential"));
-    assert_eq!(counted.count(), 6);
+    assert_eq!(counted.count(), 8);
 }
 
 #[test]
@@ -198,6 +204,7 @@ fn a_pause_releases_what_waits_and_hides_nothing() {
             keys: std::sync::Arc::new(vault.keys(NAME, true).unwrap()),
             scanner: Some(Scanner::start(ours).unwrap()),
             findings: Findings::default(),
+            tokens: std::sync::Arc::default(),
             asking: super::super::asking::Asking::new(&http::Method::POST, "/"),
         };
         let mut upload = Upload::new(judge, Coding::Identity, "").await.unwrap();
@@ -244,4 +251,70 @@ fn what_comes_up_on_the_way_is_asked_at_once_and_again_when_it_is_many_more() {
     let counts: Vec<u64> = asked.iter().map(|one| one.found[0].count).collect();
     assert_eq!(counts, [1, 3], "not once for each");
     assert!(asked.iter().all(|one| one.bytes.is_none() && !one.large));
+}
+
+/// Answers with the body, as it came.
+fn echo(headers: &'static [(&'static str, &'static str)]) -> super::rig::Answer {
+    std::sync::Arc::new(move |seen: &super::rig::Seen| {
+        let mut response = http::Response::builder();
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+        response =
+            response.header("x-token", seen.headers.get("x").cloned().unwrap_or(TOKEN.parse().unwrap()));
+        response.body(super::super::body::Body::whole(seen.body.clone())).unwrap()
+    })
+}
+
+#[test]
+fn a_token_goes_out_and_its_value_comes_back_from_the_same_host() {
+    let stream: &[(&str, &str)] = &[("content-type", "text/event-stream")];
+    for headers in [&[][..], stream] {
+        let rig = scanned(rule(), Setup { answer: echo(headers), ..Setup::default() });
+        let told = post(&rig, "/", "X: TOKENME\r\n", b"data: TOKENME\n\n", "data: TOKENME");
+        assert!(told.contains("x-token: TOKENME"), "{told}");
+        let seen = rig.requests().pop().unwrap();
+        assert_eq!(seen.body, format!("data: {TOKEN}\n\n").as_bytes());
+        assert_eq!(seen.headers["x"], TOKEN);
+        let told = post(&rig, "/", "", b"only asks", "only asks");
+        assert!(told.contains("x-token: TOKENME"), "another connection of the session knows it: {told}");
+    }
+}
+
+#[test]
+fn trailers_are_read_and_what_stands_beside_chunks_does_not_go_on() {
+    let rig = scanned(rule(), Setup::default());
+    let head = "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\nTrailer: x\r\n\r\n";
+    let told = raw(&rig, format!("{head}2\r\nhi\r\n0\r\nx: BLOCKME\r\n\r\n").as_bytes(), "}");
+    assert!(told.starts_with("HTTP/1.1 403") && told.contains("\"reason\":\"dlp\""), "{told}");
+    assert!(rig.requests().iter().all(|seen| !seen.whole && seen.trailers.is_none()));
+    let told = raw(&rig, format!("{head}2;BLOCKME=BLOCKME\r\nhi\r\n0\r\n\r\n").as_bytes(), "got 2");
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    assert_eq!(rig.requests().pop().unwrap().body, b"hi", "the frame is made anew");
+}
+
+#[test]
+fn a_header_name_says_no_more_than_what_was_read_of_it() {
+    let rig = scanned(rule(), Setup::default());
+    let told = post(&rig, "/", "X-BlOcKmE: 1\r\n", b"", "got 0");
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    assert!(rig.requests().pop().unwrap().headers.contains_key("x-blockme"), "and no case of the agent's");
+}
+
+#[test]
+fn a_secret_in_two_requests_is_found_where_the_second_begins() {
+    for (halves, ends) in [(["so far BLO", "CKME and on"], "403"), (["so far BLO", "and on"], "200")] {
+        let rig = scanned(rule(), Setup::default());
+        for (number, half) in halves.iter().enumerate() {
+            let told = post(&rig, "/", "", half.as_bytes(), if number == 0 { "got" } else { "\n" });
+            let wanted = if number == 0 { "200" } else { ends };
+            assert!(told.starts_with(&format!("HTTP/1.1 {wanted}")), "{half}: {told}");
+        }
+        assert_eq!(rig.requests().len(), if ends == "403" { 1 } else { 2 });
+    }
+    let rig = scanned(rule(), Setup::default());
+    for (half, code) in [("BLOCK", "200"), ("M", "200"), ("E", "403"), ("-EDI", "200"), ("TME", "403")] {
+        let told = post(&rig, "/", "", half.as_bytes(), if code == "200" { "got" } else { "}" });
+        assert!(told.starts_with(&format!("HTTP/1.1 {code}")), "{half}: {told}");
+    }
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod content;
 mod hostile;
+mod messages;
 mod rig;
 mod secrets;
 mod streams;

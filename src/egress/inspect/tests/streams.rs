@@ -58,7 +58,7 @@ async fn two(rig: &Rig) -> hyper::client::conn::http2::SendRequest<Body> {
     sender
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(std::time::Duration::from_secs(60), work).await.unwrap() })
 }
@@ -248,7 +248,7 @@ pub(super) fn speak(upgrade: OnUpgrade) {
     });
 }
 
-fn upgrading(seen: &super::rig::Seen) -> Response<Body> {
+pub(super) fn upgrading(seen: &super::rig::Seen) -> Response<Body> {
     let mut response =
         Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
     for name in ["sec-websocket-extensions"] {
@@ -259,7 +259,7 @@ fn upgrading(seen: &super::rig::Seen) -> Response<Body> {
     response.body(Body::empty()).unwrap()
 }
 
-async fn frame(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> (Head, Vec<u8>) {
+pub(super) async fn frame(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> (Head, Vec<u8>) {
     let head = read_head(stream).await.unwrap().unwrap();
     let mut payload = vec![0; head.length as usize];
     stream.read_exact(&mut payload).await.unwrap();

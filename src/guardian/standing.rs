@@ -69,6 +69,8 @@ impl Guardian {
         let Some(request) = self.requests.get(&number) else { return };
         let about = match &request.target {
             Target::Host(host) => Answered::Host { host: host.name.clone(), port: host.port },
+            // Each upload sends something else: no answer for good says anything of the next one.
+            Target::Upload(_) => return,
             Target::Place(place) => {
                 let Ok(path) = HostPath::new(&place.object.path) else { return };
                 Answered::Place { path, actions: request.actions.list() }

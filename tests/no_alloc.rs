@@ -229,7 +229,8 @@ fn plan(folder: &Folder, argv: &[&str], facts: &Facts, how: How) -> Plan {
             "network: {{ mode: filtered, way: {way}, allow: [{{ host: a.example }}], publish: [{{ inside: 3000 }}] }}\n"
         )
     });
-    let profile = format!("{PROFILE}{}", network.unwrap_or_default());
+    let loopback = || "network: { mode: loopback }\n".to_owned();
+    let profile = format!("{PROFILE}{}", network.unwrap_or_else(loopback));
     library::plan(&folder.0, &profile, argv, facts, abilities)
 }
 

@@ -133,7 +133,7 @@ fn a_program_ends_with_its_stand_in() {
 fn a_hundred_in_a_row_leave_nothing_behind() {
     for_each_user(|home| {
         let path = tool(&home, "echo $1");
-        let profile = with_tool(&home, "{ no_network: true }", "");
+        let profile = with_tool(&home, "{ no_network: true }", "network: { mode: loopback }\n");
         let script = format!(
             "i=0; while [ $i -lt 100 ]; do {path} $i || exit 1; i=$((i+1)); done; \
              echo go; read line"

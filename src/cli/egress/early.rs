@@ -54,14 +54,14 @@ impl Early {
         }
         let role = role::start(Role::Egress).map_err(failed("start role egress"))?;
         let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, scanner: None };
-        if profile.network.inspects() {
-            early.trusted(profile, home)?;
-        }
         early.placeholders(profile)?;
         let canaries = dlp::canaries(&profile.network)?;
         let secrets = early.credentials.iter().map(|one| (one.name.as_str(), one.secret.as_str()));
-        // It makes its rules ready while the sandbox is planned and made.
+        // It makes its rules ready while the other role starts, and the sandbox is planned and made.
         early.scanner = dlp::start(&profile.network, canaries.as_ref(), secrets)?;
+        if profile.network.inspects() {
+            early.trusted(profile, home)?;
+        }
         if let Some(canaries) = canaries {
             lay_out(&canaries, profile, home);
         }

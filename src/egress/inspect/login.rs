@@ -65,7 +65,8 @@ pub(super) fn check(
         logins += 1;
     }
     let looks = *method == Method::GET || *method == Method::HEAD || *method == Method::OPTIONS;
-    if logins == 0 && !(looks && !headers.contains_key(header::UPGRADE)) {
+    let sends = !looks || headers.contains_key(header::UPGRADE);
+    if logins == 0 && sends {
         return Err(told("the request has no login"));
     }
     Ok(())

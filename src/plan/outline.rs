@@ -18,6 +18,9 @@ use std::path::Path;
 /// Variables that each run has anew.
 const OWN_VARIABLES: &str = "AISANDBOX_";
 
+/// A filtered network, among the numbers of an outline.
+const FILTERED: u8 = 2;
+
 /// Rights that a file which is read alone has.
 const READS: [&str; 3] = ["read", "list", "execute"];
 
@@ -48,7 +51,7 @@ pub fn outline(plan: &Plan) -> Outline {
         network: match network.mode {
             NetworkMode::None => 0,
             NetworkMode::Loopback => 1,
-            NetworkMode::Filtered => 2,
+            NetworkMode::Filtered => FILTERED,
             NetworkMode::Host => 3,
         },
         connect: network.connect_tcp.clone(),
@@ -154,7 +157,8 @@ pub fn exceeds(parent: &Outline, child: &Outline) -> Vec<String> {
     }
     for at in child.rights.iter().map(|right| right.at.as_str()) {
         let (had, has) = (actions_at(parent, at), actions_at(child, at));
-        let looks = |action: &str| LOOKUPS.contains(&at) && READS.contains(&action);
+        let lost = parent.network == FILTERED && child.network < FILTERED;
+        let looks = |action: &str| lost && LOOKUPS.contains(&at) && READS.contains(&action);
         let within = has.iter().all(|action| had.contains(action) || looks(action));
         check(within, &|| format!("the rights at {at}"));
     }
@@ -215,7 +219,8 @@ fn nearest<'a>(outline: &'a Outline, at: &'a str) -> Option<(&'a Place, &'a str)
 fn place_within(parent: &Outline, child: &Outline, at: &str) -> bool {
     let Some((has, has_tail)) = nearest(child, at) else { return true };
     // With a filtered network these are of that run, without one as the profile says; either is read alone.
-    if LOOKUPS.contains(&at) && !matches!(has.shows, Shows::Host { writable: true, .. }) {
+    let lost = parent.network == FILTERED && child.network < FILTERED;
+    if lost && LOOKUPS.contains(&at) && !matches!(has.shows, Shows::Host { writable: true, .. }) {
         return true;
     }
     if matches!(has.shows, Shows::Nothing {})

@@ -6,6 +6,7 @@ use aisandbox::wire::codec::{decode, encode};
 use aisandbox::wire::egress::{
     Carried, Deny, Event, FromEgress, Host, Kind, Limits, Network, Rule, Tls, ToEgress, Unscannable,
 };
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -97,10 +98,26 @@ impl Role {
     }
 
     fn begin(setup: Setup, descriptors: &[(Carried, BorrowedFd<'_>)]) -> Result<Self, String> {
+        let argv = vec![c"aisandbox".into(), c"__role".into(), c"egress".into()];
+        Self::run(env!("CARGO_BIN_EXE_aisandbox"), argv, setup, descriptors)
+    }
+
+    /// With at most so many descriptors of its own.
+    pub(crate) fn start_within(setup: Setup, descriptors: u32) -> Self {
+        let line = format!("ulimit -n {descriptors}; exec {} __role egress", env!("CARGO_BIN_EXE_aisandbox"));
+        let argv = vec![c"sh".into(), c"-c".into(), CString::new(line).unwrap()];
+        Self::run("/bin/sh", argv, setup, &[]).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn run(
+        program: &str,
+        argv: Vec<CString>,
+        setup: Setup,
+        descriptors: &[(Carried, BorrowedFd<'_>)],
+    ) -> Result<Self, String> {
         let (ours, theirs) = socket::message_pair().unwrap();
-        let program = File::open(env!("CARGO_BIN_EXE_aisandbox")).unwrap();
-        let argv = ExecStrings::new(vec![c"aisandbox".into(), c"__role".into(), c"egress".into()]);
-        let none = ExecStrings::new(Vec::new());
+        let program = File::open(program).unwrap();
+        let (argv, none) = (ExecStrings::new(argv), ExecStrings::new(Vec::new()));
         let (pid, _pidfd) = spawn::start(program.as_fd(), &argv, &none, theirs.as_fd(), None).unwrap();
         drop(theirs);
         let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
@@ -162,6 +179,13 @@ impl Role {
         let mut reply = [0; 10];
         stream.read_exact(&mut reply).unwrap();
         if reply[1] == 0 { Ok(stream) } else { Err(reply[1]) }
+    }
+
+    /// Memory of its own, KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// A connection through the SOCKS proxy that is let out.

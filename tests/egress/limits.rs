@@ -105,7 +105,7 @@ fn connections_at_one_time_have_an_end_for_a_rule_and_for_the_session() {
     drop(more);
 }
 
-fn live_again(role: &Role, port: u16) -> bool {
+pub(crate) fn live_again(role: &Role, port: u16) -> bool {
     let Ok(mut stream) = std::net::TcpStream::connect(role.socks) else { return false };
     let asked = stream.write_all(&[5, 1, 0]).and_then(|()| stream.read_exact(&mut [0; 2]));
     asked.is_ok() && port != 0

@@ -1,6 +1,8 @@
 //! Many connections, slow ones, and no descriptor left.
 
 use super::guardian::{LONG, Role, Setup, echo, name, patient, rule, server, wait_until};
+use super::http;
+use super::stream::is_slow;
 use aisandbox::wire::egress::{FromEgress, Kind};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -42,6 +44,66 @@ fn ten_thousand_small_connections_are_all_counted() {
         clients.into_iter().for_each(|client| client.join().unwrap());
         assert_eq!(listening.join().unwrap(), 2 * COUNT);
     });
+}
+
+#[test]
+fn a_hundred_thousand_requests_are_all_answered_and_counted() {
+    const CLIENTS: u64 = 8;
+    let each: u64 = if is_slow() { 12_500 } else { 500 };
+    let port = server(http::answer);
+    let role = Role::start(Setup::of([rule(name("a.test"), port)]));
+    let before = role.memory();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut stream = patient(role.open("a.test", port));
+                    stream.set_nodelay(true).unwrap();
+                    for _ in 0..each {
+                        assert_eq!(http::get(&mut stream, &format!("a.test:{port}")), 200);
+                    }
+                })
+            })
+            .collect();
+        let (mut told, mut counted, mut ended) = (0, 0, 0);
+        while ended < CLIENTS || told < CLIENTS * (each + 2) {
+            let Some(FromEgress::Event { event }) = role.hear() else { panic!("the role is gone") };
+            match event.kind {
+                Kind::Omitted => told += event.count,
+                Kind::Open | Kind::Request => told += 1,
+                Kind::Close => {
+                    (told, counted, ended) = (told + 1, counted + event.requests, ended + 1);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((told, counted), (CLIENTS * (each + 2), CLIENTS * each));
+        clients.into_iter().for_each(|client| client.join().unwrap());
+    });
+    let more = role.memory().saturating_sub(before);
+    assert!(more < 16 << 10, "{more} KiB");
+}
+
+#[test]
+fn connections_beyond_what_there_are_descriptors_for_are_refused() {
+    let port = server(echo);
+    // 128 are kept for other things, and each connection takes two.
+    let role = Role::start_within(Setup::of([rule(name("a.test"), port)]), 200);
+    let live = || {
+        let mut stream = role.socks("a.test", port).ok()?;
+        let answered = stream.write_all(b"\0x").and_then(|()| stream.read_exact(&mut [0; 2]));
+        answered.ok().map(|()| stream)
+    };
+    let held: Vec<TcpStream> = (0..36).map(|_| live().unwrap()).collect();
+    for _ in 0..100 {
+        let mut refused = patient(TcpStream::connect(role.socks).unwrap());
+        let seen = refused.write_all(&[5, 1, 0]).and_then(|()| refused.read_exact(&mut [0; 2]));
+        assert!(seen.is_err());
+    }
+    assert_eq!(role.event(Kind::Denied).reason.as_deref(), Some("limit-connections"));
+    drop(held);
+    wait_until("there is room again", || super::limits::live_again(&role, port));
+    assert!(live().is_some());
 }
 
 #[test]

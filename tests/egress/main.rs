@@ -5,8 +5,11 @@
 
 mod denials;
 mod endings;
+mod flood;
 mod guardian;
+mod http;
 mod limits;
 mod load;
 mod names;
 mod people;
+mod stream;

@@ -1,17 +1,32 @@
 //! Bench of what leaves: `cargo bench --bench egress [PART …]`. Prints numbers of one run beside what is wanted; judges
 //! nothing.
 //!
-//! `AISANDBOX_BENCH_QUICK=1` takes few turns, for a look that it works.
+//! `AISANDBOX_BENCH_QUICK=1` takes few turns, for a look that it works. For numbers on a busy machine run the bench with
+//! a real-time priority (`chrt -f 1`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod client;
 mod dlp;
+mod held;
+mod inspect;
 mod quality;
 mod relay;
+mod role;
+mod server;
+mod small;
+mod table;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] = &[("relay", relay::run), ("dlp", dlp::run), ("quality", quality::run)];
+const PARTS: &[Part] = &[
+    ("relay", relay::run),
+    ("inspect", inspect::run),
+    ("small", small::run),
+    ("held", held::run),
+    ("dlp", dlp::run),
+    ("quality", quality::run),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -24,6 +39,7 @@ fn main() {
             run();
         }
     }
+    table::print();
 }
 
 /// How often something is done: often, or a few times when only a look is wanted.

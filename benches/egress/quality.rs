@@ -17,6 +17,7 @@ mod person;
 mod record;
 mod source;
 
+use crate::table::{Wanted, add};
 use aisandbox::crypto::Secret;
 use aisandbox::dlp::{Engine, Options, Rules, classify};
 use dice::Dice;
@@ -160,6 +161,8 @@ impl Counts {
             alarmed * 100.0,
             self.clean_findings as f64 * 1e6 / self.clean_bytes.max(1) as f64,
         );
+        add(format!("DLP, {name}, F1"), f1(precision, recall), Wanted::Least(must, aim));
+        add(format!("DLP, {name}, false alarms, %"), alarmed * 100.0, Wanted::Most(2.0, 0.5));
         let most =
             std::env::var("AISANDBOX_BENCH_SHOW").ok().and_then(|count| count.parse().ok()).unwrap_or(0usize);
         Dice::new(5).shuffle(&mut self.shown);

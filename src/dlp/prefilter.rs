@@ -4,9 +4,8 @@
 //! Only even places are looked at, in one table of bits that stays in the first cache; what passes is compared letter by
 //! letter. No step waits for the one before, as each does in an automaton.
 
-use std::collections::HashMap;
-
-/// Bits of the table: 2^16.
+/// Bits of the table, and chains behind them: 2^16.
+const SLOTS: usize = 1 << 16;
 const SHIFT: u32 = 32 - 16;
 
 /// A word that is looked for.
@@ -22,14 +21,27 @@ struct Word {
 #[derive(Debug, Clone)]
 pub(super) struct Prefilter {
     bits: Box<[u64; 1024]>,
-    /// By group of letters: the word, and how far before the group it starts.
-    places: HashMap<u32, Vec<(u32, isize)>>,
+    /// By the place of a group in the table: the first of its chain in `groups`, counted from 1; 0 for none.
+    chains: Box<[u32]>,
+    groups: Vec<Group>,
     words: Vec<Word>,
+}
+
+/// Three letters of a word.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    key: u32,
+    word: u32,
+    /// How far before the group the word starts.
+    back: isize,
+    /// The next of the chain, as in `chains`.
+    next: u32,
 }
 
 impl Prefilter {
     pub(super) fn new() -> Self {
-        Self { bits: Box::new([0; 1024]), places: HashMap::new(), words: Vec::new() }
+        let chains = vec![0; SLOTS].into();
+        Self { bits: Box::new([0; 1024]), chains, groups: Vec::new(), words: Vec::new() }
     }
 
     /// A word of three letters or more. `id` comes back with each place it is found at.
@@ -53,10 +65,29 @@ impl Prefilter {
         if let Some(bits) = self.bits.get_mut(slot >> 6) {
             *bits |= 1 << (slot & 63);
         }
-        let places = self.places.entry(key).or_default();
-        if !places.contains(&(word, back)) {
-            places.push((word, back));
+        let Some(mut link) = self.chains.get(slot).copied() else { return };
+        let mut last = None;
+        while let Some(at) = (link as usize).checked_sub(1) {
+            let Some(group) = self.groups.get(at) else { return };
+            if (group.key, group.word, group.back) == (key, word, back) {
+                return;
+            }
+            (last, link) = (Some(at), group.next);
         }
+        self.groups.push(Group { key, word, back, next: 0 });
+        let number = u32::try_from(self.groups.len()).unwrap_or(0);
+        match last.and_then(|last| self.groups.get_mut(last)) {
+            Some(last) => last.next = number,
+            None => self.chains.iter_mut().skip(slot).take(1).for_each(|first| *first = number),
+        }
+    }
+
+    /// Every group that has the place of this one in the table.
+    fn chain(&self, key: u32) -> impl Iterator<Item = Group> {
+        let slot = (key.wrapping_mul(SPREAD) >> SHIFT) as usize;
+        let group = |number: u32| self.groups.get((number as usize).checked_sub(1)?).copied();
+        let first = self.chains.get(slot).and_then(|first| group(*first));
+        std::iter::successors(first, move |last| group(last.next))
     }
 
     /// Calls back with the id, the start and the end of each place a word stands at. Each place comes once.
@@ -97,9 +128,9 @@ impl Prefilter {
 
     #[inline(never)]
     fn compare(&self, text: &[u8], key: u32, at: usize, found: &mut impl FnMut(u32, usize, usize)) {
-        for (number, back) in self.places.get(&key).into_iter().flatten() {
-            let Some(word) = self.words.get(*number as usize) else { continue };
-            let Some(start) = at.checked_add_signed(-back) else { continue };
+        for group in self.chain(key).filter(|group| group.key == key) {
+            let Some(word) = self.words.get(group.word as usize) else { continue };
+            let Some(start) = at.checked_add_signed(-group.back) else { continue };
             let end = start + word.text.len();
             let Some(there) = text.get(start..end) else { continue };
             let same = if word.exact { there == &*word.text } else { there.eq_ignore_ascii_case(&word.text) };

@@ -3,10 +3,10 @@
 //! Never changes a name, a method or a path: what must not leave there stops the request.
 
 use super::encode::percent;
+use super::judge::Judge;
 use super::login::LOGINS;
 use super::refuse::Refusal;
 use super::scan::{Scan, Step};
-use super::upload::Judge;
 use crate::wire::dlp::Edit;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};

@@ -4,6 +4,7 @@
 //! Never passes on what it cannot read, never sends anything to a host that was not verified, and never lets a key or a
 //! secret out of memory but to the host that it is for.
 
+mod ahead;
 mod asking;
 mod authority;
 mod body;
@@ -14,6 +15,7 @@ mod exchange;
 mod frames;
 mod head;
 mod head_scan;
+mod judge;
 mod login;
 mod name;
 mod needle;

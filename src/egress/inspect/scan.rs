@@ -1,4 +1,5 @@
-//! What leaves, read by role `dlp` first. One socket for all connections; each stream waits for its own answers.
+//! What leaves, read by role `dlp` first. One socket for all connections; each stream waits for its own answers, and may
+//! give some pieces before the first of them.
 //!
 //! Never takes a late, lost or strange answer for a yes.
 
@@ -6,7 +7,7 @@ use crate::sys::Errno;
 use crate::sys::socket::{receive, send_with};
 use crate::wire::codec;
 use crate::wire::dlp::{Edit, Finding, FromDlp, MOST_CONTENT, ToDlp, head};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -54,7 +55,7 @@ pub(super) struct Scanner {
     socket: UnixStream,
     next: AtomicU64,
     gone: AtomicBool,
-    waiting: Mutex<HashMap<u64, Option<oneshot::Sender<Step>>>>,
+    waiting: Mutex<HashMap<u64, VecDeque<oneshot::Sender<Step>>>>,
     /// Streams whose end was not told because the socket was full.
     ended: Mutex<Vec<u64>>,
 }
@@ -66,6 +67,17 @@ pub(super) struct Scan {
     stream: u64,
     fed: u64,
     released: u64,
+    /// Pieces that have no answer yet, in order.
+    asked: VecDeque<Asked>,
+}
+
+/// A piece that was given.
+#[derive(Debug)]
+struct Asked {
+    told: oneshot::Receiver<Step>,
+    /// Where it ends.
+    end: u64,
+    last: bool,
 }
 
 impl Scanner {
@@ -116,7 +128,7 @@ impl Scanner {
             return false;
         };
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waits) = waiting.get_mut(&stream).and_then(Option::take) {
+        if let Some(waits) = waiting.get_mut(&stream).and_then(VecDeque::pop_front) {
             // Who gave up takes no answer.
             drop(waits.send(Step { release_to, edits, findings, unscannable }));
         }
@@ -138,9 +150,9 @@ impl Scanner {
             if waiting.len() >= MOST_STREAMS {
                 return Err(Unread::Full);
             }
-            waiting.insert(stream, None);
+            waiting.insert(stream, VecDeque::new());
         }
-        let scan = Scan { scanner: self.clone(), stream, fed: 0, released: 0 };
+        let scan = Scan { scanner: self.clone(), stream, fed: 0, released: 0, asked: VecDeque::new() };
         let late = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
         for stream in late {
             self.say(&ToDlp::Close { stream }).await?;
@@ -174,30 +186,56 @@ impl Scan {
     /// The most bytes of one piece: about so much that the answer, with all that was found, is one message too.
     pub(super) const MOST: usize = MOST_CONTENT / 2;
 
-    /// Lets a piece be read.
+    /// Lets a piece be read, and waits for its answer.
     /// # Errors
-    /// [`Unread`]; also for an answer that releases what was not given, or edits what is gone.
+    /// As [`Scan::put`] and [`Scan::next`].
     pub(super) async fn feed(&mut self, piece: &[u8], last: bool) -> Result<Step, Unread> {
+        self.put(piece, last).await?;
+        self.next(0).await?.ok_or(Unread::Gone)
+    }
+
+    /// Gives a piece to be read.
+    /// # Errors
+    /// [`Unread`].
+    pub(super) async fn put(&mut self, piece: &[u8], last: bool) -> Result<(), Unread> {
         let (tell, told) = oneshot::channel();
         {
             let mut waiting = self.scanner.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            *waiting.get_mut(&self.stream).ok_or(Unread::Gone)? = Some(tell);
+            waiting.get_mut(&self.stream).ok_or(Unread::Gone)?.push_back(tell);
         }
-        let datagram = [&head(self.stream, last)[..], piece].concat();
-        let asked = async {
-            self.scanner.send(&datagram).await?;
-            told.await.map_err(|_| Unread::Gone)
-        };
-        let step = timeout(PATIENCE, asked).await.map_err(|_| Unread::Slow)??;
         self.fed += piece.len() as u64;
-        self.check(&step, last).ok_or(Unread::Gone)?;
-        self.released = step.release_to;
-        Ok(step)
+        self.asked.push_back(Asked { told, end: self.fed, last });
+        let datagram = [&head(self.stream, last)[..], piece].concat();
+        timeout(PATIENCE, self.scanner.send(&datagram)).await.map_err(|_| Unread::Slow)?
     }
 
-    fn check(&self, step: &Step, last: bool) -> Option<()> {
-        let whole =
-            !last || step.release_to == self.fed || step.unscannable.is_some() || !step.findings.is_empty();
+    /// The answer about the oldest piece that has none yet. While no more than `ahead` pieces wait, only one that is
+    /// there already.
+    /// # Errors
+    /// [`Unread`]; also for an answer that releases what was not given, or edits what is gone.
+    pub(super) async fn next(&mut self, ahead: usize) -> Result<Option<Step>, Unread> {
+        let may_wait = self.asked.len() > ahead;
+        let Some(asked) = self.asked.front_mut() else { return Ok(None) };
+        let step = match asked.told.try_recv() {
+            Ok(step) => step,
+            Err(oneshot::error::TryRecvError::Empty) if !may_wait => return Ok(None),
+            Err(oneshot::error::TryRecvError::Empty) => {
+                let told = timeout(PATIENCE, &mut asked.told).await.map_err(|_| Unread::Slow)?;
+                told.map_err(|_| Unread::Gone)?
+            }
+            Err(oneshot::error::TryRecvError::Closed) => return Err(Unread::Gone),
+        };
+        let asked = self.asked.pop_front().ok_or(Unread::Gone)?;
+        self.check(&step, &asked).ok_or(Unread::Gone)?;
+        self.released = step.release_to;
+        Ok(Some(step))
+    }
+
+    fn check(&self, step: &Step, asked: &Asked) -> Option<()> {
+        let whole = !asked.last
+            || step.release_to == asked.end
+            || step.unscannable.is_some()
+            || !step.findings.is_empty();
         let mut at = self.released;
         for edit in &step.edits {
             if edit.start < at || edit.end < edit.start || edit.end > step.release_to {
@@ -205,7 +243,7 @@ impl Scan {
             }
             at = edit.end;
         }
-        (whole && step.release_to >= self.released && step.release_to <= self.fed).then_some(())
+        (whole && step.release_to >= self.released && step.release_to <= asked.end).then_some(())
     }
 }
 

@@ -3,8 +3,9 @@
 use super::body::{Aborted, Came, Parts, read};
 use super::head::strip_request;
 use super::head_scan::read_head;
+use super::judge::{Judge, drain};
 use super::refuse::Refusal;
-use super::upload::{Judge, Upload, drain};
+use super::upload::Upload;
 use super::way::Told;
 use bytes::Bytes;
 use http::uri::PathAndQuery;

@@ -1,5 +1,6 @@
 //! The agent's side of a connection that is read: requests come in one by one, or as streams.
 
+use super::ahead::Gathered;
 use super::body::{Aborted, Body};
 use super::exchange::Exchange;
 use super::refuse::Refusal;
@@ -83,7 +84,7 @@ where
     S: hyper::service::Service<Request<Incoming>, Response = Response<Body>, Error = Aborted, Future = F>,
     F: Future<Output = Result<Response<Body>, Aborted>> + Send + 'static,
 {
-    let io = TokioIo::new(client);
+    let io = TokioIo::new(Gathered::new(client));
     if spoken != Spoken::Two {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -4,7 +4,7 @@
 
 use super::refuse::Refusal;
 use super::scan::Step;
-use super::upload::Judge;
+use super::judge::Judge;
 use crate::wire::dlp::Act;
 use zeroize::Zeroizing;
 

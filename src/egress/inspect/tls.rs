@@ -2,6 +2,7 @@
 //!
 //! Never speaks with a host whose certificate does not hold for its name, and never asks whether it may.
 
+use super::ahead::Ahead;
 use super::authority::Authority;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
@@ -28,9 +29,9 @@ const MOST_LEAVES: usize = 256;
 const LEAF_LIFE: Duration = Duration::from_secs(12 * 3600);
 
 /// A connection to the host.
-pub(super) type Outward = tokio_rustls::client::TlsStream<TcpStream>;
+pub(super) type Outward = tokio_rustls::client::TlsStream<Ahead<TcpStream>>;
 /// A connection of the agent.
-pub(super) type Inward<C> = tokio_rustls::server::TlsStream<C>;
+pub(super) type Inward<C> = tokio_rustls::server::TlsStream<Ahead<C>>;
 
 /// The protocol that a handshake agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,7 +111,8 @@ impl Tls {
         config.alpn_protocols = offer.to_vec();
         config.resumption = self.resumption.clone();
         let name = ServerName::try_from(host.to_owned()).map_err(|_| "no name for a certificate")?;
-        let shaken = timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
+        let shaken =
+            timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, Ahead::new(stream))).await;
         let stream =
             shaken.map_err(|_| "the host's TLS handshake took too long")?.map_err(|error| why(&error))?;
         let spoken = match stream.get_ref().1.alpn_protocol() {
@@ -153,7 +155,7 @@ impl Tls {
         config.alpn_protocols = spoken.names();
         // Each connection is one host's; a ticket would be a second way to one.
         config.send_tls13_tickets = 0;
-        let shaken = timeout(PATIENCE, TlsAcceptor::from(Arc::new(config)).accept(client)).await;
+        let shaken = timeout(PATIENCE, TlsAcceptor::from(Arc::new(config)).accept(Ahead::new(client))).await;
         shaken.map_err(|_| "the agent's TLS handshake took too long")?.map_err(|error| why(&error))
     }
 

@@ -2,126 +2,26 @@
 //!
 //! Never gives a byte that was not released, and never a placeholder of another host.
 
-use super::asking::{Asking, check_size};
+use super::asking::check_size;
 use super::coding::{Coding, Deflate, Inflate};
-use super::credential::{Hidden, Keys, Swap};
+use super::credential::{Hidden, Swap};
+use super::judge::Judge;
 use super::needle::{Finder, Piece};
 use super::refuse::Refusal;
-use super::scan::{Scan, Scanner, Step, Unread};
+use super::scan::{Scan, Step};
 use super::splice::Splice;
-use super::tokens::Table;
-use super::way::Way;
-use crate::wire::dlp::{Act, Edit, Finding};
-use crate::wire::egress::{Found, Place, Rule, Unscannable};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::wire::dlp::Edit;
+use crate::wire::egress::Place;
 use zeroize::Zeroizing;
-
-/// What was found on one request, by kind.
-pub(super) type Findings = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// The most bytes that wait for their release.
 const MOST_HELD: usize = 16 << 20;
 /// What is read again after a pause.
 const MOST_TAIL: usize = 1 << 10;
-/// Kinds of findings that are counted for one request.
-const MOST_KINDS: usize = 64;
-
-/// What an upload is judged by.
-#[derive(Debug, Clone)]
-pub(super) struct Judge {
-    /// The connection.
-    pub way: Arc<dyn Way>,
-    /// The rule that allows the request.
-    pub rule: Arc<Rule>,
-    /// Secrets.
-    pub keys: Arc<Keys>,
-    /// Role `dlp`, when the rule wants it.
-    pub scanner: Option<Arc<Scanner>>,
-    /// What was found.
-    pub findings: Findings,
-    /// What a person is asked.
-    pub asking: Asking,
-    /// What tokens stand for at this host.
-    pub tokens: Arc<Table>,
-}
-
-/// The findings so far, which are then told.
-pub(super) fn drain(findings: &Findings) -> Vec<Found> {
-    let found = std::mem::take(&mut *findings.lock().unwrap_or_else(PoisonError::into_inner));
-    found.into_iter().map(|(kind, count)| Found { kind, count }).collect()
-}
-
-impl Judge {
-    /// Begins a stream, when the rule wants it read.
-    /// # Errors
-    /// 403 `dlp-unscannable`, when nobody reads it.
-    pub(super) async fn open(&self, media: &str) -> Result<Option<Scan>, Refusal> {
-        let Some(scanner) = &self.scanner else { return Ok(None) };
-        match scanner.open(self.way.host(), media, self.rule.redact).await {
-            Ok(scan) => Ok(Some(scan)),
-            Err(unread) => Err(self.unread(unread)),
-        }
-    }
-
-    /// The refusal for what was not read.
-    pub(super) fn unread(&self, unread: Unread) -> Refusal {
-        let why = match unread {
-            Unread::Gone => "nobody is there to read what would be sent",
-            Unread::Slow => "what would be sent could not be read in time",
-            Unread::Full => "too much is read at one time",
-        };
-        Refusal::new(403, "dlp-unscannable", why).by(&self.rule)
-    }
-
-    /// Counts what was found, and refuses what must not go out. True: the stream cannot be read, and may go out.
-    /// # Errors
-    /// 403 `dlp` or `dlp-unscannable`.
-    pub(super) async fn judge(&self, step: &Step) -> Result<bool, Refusal> {
-        for finding in &step.findings {
-            self.count(finding);
-            let refused = Refusal::new(403, "dlp", "what would be sent holds something that must not leave");
-            if finding.critical {
-                return Err(refused.by(&self.rule).alarming());
-            }
-            match finding.act {
-                Act::Block => return Err(refused.by(&self.rule)),
-                Act::Ask => self.asking.found(&finding.kind),
-                Act::Allow | Act::Log | Act::Hash | Act::Tokenize | Act::Redact => {}
-            }
-        }
-        self.asking.settle(self).await?;
-        match (&step.unscannable, self.rule.unscannable) {
-            (None, _) => Ok(false),
-            (Some(_), Unscannable::Allow) => {
-                self.note("unscannable");
-                Ok(true)
-            }
-            (Some(_), Unscannable::Block) => {
-                let why = "what would be sent cannot be read, and the rule does not allow that";
-                Err(Refusal::new(403, "dlp-unscannable", why).by(&self.rule))
-            }
-        }
-    }
-
-    /// The same for one message of this many bytes, which is an upload of its own.
-    pub(super) fn message(&self, bytes: Option<u64>) -> Self {
-        Self { asking: self.asking.message(bytes), ..self.clone() }
-    }
-
-    fn count(&self, finding: &Finding) {
-        if finding.act != Act::Allow {
-            self.note(&finding.kind);
-        }
-    }
-
-    fn note(&self, kind: &str) {
-        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
-        if findings.len() < MOST_KINDS || findings.contains_key(kind) {
-            *findings.entry(kind.chars().take(64).collect()).or_default() += 1;
-        }
-    }
-}
+/// Pieces that may be on their way to role `dlp` before the first has its answer: it reads one while the next comes.
+const MOST_AHEAD: usize = 4;
+/// Only for pieces of so many bytes: who sends less at a time waits for an answer more often than for the next piece.
+const LARGE: usize = 8 << 10;
 
 /// One body, or one message of a WebSocket.
 #[derive(Debug)]
@@ -317,7 +217,18 @@ impl Upload {
         let Some(scan) = &mut self.scan else {
             return self.release(self.base + self.pending.len() as u64, out);
         };
-        let step = scan.feed(piece, last).await.map_err(|unread| self.judge.unread(unread))?;
+        scan.put(piece, last).await.map_err(|unread| self.judge.unread(unread))?;
+        let ahead = if last || piece.len() < LARGE { 0 } else { MOST_AHEAD };
+        while let Some(scan) = &mut self.scan {
+            match scan.next(ahead).await.map_err(|unread| self.judge.unread(unread))? {
+                Some(step) => self.answered(step, out).await?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn answered(&mut self, step: Step, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let step = self.at_offsets(step);
         if self.judge.judge(&step).await? {
             self.scan = None;
@@ -388,7 +299,7 @@ impl Upload {
         if self.scan.is_some() {
             let gone = self.pending.get(..end).unwrap_or_default();
             self.judge.tokens.sent(gone);
-            self.tail.extend(gone);
+            self.tail.extend_from_slice(gone.get(gone.len().saturating_sub(MOST_TAIL)..).unwrap_or_default());
             self.tail.drain(..self.tail.len().saturating_sub(MOST_TAIL));
         }
         self.pending.drain(..end);

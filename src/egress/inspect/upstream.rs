@@ -2,6 +2,7 @@
 //!
 //! Never sends a request twice: only one that hyper gives back unsent is tried once more.
 
+use super::ahead::Gathered;
 use super::body::Body;
 use super::refuse::Refusal;
 use super::tls::{Spoken, Tls};
@@ -88,7 +89,7 @@ impl Upstream {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let failed = |_: hyper::Error| unreachable("the host does not speak the protocol that it agreed on");
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(Gathered::new(stream));
         let way = self.way.clone();
         if spoken != Spoken::Two {
             let mut builder = http1::Builder::new();

@@ -4,9 +4,10 @@
 
 use super::coding::Coding;
 use super::frames::{Head, MOST_CONTROL, Opcode, read_head, write_frame};
+use super::judge::{Judge, drain};
 use super::refuse::Refusal;
 use super::tokens::Back;
-use super::upload::{Judge, Upload, drain};
+use super::upload::Upload;
 use super::way::Told;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};

@@ -191,7 +191,8 @@ fn what_is_not_read_does_not_leave() {
 #[test]
 fn a_pause_releases_what_waits_and_hides_nothing() {
     use super::super::coding::Coding;
-    use super::super::upload::{Findings, Judge, Upload};
+    use super::super::judge::{Findings, Judge};
+    use super::super::upload::Upload;
     let (ours, theirs) = message_pair().unwrap();
     std::thread::spawn(move || stand_in(&theirs));
     let rig = Rig::new(Setup::default());

@@ -177,7 +177,22 @@ pub(super) fn decode(text: &[u8], run: &Run) -> Vec<Decoded> {
             found.push(make(phase, base64_bytes(part), (3, 4), "base64"));
         }
     }
+    if found.is_empty() && mixed && letters.len() <= MOST_BACKWARDS {
+        found.extend(backwards(letters).map(|bytes| {
+            let map = Map::Whole(run.start, run.end);
+            Decoded { bytes, map, name: "base64" }
+        }));
+    }
     found
+}
+
+/// The longest run that is also read from its end.
+const MOST_BACKWARDS: usize = 4 << 10;
+
+/// What a run says from its end, when that is text.
+fn backwards(letters: &[u8]) -> Option<Vec<u8>> {
+    let letters: Vec<u8> = letters.iter().rev().copied().collect();
+    is_text_somewhere(&letters).then(|| base64_bytes(&letters))
 }
 
 /// At the start, in the middle or at the end, what comes out is text.
@@ -200,7 +215,7 @@ fn has_magic(letters: &[u8]) -> bool {
 }
 
 /// More than chance: text, or the start of something packed.
-fn is_sound(bytes: &[u8]) -> bool {
+pub(super) fn is_sound(bytes: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(64)).unwrap_or_default();
     text_share(head) > 0.92 || super::containers::starts_packed(head) || is_wide(head).is_some()
 }

@@ -1,4 +1,4 @@
-//! Unpacks what is compressed: gzip, zlib, zstd, brotli, and the members of zip archives. A tar archive needs nothing: its
+//! Unpacks what is compressed: gzip, zlib, zstd, brotli, and the members of zip archives; tells of xz, 7z, RAR and bzip2. A tar archive needs nothing: its
 //! files lie in it as they are. The file that names `ruzstd` and `brotli_decompressor`.
 //!
 //! Never unpacks more than it is allowed, nor more than a hundred times what went in.
@@ -10,6 +10,8 @@ use std::io::{ErrorKind, Read};
 const RATIO: usize = 100;
 /// What is always allowed, so that a short packed text of one letter is no bomb.
 const SLACK: usize = 64 << 10;
+/// Bytes read first: most of what only looks packed gives none.
+const FIRST: usize = 1 << 10;
 /// Bytes read at once.
 const STEP: usize = 32 << 10;
 
@@ -21,6 +23,8 @@ pub(super) enum Packed {
     ZipMember,
     Zlib,
     Brotli,
+    /// Something that is not unpacked here.
+    Foreign,
 }
 
 impl Packed {
@@ -31,15 +35,28 @@ impl Packed {
             Self::ZipMember => "zip",
             Self::Zlib => "zlib",
             Self::Brotli => "brotli",
+            Self::Foreign => "foreign",
         }
     }
 }
 
 /// Marks that are looked for everywhere; zlib's is too short for that, and brotli has none.
-pub(super) const MARKS: [(&[u8], Packed); 3] = [
+pub(super) const MARKS: [(&[u8], Packed); 15] = [
     (b"\x1f\x8b\x08", Packed::Gzip),
     (b"\x28\xb5\x2f\xfd", Packed::Zstd),
     (b"PK\x03\x04", Packed::ZipMember),
+    (b"\xfd7zXZ\0", Packed::Foreign),
+    (b"7z\xbc\xaf\x27\x1c", Packed::Foreign),
+    (b"Rar!\x1a\x07", Packed::Foreign),
+    (b"BZh11AY&SY", Packed::Foreign),
+    (b"BZh21AY&SY", Packed::Foreign),
+    (b"BZh31AY&SY", Packed::Foreign),
+    (b"BZh41AY&SY", Packed::Foreign),
+    (b"BZh51AY&SY", Packed::Foreign),
+    (b"BZh61AY&SY", Packed::Foreign),
+    (b"BZh71AY&SY", Packed::Foreign),
+    (b"BZh81AY&SY", Packed::Foreign),
+    (b"BZh91AY&SY", Packed::Foreign),
 ];
 
 /// What packed thing bytes start with.
@@ -103,6 +120,7 @@ pub(super) fn unpack(packed: Packed, bytes: &[u8], most: usize) -> Unpacked {
         Packed::Brotli => read(&mut brotli_decompressor::Decompressor::new(bytes, 4096), limit),
         Packed::Zstd => zstd(bytes, limit, &mut left),
         Packed::ZipMember => return member(bytes, most),
+        Packed::Foreign => (Vec::new(), End::Failed(Unscannable::Undecodable)),
     };
     // A decoder that ran out of input may say that what it has is wrong.
     let end = if end == End::Failed(Unscannable::Undecodable) && left.is_empty() { End::Open } else { end };
@@ -113,7 +131,8 @@ fn read(from: &mut impl Read, limit: usize) -> (Vec<u8>, End) {
     let mut out = Vec::new();
     loop {
         let had = out.len();
-        let step = STEP.min(limit + 1 - had);
+        let step = if had == 0 { FIRST } else { STEP };
+        let step = step.min(limit + 1 - had);
         out.resize(had + step, 0);
         match from.read(out.get_mut(had..).unwrap_or_default()) {
             Ok(count) => {

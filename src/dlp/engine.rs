@@ -4,6 +4,8 @@ use super::containers::{MARKS, Packed};
 use super::exact::Known;
 use super::finding::{Finding, Unscannable};
 use super::layer::Hit;
+use super::mnemonic;
+use super::person;
 use super::prefilter::Prefilter;
 use super::rule::{Class, How, Rule, Rules};
 use super::stream::{Limits, Stream};
@@ -51,6 +53,14 @@ pub(super) enum Target {
     Jwt,
     Pem,
     Url,
+    /// A word that stands before a date of birth.
+    Born,
+    /// A word for a street.
+    Street,
+    /// A word that stands before the words of a wallet.
+    Wallet,
+    /// A stream of a PDF begins behind it.
+    PdfStream,
     Packed(Packed),
 }
 
@@ -141,6 +151,11 @@ impl Engine {
         engine.add(b"eyJ", true, Target::Jwt);
         engine.add(b"-----BEGIN ", true, Target::Pem);
         engine.add(b"://", true, Target::Url);
+        person::BORN.iter().for_each(|word| engine.add(word.as_bytes(), false, Target::Born));
+        person::STREETS.iter().for_each(|word| engine.add(word.as_bytes(), false, Target::Street));
+        mnemonic::NAMES.iter().for_each(|name| engine.add(name.as_bytes(), false, Target::Wallet));
+        engine.add(b"stream\n", true, Target::PdfStream);
+        engine.add(b"stream\r\n", true, Target::PdfStream);
         MARKS.iter().for_each(|(mark, packed)| engine.add(mark, true, Target::Packed(*packed)));
         engine
     }

@@ -10,12 +10,16 @@ use super::looking::Looking;
 use super::map::Map;
 use super::settle::{best, settle};
 use super::work::Work;
-use super::{escapes, letters, mail, numbers, wide};
+use super::{escapes, letters, mail, numbers, separated, wide};
 
 /// Layers inside each other that are looked into.
 pub(super) const DEEPEST: usize = 4;
 /// The most hits of one layer; more is no text that anybody reads.
 pub(super) const MOST_HITS: usize = 20_000;
+/// Bytes of the longest layer that is also read from its end.
+const MOST_BACKWARDS: usize = 4 << 10;
+/// What that is called.
+pub(super) const BACKWARDS: &str = "backwards";
 /// Bytes of the shortest layer that is looked into.
 const SHORTEST: usize = 8;
 
@@ -46,6 +50,10 @@ pub(super) struct Layer<'a> {
     pub(super) at_start: bool,
     /// It may be packed with brotli, which has no mark.
     pub(super) guess: bool,
+    /// It may be written from its end.
+    pub(super) backwards: bool,
+    /// Nothing in it is decoded.
+    pub(super) leaf: bool,
 }
 
 /// What one layer has.
@@ -74,7 +82,11 @@ impl Engine {
             }
         });
         looking.known();
+        looking.wallet();
         let Looking { own, marks, .. } = looking;
+        if layer.leaf {
+            return Found { hits: best(own), open: None };
+        }
         let mut kids = Kids { engine: self, layer, work, hits: Vec::new(), open: None };
         kids.packed(&marks);
         escapes::find(text, |plain| {
@@ -88,6 +100,17 @@ impl Engine {
             }
         });
         wide::find(text, |decoded| kids.look(decoded, true, false));
+        separated::find(text, |decoded| kids.look(decoded, true, false));
+        if layer.backwards && text.len() <= MOST_BACKWARDS {
+            let bytes: Vec<u8> = text.iter().rev().copied().collect();
+            // No depth: nothing in it is decoded.
+            kids.within(
+                Decoded { bytes, map: Map::Whole(0, text.len()), name: BACKWARDS },
+                true,
+                false,
+                true,
+            );
+        }
         let (open, hits) = (kids.open, kids.hits);
         Found { hits: settle(best(own), hits), open }
     }
@@ -114,6 +137,10 @@ impl Kids<'_> {
         if self.layer.depth >= DEEPEST {
             return self.work.block(Unscannable::TooDeep);
         }
+        self.within(decoded, at_start, guess, false);
+    }
+
+    fn within(&mut self, decoded: Decoded, at_start: bool, guess: bool, leaf: bool) {
         let inner = Layer {
             text: &decoded.bytes,
             depth: self.layer.depth + 1,
@@ -121,6 +148,8 @@ impl Kids<'_> {
             goes_on: false,
             at_start,
             guess,
+            backwards: !leaf && decoded.name == "base64",
+            leaf,
         };
         let found = self.engine.look(&inner, self.work);
         for mut hit in found.hits {
@@ -165,12 +194,17 @@ impl Kids<'_> {
         if !self.work.take(all.bytes.len()) {
             return usize::MAX;
         }
+        // What comes to nothing was work all the same.
+        if all.bytes.is_empty() && !self.work.take(all.used) {
+            return usize::MAX;
+        }
         match all.end {
             End::Nothing => return start + 1,
             End::Open if self.layer.goes_on => {
                 self.open = Some(self.open.map_or(start, |open| open.min(start)));
                 return usize::MAX;
             }
+            End::Failed(why) if packed == Packed::Foreign => self.work.block(why),
             // In the middle of other bytes three of them may be a mark by chance; nothing comes out of that.
             End::Failed(Unscannable::Undecodable)
                 if all.bytes.is_empty() && !(self.layer.at_start && start == 0) =>

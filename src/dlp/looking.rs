@@ -1,12 +1,12 @@
 //! Applies rules to the bytes of one layer, from each word that the prefilter finds.
 
 use super::check::Verdict;
-use super::containers::Packed;
+use super::containers::{Packed, packed_at_start};
 use super::context;
 use super::engine::{Engine, Target};
 use super::layer::{Hit, MOST_HITS};
 use super::rule::{Expression, How, Rule, WINDOW};
-use super::{letters, numbers, pairs, secrets};
+use super::{letters, mnemonic, numbers, pairs, person, secrets};
 use std::sync::PoisonError;
 
 /// Collects what rules find in the layer itself.
@@ -34,6 +34,27 @@ impl Looking<'_> {
                 }
             }
             Some(Target::Url) => self.url(end),
+            Some(Target::Born) => {
+                if let Some((start, end)) = person::birth(self.text, start, end) {
+                    self.hit("birth-date", start, end, 0.8);
+                }
+            }
+            Some(Target::Street) => {
+                if let Some((start, end)) = person::address(self.text, start, end) {
+                    self.hit("postal-address", start, end, 0.8);
+                }
+            }
+            Some(Target::Wallet) => {
+                if let Some((start, end)) = mnemonic::behind(self.text, end) {
+                    self.hit("wallet-phrase", start, end, 0.95);
+                }
+            }
+            Some(Target::PdfStream) => {
+                let behind = self.text.get(end..).unwrap_or_default();
+                if packed_at_start(behind) == Some(Packed::Zlib) {
+                    self.marks.push((Packed::Zlib, end));
+                }
+            }
             Some(Target::Packed(packed)) => self.marks.push((packed, start)),
             None => {}
         }
@@ -152,6 +173,13 @@ impl Looking<'_> {
     pub(super) fn number(&mut self, number: numbers::Number) {
         if self.own.len() < MOST_HITS {
             self.hit(number.rule, number.start, number.end, number.confidence);
+        }
+    }
+
+    /// A text that is the words of a wallet, and little else.
+    pub(super) fn wallet(&mut self) {
+        if let Some((start, end)) = mnemonic::alone(self.text) {
+            self.hit("wallet-phrase", start, end, 0.8);
         }
     }
 

@@ -25,12 +25,15 @@ mod letters;
 mod looking;
 mod mail;
 mod map;
+mod mnemonic;
 mod numbers;
 mod pairs;
+mod person;
 mod prefilter;
 mod rule;
 mod rule_file;
 mod secrets;
+mod separated;
 mod serve;
 mod settle;
 mod stream;
@@ -50,5 +53,7 @@ pub use trial::Failed;
 
 #[cfg(test)]
 mod engine_tests;
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod stream_tests;

@@ -134,6 +134,8 @@ impl<'a> Stream<'a> {
             goes_on: !last,
             at_start: self.base == 0 && self.told == 0,
             guess: false,
+            backwards: false,
+            leaf: false,
         };
         let found = self.engine.look(&layer, &mut work);
         if let Some(open) = found.open.filter(|open| *open < safe) {

@@ -204,9 +204,9 @@ pub(crate) fn aadhaar(dice: &mut Dice) -> String {
         if a < 5 {
             if b < 5 { (a + b) % 5 } else { (a + b - 5) % 5 + 5 }
         } else if b < 5 {
-            (a - 5 + 5 - b) % 5 + 5
+            (a - b) % 5 + 5
         } else {
-            (a - b + 5) % 5
+            (a + 5 - b) % 5
         }
     };
     let turn = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
@@ -256,6 +256,12 @@ pub(crate) fn address(dice: &mut Dice) -> String {
         "{n} rue de {s}, 75{d:3} Paris",
         "{n} {s} Road, London SW{D:1}A {D:1}AA",
         "{n} {s} Ave Apt {D:1}, Austin, TX 787{d:2}",
+        "{D:3} {s} Blvd, Suite {D:3}, Tucson, AZ 857{d:2}",
+        "{s}weg {D:2}, 8{d:4} Augsburg",
+        "{D:2} {s} Crescent, Headingley, Leeds LS{D:1} {D:1}XY",
+        "{D:2}, avenue {s}, 69{d:3} Lyon",
+        "{s}gasse {D:2}/{D:1}, 1070 Wien",
+        "{D:4} Old {s} Rd\nReno, NV 895{d:2}",
     ]);
     fill(&template.replace("{s}", &street), "", dice)
 }

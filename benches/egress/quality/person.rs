@@ -233,19 +233,33 @@ pub(crate) const KINDS: &[Kind] = &[
         "date of birth",
         |dice| {
             let (year, month, day) = (dice.between(1935, 2012), dice.between(1, 12), dice.between(1, 28));
-            match dice.below(3) {
+            let names = ["January", "February", "March", "April", "May", "June", "July", "August"];
+            match dice.below(5) {
                 0 => format!("{year}-{month:02}-{day:02}"),
                 1 => format!("{month:02}/{day:02}/{year}"),
-                _ => format!("{day:02}.{month:02}.{year}"),
+                2 => format!("{day:02}.{month:02}.{year}"),
+                3 => format!("{day} {} {year}", dice.one_of(&names)),
+                _ => format!("{} {day}, {year}", dice.one_of(&names)),
             }
         },
         [
-            &["date of birth: {V}\n", "DOB: {V}\n"],
             &[
+                "date of birth: {V}\n",
+                "DOB: {V}\n",
                 "geboren am {V} in Ulm\n",
                 "\"dateOfBirth\": \"{V}\"\n",
                 "{first} was born on {V}\n",
                 "fecha de nacimiento: {V}\n",
+            ],
+            &[
+                "DOB ({first} {last}) {V}\n",
+                "<birthdate value=\"{V}\"/>\n",
+                "Geburtsdatum der Versicherten: {V}\n",
+                "née le {V} (date de naissance)\n",
+                "birth_date;{V};{last}\n",
+                "data di nascita {V}\n",
+                "her birthday ({V}) falls on a Monday\n",
+                "{last}, {first} * {V}, birthplace Turin\n",
             ],
         ],
     ),
@@ -253,12 +267,21 @@ pub(crate) const KINDS: &[Kind] = &[
         "address",
         address,
         [
-            &["address: {V}\n", "ship to {V}\n"],
             &[
+                "address: {V}\n",
+                "ship to {V}\n",
                 "{first} {last}\n{V}\n",
                 "lives at {V} since May\n",
                 "Anschrift: {V}\n",
                 "\"homeAddress\": \"{V}\"\n",
+            ],
+            &[
+                "The parcel for {first} goes to {V}, second floor.\n",
+                "<addr>{V}</addr>\n",
+                "Wohnhaft: {V}\n",
+                "{n},{first} {last},\"{V}\",{w}\n",
+                "billing_address = {V}\n",
+                "Moved from {V} last year\n",
             ],
         ],
     ),
@@ -284,5 +307,6 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
 ];
 
-/// Kinds that few tools have rules for; told apart, and in no total.
-pub(crate) const BEYOND: &[&str] = &["name", "address", "date of birth"];
+/// Kinds that there is no rule for; told apart, and in no total. Names of persons are words, and only a list of them or a
+/// model of language tells them from others.
+pub(crate) const BEYOND: &[&str] = &["name"];

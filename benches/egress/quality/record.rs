@@ -2,7 +2,7 @@
 
 use super::credentials::{self, Texts};
 use super::dice::Dice;
-use super::encode::{AROUND, BEYOND, ENCODINGS};
+use super::encode::{AROUND, ENCODINGS};
 use super::fill::fill;
 use super::{harmless, person};
 
@@ -44,7 +44,7 @@ pub(crate) fn encoded(split: Split, each: usize, dice: &mut Dice) -> Vec<Record>
             let inner = if alone { value.clone() } else { credential_text(&value, texts, split, dice) };
             let text = fill(dice.one_of(AROUND[split]), &encode(&inner, dice), dice);
             let text = around(text, split, dice);
-            records.push(Record { kind, text, values: vec![value], beyond: BEYOND.contains(kind) });
+            records.push(Record { kind, text, values: vec![value], beyond: false });
         }
     }
     records.extend(clean(split, each * 4, dice, |text, dice| {

@@ -12,6 +12,9 @@ pub(super) struct Plain {
     pub(super) name: &'static str,
 }
 
+/// Backslashes in a row that are read as one.
+const MOST_SLASHES: usize = 64;
+
 /// An escape: how many bytes it takes, what it stands for, its name.
 struct Escape {
     takes: usize,
@@ -125,7 +128,11 @@ fn plain(text: &[u8], start: usize, end: usize) -> Option<Plain> {
 
 fn escape(text: &[u8], at: usize) -> Option<Escape> {
     let rest = text.get(at..)?;
-    let make = |takes, name| Escape { takes, letter: None, byte: None, name };
+    // Text that was escaped several times has several backslashes, which are one.
+    let slashes = rest.iter().take(MOST_SLASHES).take_while(|byte| **byte == b'\\').count();
+    let more = slashes.saturating_sub(1);
+    let rest = rest.get(more..)?;
+    let make = |takes, name| Escape { takes: takes + more, letter: None, byte: None, name };
     match rest {
         [b'%', one, two, ..] => {
             Some(Escape { byte: Some(hex(*one)? << 4 | hex(*two)?), ..make(3, "percent") })
@@ -295,6 +302,7 @@ mod tests {
             ("a %67hp_x b", "ghp_x", "percent"),
             (r#""g\u0068p_x""#, "ghp_x", "escape"),
             (r"'\x67hp_x'", "ghp_x", "escape"),
+            (r"g\\\\\\\u0068p_x", "ghp_x", "escape"),
             ("gh\u{200b}p_x", "ghp_x", "zero_width"),
             ("gh\u{ad}p_x", "ghp_x", "zero_width"),
             ("\u{ff47}hp_x", "ghp_x", "wide"),

@@ -3,8 +3,8 @@
 //!
 //! Never puts a value, or a path as it stands, into a question; and never takes a yes to a few findings for one to many.
 
-use super::refuse::Refusal;
 use super::judge::Judge;
+use super::refuse::Refusal;
 use crate::wire::upload::{Found, MOST_KIND, MOST_KINDS, MOST_REQUEST, OTHER_KINDS, Upload};
 use http::Method;
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 //!
 //! Looks at the border alone, beside what is looked into anyway: what is found whole on one side is told there.
 
+use super::judge::Judge;
 use super::refuse::Refusal;
 use super::scan::Step;
-use super::judge::Judge;
 use crate::wire::dlp::Act;
 use zeroize::Zeroizing;
 

@@ -97,10 +97,19 @@ fn a_record_is_listed_shown_and_found_whole_changed_or_torn() {
             assert!(shown.contains(part), "{part}: {shown}");
         }
         ask(&home, &["audit", "verify", "last"]).expect_code(0);
-        let record = home.records().pop().unwrap();
-        let changed = home.write("work/changed.jsonl", &record.replacen("cowork", "coworx", 1));
+        let run = support::logs(&home.join(".local/state/aisandbox/runs")).pop().unwrap();
+        let bytes = std::fs::read(run.join("00000000.seg")).unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let folder = home.join("work").join(name);
+            std::fs::create_dir(&folder).unwrap();
+            std::fs::write(folder.join("00000000.seg"), bytes).unwrap();
+            folder
+        };
+        let mut changed = bytes.clone();
+        changed[300] ^= 1;
+        let changed = put("changed", &changed);
         ask(&home, &["audit", "verify", changed.to_str().unwrap()]).expect_code(1);
-        let torn = home.write("work/torn.jsonl", &record[..record.len() - 9]);
+        let torn = put("torn", &bytes[..bytes.len() - 9]);
         ask(&home, &["audit", "verify", torn.to_str().unwrap()]).expect_code(2);
     });
 }

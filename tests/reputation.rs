@@ -39,10 +39,9 @@ fn shell_digest() -> String {
 
 /// Data of every record of this kind, over all runs.
 fn checks(home: &Home) -> Vec<(String, String)> {
-    let runs = home.join(".local/state/aisandbox/runs");
     let mut found = Vec::new();
-    for log in fs::read_dir(runs).unwrap() {
-        for line in fs::read_to_string(log.unwrap().path()).unwrap().lines() {
+    for record in home.records() {
+        for line in record.lines() {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             if line["event"] == "program_check" {
                 let word = |key: &str| line["data"][key].as_str().unwrap().to_owned();

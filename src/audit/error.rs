@@ -26,14 +26,22 @@ pub enum AuditError {
         /// How it is.
         why: String,
     },
-    /// The kernel took only a part of a line.
-    Short {
+    /// The file of the log is another by now, or was changed.
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An event cannot be proven.
+    NoProof {
         /// The log.
         path: PathBuf,
-        /// Bytes written.
-        wrote: usize,
-        /// Bytes of the line.
-        of: usize,
+        /// Why.
+        why: String,
+    },
+    /// Keys could not be made or used.
+    Keys {
+        /// Why.
+        errno: Errno,
     },
     /// An earlier write failed; the log ends there.
     Closed {
@@ -80,11 +88,17 @@ impl fmt::Display for AuditError {
                 "keep records in {}: {why}\nhint: make it yours alone (chown, chmod 0700)",
                 shown(path)
             ),
-            Self::Short { path, wrote, of } => {
+            Self::Replaced { path } => {
+                write!(out, "write to the log {}: it was replaced or changed by somebody else", shown(path))
+            }
+            Self::NoProof { path, why } => {
+                write!(out, "prove an event of {}: {}", shown(path), Escaped(why.as_bytes()))
+            }
+            Self::Keys { errno } => {
                 write!(
                     out,
-                    "write to the log {}: only {wrote} of {of} bytes were taken (disk full?)",
-                    shown(path)
+                    "make the keys of the log: {}\nhint: `ulimit -l` must leave a page to lock",
+                    described(*errno)
                 )
             }
             Self::Closed { path } => write!(out, "write to the log {}: an earlier write failed", shown(path)),

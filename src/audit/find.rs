@@ -10,6 +10,21 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// When the folder cannot be read.
 pub fn runs(dir: &Path) -> Result<Vec<RunId>, AuditError> {
+    let mut found: Vec<RunId> = names(dir)?.iter().filter_map(|name| name.parse().ok()).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// How many logs of the first format there are: lines of JSON, written before the first release.
+/// # Errors
+/// As [`runs`].
+pub fn first_format(dir: &Path) -> Result<usize, AuditError> {
+    let is_one =
+        |name: &&String| name.strip_suffix(".jsonl").is_some_and(|stem| stem.parse::<RunId>().is_ok());
+    Ok(names(dir)?.iter().filter(is_one).count())
+}
+
+fn names(dir: &Path) -> Result<Vec<String>, AuditError> {
     let failed = |error: &std::io::Error| AuditError::io("read the folder", dir, error);
     let entries = match std::fs::read_dir(dir) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -17,25 +32,26 @@ pub fn runs(dir: &Path) -> Result<Vec<RunId>, AuditError> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        let name = entry.map_err(|error| failed(&error))?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-        found.extend(stem.and_then(|stem| stem.parse::<RunId>().ok()));
+        found.extend(entry.map_err(|error| failed(&error))?.file_name().into_string());
     }
-    found.sort_unstable();
     Ok(found)
 }
 
-/// The log a person means: `last`, a run id or the beginning of just one, or the path of a file (with a `/`, or
-/// ending in `.jsonl`).
+/// The folder of the log a person means: `last`, a run id or the beginning of just one, or a path (with a `/`).
 /// # Errors
-/// When no run, or more than one, begins so.
+/// When no run, or more than one, begins so; when it is a log of the first format.
 pub fn find(dir: &Path, asked: &str) -> Result<PathBuf, AuditError> {
-    if asked.contains('/') || asked.ends_with(".jsonl") {
+    let none = |why: String| AuditError::NoSuchRun { asked: asked.to_owned(), why };
+    if asked.ends_with(".jsonl") {
+        let why =
+            "lines of JSON were the first format, which no release wrote and which is not checked any more";
+        return Err(none(why.to_owned()));
+    }
+    if asked.contains('/') {
         return Ok(PathBuf::from(asked));
     }
-    let none = |why: String| AuditError::NoSuchRun { asked: asked.to_owned(), why };
     let runs = runs(dir)?;
-    let log_of = |run: &RunId| dir.join(format!("{run}.jsonl"));
+    let log_of = |run: &RunId| dir.join(run.to_string());
     if asked == "last" {
         return runs.last().map(log_of).ok_or_else(|| none("there is none yet".to_owned()));
     }

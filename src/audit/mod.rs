@@ -6,32 +6,30 @@
 
 pub mod access;
 mod cache;
-mod chain;
 mod error;
 pub mod event;
 mod find;
-mod handle;
+mod json;
 mod known;
-mod log;
+pub mod log;
 pub mod network;
 mod private;
 mod proved;
+mod record;
 mod redact;
-mod verify;
 
 pub use cache::DigestCache;
-pub use chain::{Record, json};
 pub use error::AuditError;
 pub use event::Event;
-pub use find::{find, runs};
-pub use handle::SharedLog;
+pub use find::{find, first_format, runs};
+pub use json::json;
 pub use known::KnownGood;
-pub use log::Log;
+pub use log::{Log, SharedLog};
 pub use private::{
-    digests_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir, sessions_dir,
+    digests_dir, keys_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir, sessions_dir,
 };
 pub use proved::Proved;
-pub use verify::{Verdict, read, verify};
+pub use record::Record;
 
 use crate::base::{RunId, WallTime};
 

@@ -82,6 +82,13 @@ pub fn runs_dir() -> Result<PathBuf, AuditError> {
     place("XDG_STATE_HOME", ".local/state", "aisandbox/runs")
 }
 
+/// `$XDG_STATE_HOME/aisandbox/keys`: the keys of this device. No view shows it.
+/// # Errors
+/// As [`runs_dir`].
+pub fn keys_dir() -> Result<PathBuf, AuditError> {
+    place("XDG_STATE_HOME", ".local/state", "aisandbox/keys")
+}
+
 /// `$XDG_STATE_HOME/aisandbox/sessions`: where runs are found while they live, if there is no runtime folder.
 /// # Errors
 /// As [`runs_dir`].
@@ -120,6 +127,7 @@ pub fn make_folders() -> Result<(), AuditError> {
             tracing::debug!("no cache: {error}");
         }
     }
+    open_private(&keys_dir()?)?;
     open_private(&runs_dir()?).map(drop)
 }
 

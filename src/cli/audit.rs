@@ -1,15 +1,20 @@
-//! `aisandbox audit verify|show|list`: reads records and tells a person, or a program, what they say.
+//! `aisandbox audit …`: reads records and tells a person, or a program, what they say and whether they hold.
 //!
-//! Never writes a record, and prints nothing of one unescaped. Exit codes: 0 the chain holds, 1 it is broken,
-//! 2 its last line is torn; an error is the caller's 125.
+//! Never writes a record, and prints nothing of one unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
+//! an error is the caller's 125.
 
 mod access;
+mod bundle;
+mod check;
 mod network;
 mod text;
 
+pub use check::{verify, verify_all};
+
 use super::args::Audit;
 use super::output;
-use crate::audit::{AuditError, Event, Record, Verdict, event, find, json, read, runs, runs_dir};
+use crate::audit::log::{Found, Own, State, Verdict, prove};
+use crate::audit::{AuditError, Event, Record, event, find, first_format, json, runs, runs_dir};
 use crate::base::{Escaped, RunId};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -21,7 +26,11 @@ pub fn run(wish: &Audit) -> u8 {
     let done = runs_dir().and_then(|dir| match wish {
         Audit::List { json } => list(&dir, *json, &mut text),
         Audit::Show { run, json } => show(&dir, run, *json, &mut text),
-        Audit::Verify { run } => verify(&dir, run, false, &mut text),
+        Audit::Verify { run, all, proof, root, json } => {
+            check::run(&dir, (run.as_deref(), *all, proof.as_deref()), root.as_deref(), *json, &mut text)
+        }
+        Audit::Prove { event } => prove_one(&dir, event, &mut text),
+        Audit::Bundle { run, out } => bundle::write(&find(&dir, run)?, out, &mut text).map(|()| 0),
     });
     match (output::print(&String::from_utf8_lossy(&text)), done) {
         (0, Ok(code)) => code,
@@ -45,57 +54,44 @@ struct Report<'a> {
     records: Option<&'a [Record]>,
 }
 
-/// `audit verify RUN|FILE`.
-/// # Errors
-/// When no such log can be read, or `out` not be written.
-pub fn verify(dir: &Path, asked: &str, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditError> {
-    let path = find(dir, asked)?;
-    let verdict = crate::audit::verify(&path)?;
-    if as_json {
-        let report = Report {
-            log: event::text(path.as_os_str().as_encoded_bytes()),
-            verdict: &verdict,
-            ended: None,
-            records: None,
-        };
-        print(out, &json(&report)?)?;
-    } else {
-        let path = path.as_os_str().as_encoded_bytes();
-        print(out, &format!("{}: {}", Escaped(path), text::verdict(&verdict)))?;
-    }
-    Ok(exit_code(&verdict))
+/// `audit prove RUN:NUMBER`.
+fn prove_one(dir: &Path, asked: &str, out: &mut dyn Write) -> Result<u8, AuditError> {
+    let none = || AuditError::NoSuchRun { asked: asked.to_owned(), why: "an event is RUN:NUMBER".to_owned() };
+    let (run, number) = asked.rsplit_once(':').ok_or_else(none)?;
+    let proof = prove(&find(dir, run)?, number.parse().map_err(|_| none())?)?;
+    print(out, proof.trim_end())?;
+    Ok(0)
 }
 
-/// `audit show RUN|FILE`: the verdict first, then every event up to where the chain breaks.
+/// `audit show RUN|DIR`: the verdict first, then every event up to where the log holds.
 /// # Errors
-/// As [`verify`].
+/// When no such log can be read, or `out` not be written.
 pub fn show(dir: &Path, asked: &str, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditError> {
     let path = find(dir, asked)?;
     let (verdict, records) = read_all(&path)?;
-    let ended = records.last().is_some_and(is_an_end);
+    let ended = records.iter().any(is_an_end);
     let name = path.as_os_str().as_encoded_bytes();
     if as_json {
         let report =
             Report { log: event::text(name), verdict: &verdict, ended: Some(ended), records: Some(&records) };
         print(out, &json(&report)?)?;
-        return Ok(exit_code(&verdict));
+        return Ok(shown_code(&verdict));
     }
     print(out, &format!("{}: {}", Escaped(name), text::verdict(&verdict)))?;
-    for record in &records {
+    for record in records.iter().filter(|record| !matches!(record.own(), Some(Own::Key(_)))) {
         print(out, &text::record(record))?;
     }
-    if !ended && matches!(verdict, Verdict::Whole { .. }) {
+    if !ended && verdict.state == State::Open {
         print(out, "no end record: still running, or killed with its launcher, or the end was cut off")?;
     }
-    Ok(exit_code(&verdict))
+    Ok(shown_code(&verdict))
 }
 
 /// One run in `audit list`.
 #[derive(Serialize)]
 struct Listed {
     run: String,
-    #[serde(flatten)]
-    verdict: Verdict,
+    state: Option<State>,
     started: Option<String>,
     profile: Option<String>,
     command: Vec<String>,
@@ -103,13 +99,16 @@ struct Listed {
     outcome: String,
 }
 
-/// `audit list`: every run, oldest first. The exit code is that of the worst log: broken before torn.
+/// `audit list`: every run, oldest first. The exit code is that of the worst log; a log without an end is no fault here.
 /// # Errors
-/// When the folder cannot be read, or `out` not be written. A log that cannot be read is listed as broken.
+/// When the folder cannot be read, or `out` not be written. A log that cannot be read is listed as such.
 pub fn list(dir: &Path, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditError> {
     let mut all = Vec::new();
+    let mut codes = Vec::new();
     for run in runs(dir)? {
-        all.push(listed(dir, run));
+        let (listed, code) = listed(dir, run);
+        all.push(listed);
+        codes.push(code);
     }
     if as_json {
         print(out, &json(&all)?)?;
@@ -117,38 +116,47 @@ pub fn list(dir: &Path, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditE
         for run in &all {
             print(out, &line_of(run))?;
         }
+        match first_format(dir)? {
+            0 => {}
+            many => print(
+                out,
+                &format!("{many} logs of the first format (.jsonl), which no release wrote: not read"),
+            )?,
+        }
     }
-    let codes: Vec<u8> = all.iter().map(|run| exit_code(&run.verdict)).filter(|code| *code != 0).collect();
-    Ok(codes.into_iter().min().unwrap_or(0))
+    Ok(codes.into_iter().filter(|code| *code != 0).min().unwrap_or(0))
 }
 
-fn listed(dir: &Path, run: RunId) -> Listed {
-    let (verdict, records) = read_all(&dir.join(format!("{run}.jsonl"))).unwrap_or_else(|error| {
-        (Verdict::Broken { line: 1, why: format!("cannot be read: {error}") }, Vec::new())
-    });
+fn listed(dir: &Path, run: RunId) -> (Listed, u8) {
+    let (verdict, records) = match read_all(&dir.join(run.to_string())) {
+        Ok((verdict, records)) => (Ok(verdict), records),
+        Err(error) => (Err(format!("cannot be read: {error}")), Vec::new()),
+    };
     let start = records.iter().find_map(|record| match record.known_event() {
         Some(Event::RunStart(start)) => Some(start),
         _ => None,
     });
-    let last = records.last().filter(|record| is_an_end(record));
+    let last = records.iter().rfind(|record| is_an_end(record));
     let outcome = match (&verdict, last.and_then(Record::known_event)) {
-        (Verdict::Whole { .. }, Some(Event::RunEnd(end))) => text::exit(end.exit),
-        (Verdict::Whole { .. }, Some(Event::LaunchFailure(failure))) => {
-            format!("not started: {}", failure.stage)
+        (Err(why), _) => why.clone(),
+        (Ok(Verdict { state: State::Tampered | State::Truncated, .. }), _) => {
+            verdict.as_ref().map_or_else(Clone::clone, text::verdict)
         }
-        (Verdict::Whole { .. }, _) => "no end record".to_owned(),
-        (other, _) => text::verdict(other),
+        (Ok(_), Some(Event::RunEnd(end))) => text::exit(end.exit),
+        (Ok(_), Some(Event::LaunchFailure(failure))) => format!("not started: {}", failure.stage),
+        (Ok(_), _) => "no end record".to_owned(),
     };
     let (profile, command) = start.map(|start| (start.profile.name, start.command.argv)).unzip();
-    Listed {
+    let listed = Listed {
         run: run.to_string(),
-        verdict,
+        state: verdict.as_ref().ok().map(|verdict| verdict.state),
         started: records.first().map(|record| record.time.clone()),
         profile,
         command: command.unwrap_or_default(),
         ended: last.is_some(),
         outcome,
-    }
+    };
+    (listed, verdict.as_ref().map_or(1, shown_code))
 }
 
 fn line_of(run: &Listed) -> String {
@@ -160,7 +168,9 @@ fn line_of(run: &Listed) -> String {
 
 fn read_all(path: &Path) -> Result<(Verdict, Vec<Record>), AuditError> {
     let mut records = Vec::new();
-    let verdict = read(path, &mut |record| records.push(record))?;
+    let run = path.file_name().map_or_else(String::new, |name| event::text(name.as_encoded_bytes()));
+    let verdict =
+        crate::audit::log::read(path, &mut |found: Found<'_>| records.push(Record::of(&run, &found)))?;
     Ok((verdict, records))
 }
 
@@ -168,12 +178,19 @@ fn is_an_end(record: &Record) -> bool {
     matches!(record.event.as_str(), "run_end" | "launch_failure")
 }
 
-fn exit_code(verdict: &Verdict) -> u8 {
-    match verdict {
-        Verdict::Whole { .. } => 0,
-        Verdict::Broken { .. } => 1,
-        Verdict::Torn { .. } => 2,
+/// What `verify` ends with.
+fn exit_code(state: State) -> u8 {
+    match state {
+        State::Sealed => 0,
+        State::Tampered => 1,
+        State::Truncated => 2,
+        State::Open => 3,
     }
+}
+
+/// What `show` and `list` end with: a run that goes on is nothing to complain of.
+fn shown_code(verdict: &Verdict) -> u8 {
+    if verdict.state == State::Open { 0 } else { exit_code(verdict.state) }
 }
 
 fn print(out: &mut dyn Write, line: &str) -> Result<(), AuditError> {

@@ -132,6 +132,9 @@ impl Doors {
         context: &Context,
         log: SharedLog,
     ) -> Result<Serving, String> {
+        // The sandbox is cloned: from here on there may be threads.
+        log.start_thread(plan.profile.audit == AuditMode::Durable)
+            .map_err(|error| format!("start the log's thread: {error}"))?;
         let mut roles = Roles::default();
         if plan.view.asks.iter().any(|ask| ask.mounted) {
             roles.start_mounts(running, plan)?;

@@ -65,7 +65,12 @@ impl Record {
     pub(super) fn failed(&mut self, failure: Option<StageFailure>, message: &str) -> Result<(), AuditError> {
         let stage = failure.map_or("prepare", |failure| failure.stage.text()).to_owned();
         let errno = failure.map(|failure| failure.errno as i32);
-        self.log.append(&Event::LaunchFailure(LaunchFailure { stage, message: message.to_owned(), errno }))
+        self.log.append(&Event::LaunchFailure(LaunchFailure {
+            stage,
+            message: message.to_owned(),
+            errno,
+        }))?;
+        self.log.seal()
     }
 
     /// A creating call on a protected name was refused.
@@ -97,7 +102,8 @@ impl Record {
         for ((pattern, _), times) in &self.denied {
             *denied.entry(pattern_name(plan, *pattern)).or_default() += times;
         }
-        self.log.append(&Event::RunEnd(RunEnd { exit, reason, duration_ms, denied }))
+        self.log.append(&Event::RunEnd(RunEnd { exit, reason, duration_ms, denied }))?;
+        self.log.seal()
     }
 }
 

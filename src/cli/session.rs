@@ -18,9 +18,12 @@ pub(super) fn make(run: RunId) -> Result<Session, u8> {
     })
 }
 
-/// The places of session folders by their canonical names, as far as they are there.
+/// The places of session folders and of the device's keys by their canonical names, as far as they are there.
 pub(super) fn hidden() -> Vec<HostPath> {
-    let there = session::places().into_iter().filter_map(|place| place.canonicalize().ok());
+    let there = session::places()
+        .into_iter()
+        .chain(crate::audit::keys_dir())
+        .filter_map(|place| place.canonicalize().ok());
     there.filter_map(|place| HostPath::new(place).ok()).collect()
 }
 

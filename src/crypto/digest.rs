@@ -27,6 +27,13 @@ pub fn sha256(bytes: &[u8]) -> Digest {
     Digest(hasher.finish())
 }
 
+/// The digest of these parts, one after the other.
+pub fn sha256_parts(parts: &[&[u8]]) -> Digest {
+    let mut hasher = Hasher::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    Digest(hasher.finish())
+}
+
 /// The digest of an open regular file from its first byte to its end. The descriptor's position is not moved.
 /// # Errors
 /// `EINVAL` for what is no regular file, `EBADF` for an O_PATH descriptor, and the rest of pread(2).

@@ -14,7 +14,7 @@ mod secret;
 
 pub use base62::base62_crc;
 pub use base64::{base64, base64url};
-pub use digest::{Digest, NotADigest, sha256, sha256_file};
+pub use digest::{Digest, NotADigest, sha256, sha256_file, sha256_parts};
 pub use placeholder::placeholder;
 pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};
 pub use provider::{check_mac, check_signature, mac, public_key, sha1_of_format, sign};

@@ -137,7 +137,7 @@ impl Recorder {
 
     /// Writes an event that nothing waits for.
     pub(super) fn note(&mut self, event: &Event) {
-        if let Err(error) = self.log.append(event)
+        if let Err(error) = self.log.note(event)
             && !std::mem::replace(&mut self.failed, true)
         {
             tracing::warn!("no record any more, so nothing will be granted: {error}");

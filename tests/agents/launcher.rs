@@ -164,9 +164,7 @@ fn a_started_agent_has_what_is_left_and_its_chain_is_recorded() {
     let (output, _) = above.run(&handed);
     assert_eq!((output.stdout().as_str(), output.code), ("ran\nwrote\n", 7), "{output:?}");
     let log = above.home.join("state/aisandbox/runs");
-    let record =
-        std::fs::read_dir(log).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap());
-    let record = record.filter(|text| text.contains(&handed.run)).collect::<String>();
+    let record = crate::support::log_text(&log.join(&handed.run));
     assert!(record.contains("\"chain\":[\"01KB0000000000000000000000\"]"), "{record}");
 }
 

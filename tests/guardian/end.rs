@@ -103,6 +103,13 @@ fn a_launcher_killed_at_any_moment_leaves_nothing() {
             }
         }
         assert_eq!(mounts(&home), 0);
+        // No log was damaged but at its end, and the device's log has every run and lacks no entry.
+        let verified = home.aisandbox(&["audit", "verify", "--all"]).output();
+        assert!(
+            !verified.stdout().contains("TAMPERED") && !verified.stdout().contains("GONE"),
+            "{verified:?}"
+        );
+        assert!(verified.stdout().contains("device's log, whole"), "{verified:?}");
         assert_eq!(home.aisandbox(&["ps", "--json"]).output().stdout().trim(), "[]");
         let sessions = std::fs::read_dir(home.join(".local/state/aisandbox/sessions"));
         let folders = sessions.map(Iterator::count).unwrap_or_default();

@@ -240,15 +240,32 @@ impl Home {
         found
     }
 
-    /// The texts of the records of all runs, oldest first.
+    /// The texts of the records of all runs, oldest first: a line of JSON for each event.
     pub(crate) fn records(&self) -> Vec<String> {
-        let runs = self.join(".local/state/aisandbox/runs");
-        let Ok(entries) = fs::read_dir(runs) else { return Vec::new() };
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-        files.retain(|file| file.extension().is_some_and(|end| end == "jsonl"));
-        files.sort_by_key(|file| fs::metadata(file).unwrap().modified().unwrap());
-        files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+        logs(&self.join(".local/state/aisandbox/runs")).iter().map(|log| log_text(log)).collect()
     }
+}
+
+/// The folders of all logs, oldest first.
+pub(crate) fn logs(runs: &Path) -> Vec<PathBuf> {
+    let all = aisandbox::audit::runs(runs).unwrap();
+    all.into_iter().map(|run| runs.join(run.to_string())).collect()
+}
+
+/// The events of a log as far as they hold, a line of JSON each, without what the log says of itself. What a killed
+/// launcher did not finish is no fault.
+pub(crate) fn log_text(log: &Path) -> String {
+    use aisandbox::audit::log::{State, leaf, read};
+    let mut text = String::new();
+    let verdict = read(log, &mut |found| {
+        if !leaf(&found).unwrap().event.starts_with("log.") {
+            text.push_str(std::str::from_utf8(found.bytes).unwrap());
+            text.push('\n');
+        }
+    });
+    let verdict = verdict.unwrap();
+    assert_ne!(verdict.state, State::Tampered, "{}: {verdict:?}", log.display());
+    text
 }
 
 fn walk(folder: &Path, found: &mut Vec<String>) {

@@ -1,6 +1,7 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
 use clap::Subcommand;
+use std::path::PathBuf;
 
 /// `profile …`
 #[derive(Debug, Subcommand)]
@@ -56,9 +57,35 @@ pub enum Audit {
         #[arg(long)]
         json: bool,
     },
-    /// Check that a record was not changed: 0 whole, 1 changed, 2 its end is torn
+    /// Check that a record is what was written: 0 sealed, 1 tampered with, 2 truncated, 3 open
     Verify {
-        /// Run id, the start of one, `last`, or a file
+        /// Run id, the start of one, `last`, or a folder
+        #[arg(required_unless_present_any = ["all", "proof"])]
+        run: Option<String>,
+        /// Check every run, and what the device has of them
+        #[arg(long, conflicts_with_all = ["run", "proof"])]
+        all: bool,
+        /// Check a proof that `audit prove` made
+        #[arg(long, value_name = "FILE", conflicts_with = "run")]
+        proof: Option<PathBuf>,
+        /// The identity of the device that must have signed, 64 hex digits
+        #[arg(long, value_name = "HEX")]
+        root: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the proof of one event, for somebody who has nothing else of the record
+    Prove {
+        /// The run and the event's number, as RUN:NUMBER
+        event: String,
+    },
+    /// Copy a record with a program that checks it anywhere
+    Bundle {
+        /// Run id, the start of one, `last`, or a folder
         run: String,
+        /// The folder to make
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
     },
 }

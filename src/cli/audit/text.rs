@@ -4,19 +4,71 @@ use super::access;
 use crate::audit::event::{
     Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart,
 };
-use crate::audit::{Record, Verdict, json};
+use crate::audit::log::{DeviceLog, Hex, Own, Proven, State, Verdict};
+use crate::audit::{AuditError, Record, json};
 use crate::base::{Escaped, escape};
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The verdict on a log, in one line.
 pub(super) fn verdict(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Whole { events } => format!("whole, {events} events; each follows from the one before"),
-        Verdict::Broken { line, why } => format!("BROKEN: line {line} {}", escape(why.as_bytes())),
-        Verdict::Torn { line } => {
-            format!("TORN: line {line} is not finished; its write, or the file, was cut short")
-        }
-    }
+    let why = verdict.why.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why.as_bytes())));
+    let at = verdict.at.as_ref().map_or_else(String::new, |(segment, byte)| {
+        format!(", {} from byte {byte}", escape(segment.as_bytes()))
+    });
+    let word = match verdict.state {
+        State::Sealed => "SEALED",
+        State::Open => "OPEN",
+        State::Truncated => "TRUNCATED",
+        State::Tampered => "TAMPERED",
+    };
+    format!("{word}, {} leaves hold{at}{why}", verdict.leaves)
+}
+
+/// Who says that a log is this machine's.
+pub(super) fn vouched(identity: &Hex<32>, known: bool, pinned: bool) -> String {
+    let by = match (pinned, known) {
+        (true, _) => "which is the one that was named",
+        (false, true) => "whose own log here has the run",
+        (false, false) => "of which nothing is here; --root says which one it should be",
+    };
+    format!("signed by device {identity}, {by}")
+}
+
+/// The verdict on a device's log.
+pub(super) fn device(log: &DeviceLog) -> String {
+    let word = match log.state {
+        State::Tampered => "TAMPERED",
+        State::Truncated => "TRUNCATED",
+        State::Sealed | State::Open => "whole",
+    };
+    let missing =
+        if log.missing == 0 { String::new() } else { format!(", {} entries are missing", log.missing) };
+    let damage = log.damage.as_ref();
+    let damage =
+        damage.map_or_else(String::new, |(at, why)| format!(", byte {at}: {}", escape(why.as_bytes())));
+    format!("the device's log, {word}, {} entries of {} runs{missing}{damage}", log.entries, log.runs.len())
+}
+
+/// What a proof shows.
+pub(super) fn proof(
+    file: &Path,
+    proven: &Result<Proven, &'static str>,
+    pinned: bool,
+) -> Result<String, AuditError> {
+    let name = Escaped(file.as_os_str().as_encoded_bytes());
+    let proven = match proven {
+        Err(why) => return Ok(format!("{name}: NOT PROVEN: {why}")),
+        Ok(proven) => proven,
+    };
+    let run = Escaped(proven.run.as_bytes());
+    Ok(format!(
+        "{name}: PROVEN: event {} of run {run}, of {} leaves\n  {}\n  {}",
+        proven.index,
+        proven.size,
+        vouched(&proven.identity, false, pinned),
+        json(&proven.leaf)?
+    ))
 }
 
 /// One record: its time and name, and its fields below.
@@ -47,8 +99,22 @@ fn fields(record: &Record) -> Vec<String> {
             format!("accepted by {}", Escaped(degraded.accepted_by.as_bytes())),
         ],
         Some(event) => access::fields(&event).unwrap_or_else(|| vec![json(&record.data).unwrap_or_default()]),
-        None => vec![json(&record.data).unwrap_or_default()],
+        None => own(record).unwrap_or_else(|| vec![json(&record.data).unwrap_or_default()]),
     }
+}
+
+fn own(record: &Record) -> Option<Vec<String>> {
+    Some(match record.own()? {
+        Own::Start(start) => vec![format!("run {}, first key {}", Escaped(start.run.as_bytes()), start.key)],
+        Own::Key(next) => vec![format!("block {} is signed by {}", next.epoch, next.key)],
+        Own::End {} => vec!["nothing follows".to_owned()],
+        Own::Suspended { reason, lost } => {
+            vec![format!(
+                "{}; {lost} events were not kept, and their callers told so",
+                escape(reason.as_bytes())
+            )]
+        }
+    })
 }
 
 fn run_start(start: &RunStart) -> Vec<String> {

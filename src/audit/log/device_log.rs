@@ -1,0 +1,165 @@
+//! Reads a device's log: what every run was, and whether an entry is missing.
+//!
+//! Never writes. Takes every byte for hostile.
+
+use super::block::{self, Block};
+use super::hex::Hex;
+use super::leaf::Leaf;
+use super::ledger::{Ending, Entry, origin};
+use super::merkle::{Edge, Hash, leaf_hash};
+use super::note::Note;
+use super::reader::State;
+use super::segment::name;
+use crate::audit::AuditError;
+use crate::base::RunId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What the device knows of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Known {
+    /// The first key of its log.
+    pub key: Option<Hex<32>>,
+    /// Leaves and root at its end, and how it ended.
+    pub end: Option<(u64, Hex<32>, Ending)>,
+}
+
+/// A device's log as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceLog {
+    /// The verdict; a device's log is never sealed.
+    pub state: State,
+    /// The identity that all keys lie under.
+    pub identity: Option<Hex<32>>,
+    /// Entries.
+    pub entries: u64,
+    /// Entries that are missing, by the numbers of the keys.
+    pub missing: u64,
+    /// The first byte that does not hold, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<(u64, String)>,
+    /// Every run of it.
+    #[serde(skip)]
+    pub runs: BTreeMap<RunId, Known>,
+}
+
+/// Checks a device's log.
+/// # Errors
+/// When it cannot be read.
+pub fn read(folder: &Path) -> Result<DeviceLog, AuditError> {
+    let path = folder.join(name(0));
+    let bytes =
+        std::fs::read(&path).map_err(|error| AuditError::io("read the device's log", &path, &error))?;
+    let mut log = DeviceLog {
+        state: State::Open,
+        identity: None,
+        entries: 0,
+        missing: 0,
+        damage: None,
+        runs: BTreeMap::new(),
+    };
+    let (mut edge, mut next, mut at) = (Edge::default(), 0, 0);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let taken = match block::parse(rest) {
+            Ok(block) => log
+                .take(&block, &mut edge, &mut next)
+                .map(|()| block.length)
+                .map_err(|why| (State::Tampered, why)),
+            Err(_) if block::is_torn(rest) => {
+                Err((State::Truncated, "the last entry is not whole".to_owned()))
+            }
+            Err(_) => Err((State::Tampered, "an entry is damaged".to_owned())),
+        };
+        match taken {
+            Ok(length) => at += length,
+            Err((state, why)) => {
+                log.state = state;
+                log.damage = Some((at as u64, why));
+                return Ok(log);
+            }
+        }
+    }
+    if log.missing > 0 {
+        log.state = State::Truncated;
+    }
+    Ok(log)
+}
+
+impl DeviceLog {
+    fn take(&mut self, block: &Block<'_>, edge: &mut Edge, next: &mut u64) -> Result<(), String> {
+        if block.first != edge.size() {
+            return Err("an entry has another place than it says".to_owned());
+        }
+        let mut last = &[][..];
+        for leaf in block.leaves() {
+            last = leaf.ok_or("an entry has impossible lengths")?;
+            edge.push(leaf_hash(last));
+        }
+        let entry: Entry = Leaf::parse(last).and_then(|leaf| leaf.own()).ok_or("an entry cannot be read")?;
+        let (key, identity) = entry.place().check().map_err(|_| "the key of an entry is not the device's")?;
+        if *self.identity.get_or_insert(Hex(identity)) != Hex(identity) {
+            return Err("an entry is of another device".to_owned());
+        }
+        let note = Note::parse(block.note).ok_or("an entry has no note that can be read")?;
+        let head = (note.head.origin.as_str(), note.head.size, note.head.root);
+        if head != (origin(&identity).as_str(), edge.size(), edge.root()) || note.check(&key).is_err() {
+            return Err("an entry is not what was signed".to_owned());
+        }
+        let number = entry.place().number;
+        self.missing += number.checked_sub(*next).ok_or("a key signed twice")?;
+        *next = number + 1;
+        self.entries += 1;
+        self.keep(entry)
+    }
+
+    fn keep(&mut self, entry: Entry) -> Result<(), String> {
+        let id = |run: &str| run.parse::<RunId>().map_err(|_| "an entry names no run".to_owned());
+        match entry {
+            Entry::Begin { run, key, .. } => self.runs.entry(id(&run)?).or_default().key = Some(key),
+            Entry::End { run, size, root, how, .. } => {
+                self.runs.entry(id(&run)?).or_default().end = Some((size, root, how));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a writer must know to go on.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The edge over what holds, and its bytes.
+    pub(super) edge: Edge,
+    pub(super) held: u64,
+    /// The number of the next key.
+    pub(super) numbers: u64,
+    /// It was changed, and must not be gone on with.
+    pub(super) tampered: bool,
+}
+
+/// Finds the end of a device's log, without checking signatures.
+pub(super) fn scan(bytes: &[u8]) -> Seen {
+    let mut seen = Seen::default();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let Ok(block) = block::parse(rest) else {
+            seen.tampered = !block::is_torn(rest);
+            break;
+        };
+        let mut last = &[][..];
+        for leaf in block.leaves().flatten() {
+            last = leaf;
+            seen.edge.push(leaf_hash(leaf));
+        }
+        let entry: Option<Entry> = Leaf::parse(last).and_then(|leaf| leaf.own());
+        let root: Option<Hash> = Note::parse(block.note).map(|note| note.head.root);
+        let Some(entry) = entry.filter(|_| root == Some(seen.edge.root())) else {
+            seen.tampered = true;
+            break;
+        };
+        seen.numbers = entry.place().number + 1;
+        at += block.length;
+        seen.held = at as u64;
+    }
+    seen
+}

@@ -1,0 +1,229 @@
+//! A leaf: one event as one line of JSON, bounded, and harmless to a terminal.
+//!
+//! The bytes are what is hashed: they are never made anew from what they say. Never longer than a leaf may be: what is
+//! too long is cut, and its length and digest are kept.
+
+use super::hex::Hex;
+use crate::audit::AuditError;
+use crate::audit::event::Event;
+use crate::audit::json::write_json;
+use crate::base::{BootInstant, WallTime};
+use crate::crypto::{Digest, sha256};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The version of the leaves.
+pub(super) const VERSION: u32 = 2;
+/// The most bytes of a leaf (C2SP entry bundles give its length in 16 bits).
+pub const MOST_BYTES: usize = 65_535;
+
+/// What the log itself says in its leaves. Their names begin with `log.`, and no other event's does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data")]
+pub enum Own {
+    /// The first leaf: whose log this is, and its first keys.
+    #[serde(rename = "log.start")]
+    Start(Box<Start>),
+    /// The last leaf of each block but the last: the key that signs the next one.
+    #[serde(rename = "log.key")]
+    Key(NextKey),
+    /// The last leaf: nothing follows.
+    #[serde(rename = "log.end")]
+    End {},
+    /// The last leaf of a log that could not go on.
+    #[serde(rename = "log.suspended")]
+    Suspended {
+        /// Why.
+        reason: String,
+        /// Events that were not kept, and of which nobody was told that they were.
+        lost: u64,
+    },
+}
+
+/// Whose log this is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The run.
+    pub run: String,
+    /// The key that signs the first block.
+    pub key: Hex<32>,
+    /// The key that signs heads for others all along.
+    pub stable: Hex<32>,
+    /// The device's word for all three.
+    pub cert: super::device::Cert,
+}
+
+/// A key that takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NextKey {
+    /// The number of the block it signs, from 0.
+    pub epoch: u64,
+    /// The key.
+    pub key: Hex<32>,
+}
+
+/// What was cut off a leaf.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cut {
+    /// Bytes of the event as it would have been.
+    pub bytes: u64,
+    /// Their digest.
+    pub sha256: Digest,
+}
+
+/// A leaf that was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaf {
+    /// Version of the leaf.
+    pub v: u32,
+    /// Nanoseconds since 1970, UTC.
+    pub ts: u64,
+    /// Nanoseconds of CLOCK_BOOTTIME.
+    pub mono: u64,
+    /// The event's name.
+    pub event: String,
+    /// Its fields.
+    pub data: Value,
+    /// What is missing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+    /// Reserved: fields of which only a salted commitment is here, each 43 characters of base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<BTreeMap<String, String>>,
+}
+
+impl Leaf {
+    /// Reads a leaf; `None` where it is none of this version.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok().filter(|leaf: &Self| leaf.v == VERSION)
+    }
+
+    /// What the log itself says with it.
+    pub fn own<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
+        serde_json::from_value(serde_json::json!({ "event": self.event, "data": self.data })).ok()
+    }
+}
+
+/// An event as a leaf, as of now.
+/// # Errors
+/// When the event has no form in JSON.
+pub(super) fn encode(event: &Event) -> Result<Vec<u8>, AuditError> {
+    encode_any(event)
+}
+
+/// The same for anything with a name and data.
+pub(super) fn encode_any(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
+    let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
+    let mut bytes = Vec::with_capacity(640);
+    begin(&mut bytes);
+    let at = bytes.len();
+    write_json(event, &mut bytes).map_err(failed)?;
+    // `{"event":…}` goes on after what was begun.
+    let body = bytes.get_mut(at..).unwrap_or_default();
+    if let [first, .., _] = body {
+        *first = b',';
+    }
+    if bytes.len() <= MOST_BYTES { Ok(bytes) } else { shortened(event).map_err(failed) }
+}
+
+fn begin(bytes: &mut Vec<u8>) {
+    use std::io::Write;
+    let ts = u64::try_from(WallTime::now().0).unwrap_or(0);
+    let mono = u64::try_from(BootInstant::now().since_boot().as_nanos()).unwrap_or(u64::MAX);
+    // Writing to a Vec never fails.
+    write!(bytes, "{{\"v\":{VERSION},\"ts\":{ts},\"mono\":{mono}").unwrap_or_default();
+}
+
+/// Cuts what is long in the event, more and more of it, until it fits.
+fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut whole = Vec::new();
+    write_json(event, &mut whole)?;
+    let cut = Cut { bytes: whole.len() as u64, sha256: sha256(&whole) };
+    let mut value: Value = serde_json::from_slice(&whole)?;
+    for most in [4096, 1024, 256, 64, 0] {
+        if most == 0 {
+            value = serde_json::json!({ "event": value.get("event"), "data": {} });
+        } else {
+            shorten(&mut value, most);
+        }
+        value["cut"] = serde_json::to_value(&cut)?;
+        let mut bytes = Vec::new();
+        begin(&mut bytes);
+        let at = bytes.len();
+        write_json(&value, &mut bytes)?;
+        if let Some(first) = bytes.get_mut(at) {
+            *first = b',';
+        }
+        if bytes.len() <= MOST_BYTES {
+            return Ok(bytes);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn shorten(value: &mut Value, most: usize) {
+    match value {
+        Value::String(text) if text.len() > most => {
+            let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
+        Value::Array(items) => {
+            items.truncate(most);
+            items.iter_mut().for_each(|item| shorten(item, most));
+        }
+        Value::Object(fields) => fields.iter_mut().for_each(|(_, field)| shorten(field, most)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::event::LaunchFailure;
+
+    fn event(message: String) -> Event {
+        Event::LaunchFailure(LaunchFailure { stage: "plan".into(), message, errno: None })
+    }
+
+    #[test]
+    fn a_leaf_comes_back_as_the_event_it_was() {
+        let bytes = encode(&event("it was".into())).unwrap();
+        let leaf = Leaf::parse(&bytes).unwrap();
+        assert_eq!((leaf.event.as_str(), leaf.cut.is_none()), ("launch_failure", true));
+        assert_eq!(leaf.own::<Event>(), Some(event("it was".into())));
+        assert_eq!(leaf.own::<Own>(), None);
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_and_says_so_and_is_still_the_event() {
+        for letter in ["x", "\u{e9}", "\u{202e}", "\""] {
+            let bytes = encode(&event(letter.repeat(1 << 20))).unwrap();
+            assert!(bytes.len() <= MOST_BYTES);
+            let leaf = Leaf::parse(&bytes).unwrap();
+            assert!(leaf.cut.as_ref().unwrap().bytes > 1 << 20, "{:?}", leaf.cut);
+            let Some(Event::LaunchFailure(failure)) = leaf.own() else { panic!("{leaf:?}") };
+            assert!(failure.message.ends_with('…') && failure.message.starts_with(letter));
+        }
+    }
+
+    #[test]
+    fn many_long_things_fit_as_well() {
+        let many = serde_json::json!({ "event": "x", "data": { "list": vec!["y".repeat(50_000); 5_000] } });
+        let leaf = Leaf::parse(&encode_any(&many).unwrap()).unwrap();
+        assert!(leaf.cut.is_some());
+    }
+
+    #[test]
+    fn commitments_have_their_place_and_nothing_else_has_one() {
+        let text = r#"{"v":2,"ts":1,"mono":1,"event":"x","data":{},"sd":{"path":"c2FsdGVk"}}"#;
+        assert!(Leaf::parse(text.as_bytes()).unwrap().sd.is_some());
+        assert!(Leaf::parse(text.replace("\"sd\"", "\"se\"").as_bytes()).is_none());
+        assert!(Leaf::parse(text.replace("\"v\":2", "\"v\":3").as_bytes()).is_none());
+    }
+}

@@ -1,0 +1,165 @@
+//! The Merkle tree of RFC 6962: hashes of leaves and nodes, the right edge of a growing tree, paths of proof.
+//!
+//! Pure: never reads or writes anything, and keeps of a tree no more than its edge.
+
+use crate::crypto::{sha256, sha256_parts};
+
+/// A hash of the tree.
+pub(super) type Hash = [u8; 32];
+
+/// The hash of a leaf.
+pub(super) fn leaf_hash(entry: &[u8]) -> Hash {
+    *sha256_parts(&[&[0], entry]).bytes()
+}
+
+fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    *sha256_parts(&[&[1], left, right]).bytes()
+}
+
+/// The right edge of a tree: the roots of its whole subtrees, largest first. All that growing it takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Edge {
+    size: u64,
+    peaks: Vec<Hash>,
+}
+
+impl Edge {
+    /// How many leaves the tree has.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The edge of a tree of `size` leaves, as it was kept.
+    pub(super) fn from_parts(size: u64, peaks: Vec<Hash>) -> Self {
+        Self { size, peaks }
+    }
+
+    /// The roots of its whole subtrees.
+    pub(super) fn peaks(&self) -> &[Hash] {
+        &self.peaks
+    }
+
+    /// Adds the hash of the next leaf.
+    pub(super) fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        let mut above = self.size;
+        while above & 1 == 1 {
+            if let Some(left) = self.peaks.pop() {
+                hash = node_hash(&left, &hash);
+            }
+            above >>= 1;
+        }
+        self.peaks.push(hash);
+        self.size += 1;
+    }
+
+    /// The root of the tree as it is.
+    pub(super) fn root(&self) -> Hash {
+        let joined = self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
+        joined.unwrap_or_else(|| *sha256(&[]).bytes())
+    }
+}
+
+/// The root over these leaves.
+pub(super) fn root_of(leaves: &[Hash]) -> Hash {
+    let mut edge = Edge::default();
+    leaves.iter().for_each(|leaf| edge.push(*leaf));
+    edge.root()
+}
+
+/// Where a tree of `size` leaves splits: the largest power of two below `size`, which is above 1.
+fn split(size: usize) -> usize {
+    1 << (usize::BITS - 1 - (size - 1).leading_zeros())
+}
+
+/// The hashes that lead from leaf `index` to the root over `leaves`, lowest first (RFC 6962, 2.1.1). Empty for a leaf
+/// that is not there.
+pub(super) fn path(mut leaves: &[Hash], mut index: usize) -> Vec<Hash> {
+    let mut path = Vec::new();
+    while leaves.len() > 1 && index < leaves.len() {
+        let (left, right) = leaves.split_at(split(leaves.len()));
+        if index < left.len() {
+            path.push(root_of(right));
+            leaves = left;
+        } else {
+            path.push(root_of(left));
+            index -= left.len();
+            leaves = right;
+        }
+    }
+    path.reverse();
+    path
+}
+
+/// The root that a path leads to (RFC 9162, 2.1.3.2). `None` when the path is too short or too long for the place.
+pub(super) fn root_by_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+    if index >= size {
+        return None;
+    }
+    let (mut at, mut last, mut hash) = (index, size - 1, leaf);
+    for beside in path {
+        if last == 0 {
+            return None;
+        }
+        if at & 1 == 1 || at == last {
+            hash = node_hash(beside, &hash);
+            while at & 1 == 0 && at != 0 {
+                at >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node_hash(&hash, beside);
+        }
+        at >>= 1;
+        last >>= 1;
+    }
+    (last == 0).then_some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{to_hex, unhex};
+
+    fn leaves(count: u16) -> Vec<Hash> {
+        (0..count).map(|number| leaf_hash(&number.to_be_bytes())).collect()
+    }
+
+    /// The leaves and roots of the Certificate Transparency reference tests.
+    #[test]
+    fn the_roots_are_those_of_certificate_transparency() {
+        let entries = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        ];
+        let hashes: Vec<Hash> = entries.iter().map(|entry| leaf_hash(&unhex(entry).unwrap())).collect();
+        let root = |count: usize| to_hex(&root_of(&hashes[..count]));
+        assert_eq!(root(0), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(root(1), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+        assert_eq!(root(3), "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77");
+        assert_eq!(root(8), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    }
+
+    #[test]
+    fn every_leaf_of_every_tree_leads_to_its_root_and_no_other_leaf_does() {
+        for size in 1..70u16 {
+            let leaves = leaves(size);
+            let root = root_of(&leaves);
+            for (index, leaf) in leaves.iter().enumerate() {
+                let path = path(&leaves, index);
+                let by = |leaf, index, path: &[Hash]| root_by_path(leaf, index, u64::from(size), path);
+                assert_eq!(by(*leaf, index as u64, &path), Some(root), "{index} of {size}");
+                assert_ne!(by(leaf_hash(b"other"), index as u64, &path), Some(root));
+                assert_ne!(by(*leaf, index as u64 + 1, &path), Some(root));
+                let longer = [path.clone(), vec![root]].concat();
+                assert_eq!(by(*leaf, index as u64, &longer), None, "{index} of {size}");
+            }
+        }
+    }
+}

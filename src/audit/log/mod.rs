@@ -1,0 +1,36 @@
+//! The log: one for each run, of signed blocks of leaves, and one of the device that joins the runs.
+//!
+//! Never decides what is worth a record, never says that something is kept which is not, and never lets a key outlive
+//! the block it signs. The way of reading shares with the way of writing only hashes, notes and the layout of a block.
+
+mod batch;
+mod block;
+mod device;
+mod device_log;
+mod hex;
+mod judge;
+mod key_file;
+mod keys;
+mod leaf;
+mod ledger;
+mod merkle;
+mod note;
+mod proof;
+mod reader;
+mod recover;
+mod segment;
+mod shared;
+mod walk;
+mod writer;
+
+pub use batch::Batch;
+pub use device::{Cert, Place, Step};
+pub use device_log::{DeviceLog, Known, read as read_device};
+pub use hex::Hex;
+pub use judge::{Judge, Judged};
+pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start};
+pub use ledger::{Ending, Entry};
+pub use proof::{Proven, check as check_proof, prove};
+pub use reader::{Found, State, Verdict, leaf, read, verify};
+pub use shared::SharedLog;
+pub use writer::Log;

@@ -1,0 +1,156 @@
+//! Reads the log of a run from its files and gives a verdict.
+//!
+//! Never writes, and prints nothing.
+
+use super::block::{self, Block};
+use super::hex::Hex;
+use super::leaf::{Leaf, Start};
+use super::segment::{MOST_BYTES, name};
+use super::walk::{Ended, Stop, Walk};
+use crate::audit::AuditError;
+use crate::base::RunId;
+use crate::sys::Errno;
+use serde::Serialize;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What a log is found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Whole, and ended: nothing was changed, and nothing can have been cut off or added.
+    Sealed,
+    /// Whole as far as it goes, but without an end: its run goes on, or it was killed. What stood behind may be cut off.
+    Open,
+    /// Its end is missing or damaged.
+    Truncated,
+    /// It is not what was written.
+    Tampered,
+}
+
+/// The verdict on a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// In one word.
+    pub state: State,
+    /// Leaves that hold: events, and what the log itself says.
+    pub leaves: u64,
+    /// The root over them.
+    pub root: Hex<32>,
+    /// The identity of the device that signed its first key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Hex<32>>,
+    /// The first segment and byte that do not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<(String, u64)>,
+    /// Why, or why it ended early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// A leaf with its place.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Its index.
+    pub index: u64,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Checks the log in a folder, which is named as its run.
+/// # Errors
+/// When it cannot be read.
+pub fn verify(folder: &Path) -> Result<Verdict, AuditError> {
+    read(folder, &mut |_| {})
+}
+
+/// As [`verify`], and hands over every leaf of a block that holds.
+/// # Errors
+/// As [`verify`].
+pub fn read(folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Verdict, AuditError> {
+    let mut leaf = |block: &Block<'_>| {
+        for (index, bytes) in (block.first..).zip(block.leaves().flatten()) {
+            each(Found { index, bytes });
+        }
+    };
+    read_blocks(folder, &mut leaf).map(|(verdict, _)| verdict)
+}
+
+/// The same by blocks.
+pub(super) fn read_blocks(
+    folder: &Path,
+    each: &mut dyn FnMut(&Block<'_>),
+) -> Result<(Verdict, Option<Start>), AuditError> {
+    let named: Option<RunId> =
+        folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+    let mut walk = Walk::of(named);
+    let mut file = open(&folder.join(name(0)))?;
+    let alive = matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock));
+    let mut bytes = Vec::new();
+    for number in 0.. {
+        read_whole(&folder.join(name(number)), file, &mut bytes)?;
+        let next = folder.join(name(number + 1));
+        let last = !next.try_exists().map_err(|error| AuditError::io("look for", &next, &error))?;
+        let (held, stop) = walk.segment(&bytes, last, each);
+        if let Some(stop) = stop {
+            return Ok((stopped(&walk, (name(number), held as u64), stop, alive), walk.start));
+        }
+        if last {
+            break;
+        }
+        file = open(&next)?;
+    }
+    let state = if walk.ended.is_some() { State::Sealed } else { State::Open };
+    let why = match &walk.ended {
+        Some(Ended::Suspended(reason)) => Some(format!("could not go on: {reason}")),
+        Some(Ended::Sealed) => None,
+        None if alive => Some("its run goes on".to_owned()),
+        None => Some("its run was killed, or its end was cut off".to_owned()),
+    };
+    let verdict = Verdict { state, why, ..plain(&walk) };
+    Ok((verdict, walk.start))
+}
+
+fn plain(walk: &Walk) -> Verdict {
+    let identity = walk.identity.map(Hex);
+    Verdict { state: State::Open, leaves: walk.size(), root: Hex(walk.root()), identity, at: None, why: None }
+}
+
+/// A block that is being written while we read is no damage.
+fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
+    match stop {
+        Stop::Torn(_) if alive => Verdict { why: Some("its run goes on".to_owned()), ..plain(walk) },
+        Stop::Torn(why) => Verdict { state: State::Truncated, at: Some(at), why: Some(why), ..plain(walk) },
+        Stop::Tampered(why) => {
+            Verdict { state: State::Tampered, at: Some(at), why: Some(why), ..plain(walk) }
+        }
+    }
+}
+
+/// What a leaf says, if it is one.
+pub fn leaf(found: &Found<'_>) -> Option<Leaf> {
+    Leaf::parse(found.bytes)
+}
+
+fn open(path: &Path) -> Result<File, AuditError> {
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    let file = opened.map_err(|error| AuditError::io("open the log", path, &error))?;
+    let facts = file.metadata().map_err(|error| AuditError::io("look at the log", path, &error))?;
+    if !facts.is_file() {
+        let what = "read as a log (no regular file)";
+        return Err(AuditError::Io { what, path: path.to_owned(), errno: Errno::EINVAL });
+    }
+    Ok(file)
+}
+
+/// The whole segment; of what is longer than one can be, enough to see that.
+fn read_whole(path: &Path, file: File, bytes: &mut Vec<u8>) -> Result<(), AuditError> {
+    let most = MOST_BYTES + 2 * block::MOST_BYTES as u64;
+    let expected = file.metadata().map_or(0, |facts| facts.len()).min(most);
+    bytes.clear();
+    bytes.reserve_exact(usize::try_from(expected).unwrap_or(0) + 32);
+    file.take(most).read_to_end(bytes).map(drop).map_err(|error| AuditError::io("read the log", path, &error))
+}

@@ -1,0 +1,166 @@
+//! The files of one log: segments that only grow, and a reserve for the last word when the disk is full.
+//!
+//! Never opens a segment that exists, and never writes to one that is not what it was after the last write.
+
+use crate::audit::AuditError;
+use crate::audit::private::open_private;
+use crate::base::RunId;
+use crate::sys::Errno;
+use crate::sys::file::{mkdirat, openat, unlinkat};
+use nix::fcntl::{AtFlags, FallocateFlags, fallocate};
+use nix::sys::stat::fstatat;
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A segment that has as many bytes gets no further block.
+pub(super) const MOST_BYTES: u64 = 64 << 20;
+/// Bytes that are held free for a last word.
+const RESERVE_BYTES: u64 = 64 << 10;
+const RESERVE: &str = "reserve";
+
+/// The name of a segment.
+pub(super) fn name(number: u32) -> String {
+    format!("{number:08}.seg")
+}
+
+/// The files of a log that is being written.
+#[derive(Debug)]
+pub(super) struct Segments {
+    above: File,
+    folder: File,
+    path: PathBuf,
+    /// Held locked while the log is written: who can lock it knows that nobody writes.
+    _lock: File,
+    file: File,
+    number: u32,
+    length: u64,
+    identity: (u64, u64),
+    names_are_durable: AtomicBool,
+}
+
+impl Segments {
+    /// Makes the folder of a run (0700) in `runs`, the first segment (0600), and the reserve.
+    /// # Errors
+    /// When the folder exists, when `runs` is not the caller's alone, or the disk is full.
+    pub(super) fn create(runs: &Path, run: RunId) -> Result<Self, AuditError> {
+        let above = open_private(runs)?;
+        let (name, path) = (run.to_string(), runs.join(run.to_string()));
+        let failed = |errno| AuditError::Io { what: "create the log", path: path.clone(), errno };
+        let name = CString::new(name).map_err(|_| failed(Errno::EINVAL))?;
+        mkdirat(above.as_fd(), &name, 0o700).map_err(failed)?;
+        let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let folder = openat(above.as_fd(), &name, flags, 0).map(File::from).map_err(failed)?;
+        let file = create(folder.as_fd(), &self::name(0)).map_err(failed)?;
+        file.try_lock().map_err(|_| failed(Errno::EWOULDBLOCK))?;
+        let lock = file.try_clone().map_err(|error| AuditError::io("create the log", &path, &error))?;
+        reserve(folder.as_fd()).map_err(failed)?;
+        let identity = identity(&file).map_err(failed)?;
+        let names_are_durable = AtomicBool::new(false);
+        Ok(Self { above, folder, path, _lock: lock, file, number: 0, length: 0, identity, names_are_durable })
+    }
+
+    /// The path of the first segment, for messages and for probes.
+    pub(super) fn first(&self) -> PathBuf {
+        self.path.join(name(0))
+    }
+
+    fn failed(&self, what: &'static str, errno: Errno) -> AuditError {
+        AuditError::Io { what, path: self.path.join(name(self.number)), errno }
+    }
+
+    /// Writes a block. After an error the segment ends where it ended before, as far as that can be.
+    /// # Errors
+    /// As write(2); [`AuditError::Replaced`] when the segment is another file by now, or has another length.
+    pub(super) fn write(&mut self, block: &[u8]) -> Result<(), AuditError> {
+        if self.length >= MOST_BYTES {
+            self.sync()?;
+            self.next()?;
+        }
+        if !self.is_itself() {
+            return Err(AuditError::Replaced { path: self.path.join(name(self.number)) });
+        }
+        if let Err(errno) = crate::sys::fd::write_all(self.file.as_fd(), block) {
+            if let Err(error) = self.file.set_len(self.length) {
+                tracing::debug!("a block that was cut short stays: {error}");
+            }
+            return Err(self.failed("write to the log", errno));
+        }
+        self.length += block.len() as u64;
+        Ok(())
+    }
+
+    /// Goes on in a new segment.
+    /// # Errors
+    /// As open(2).
+    pub(super) fn next(&mut self) -> Result<(), AuditError> {
+        let number = self.number + 1;
+        let file = create(self.folder.as_fd(), &name(number))
+            .map_err(|errno| self.failed("go on after the log", errno))?;
+        self.identity = identity(&file).map_err(|errno| self.failed("look at the log", errno))?;
+        (self.file, self.number, self.length) = (file, number, 0);
+        self.names_are_durable.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn is_itself(&self) -> bool {
+        let there = fstatat(&self.folder, name(self.number).as_str(), AtFlags::AT_SYMLINK_NOFOLLOW);
+        there.is_ok_and(|there| {
+            (there.st_dev, there.st_ino) == self.identity && u64::try_from(there.st_size) == Ok(self.length)
+        })
+    }
+
+    /// Waits until every block is on the disk (fdatasync(2)); the first time, the names too.
+    /// # Errors
+    /// EIO and the rest of fsync(2). The kernel reports such an error once; a later call proves nothing.
+    pub(super) fn sync(&self) -> Result<(), AuditError> {
+        let failed = |error: std::io::Error| {
+            AuditError::io("sync the log", &self.path.join(name(self.number)), &error)
+        };
+        self.file.sync_data().map_err(failed)?;
+        if !self.names_are_durable.load(Ordering::Acquire) {
+            self.folder.sync_all().and_then(|()| self.above.sync_all()).map_err(failed)?;
+            self.names_are_durable.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Frees the reserve.
+    pub(super) fn free_reserve(&self) {
+        if let Err(errno) = unlinkat(self.folder.as_fd(), c"reserve", false) {
+            tracing::debug!("the reserve of the log stays: {errno}");
+        }
+    }
+}
+
+impl AsFd for Segments {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+fn create(folder: BorrowedFd<'_>, name: &str) -> Result<File, Errno> {
+    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_APPEND | libc::O_NOFOLLOW;
+    openat(folder, &name, flags, 0o600).map(File::from)
+}
+
+fn identity(file: &File) -> Result<(u64, u64), Errno> {
+    let facts = file.metadata().map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    Ok((facts.dev(), facts.ino()))
+}
+
+/// Where fallocate(2) is not offered, zeros take the room.
+fn reserve(folder: BorrowedFd<'_>) -> Result<(), Errno> {
+    let file = create(folder, RESERVE)?;
+    let length = i64::try_from(RESERVE_BYTES).unwrap_or(i64::MAX);
+    match fallocate(file.as_fd(), FallocateFlags::empty(), 0, length) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => {
+            crate::sys::fd::write_all(file.as_fd(), &vec![0; usize::try_from(RESERVE_BYTES).unwrap_or(0)])
+        }
+        other => other,
+    }
+}

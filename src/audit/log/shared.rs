@@ -1,0 +1,280 @@
+//! One log for the threads of a launcher: a queue in front of it, emptied by a thread of its own or by who waits.
+//!
+//! Never lets a caller go on as if a record existed that could not be written, and never drops one: a full queue
+//! slows who fills it. When the log fails, everybody who waits is told.
+
+use super::Log;
+use super::batch::Batch;
+use super::leaf::encode;
+use super::merkle::leaf_hash;
+use crate::audit::{AuditError, Event};
+use crate::base::HostPath;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Bytes of leaves that wait at most.
+const MOST_WAITING: usize = 8 << 20;
+/// How long a written block of a durable log waits at most for the disk when nobody waits for it.
+const SYNC_WITHIN: Duration = Duration::from_millis(50);
+
+/// A handle on the log of the run; clones write to the same one.
+#[derive(Debug, Clone)]
+pub struct SharedLog(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Something waits to be written, or the thread is to end.
+    work: Condvar,
+    /// Something was written, which makes room, or the log failed.
+    written: Condvar,
+    /// Something is on the disk, or the log failed.
+    durable: Condvar,
+    log: Mutex<Log>,
+    path: PathBuf,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Leaves on their way; each has its number, from 1.
+#[derive(Debug, Default)]
+struct Queue {
+    batch: Batch,
+    queued: u64,
+    written: u64,
+    durable: u64,
+    /// Somebody waits for the disk up to this number.
+    wished: u64,
+    threaded: bool,
+    ending: bool,
+    failed: Option<AuditError>,
+}
+
+impl Queue {
+    /// A leaf with this number is where it should be, or never will be.
+    fn state(&self, reached: u64, number: u64) -> Option<Result<(), AuditError>> {
+        if reached >= number { Some(Ok(())) } else { self.failed.clone().map(Err) }
+    }
+}
+
+impl SharedLog {
+    /// Shares a log. Until [`SharedLog::start_thread`], who writes an event waits for it.
+    pub fn new(log: Log) -> Self {
+        let path = log.path();
+        Self(Arc::new(Shared {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            written: Condvar::new(),
+            durable: Condvar::new(),
+            log: Mutex::new(log),
+            path,
+            thread: Mutex::new(None),
+        }))
+    }
+
+    /// From here on a thread writes what comes, many events at once. With `durable` it lets nothing lie unsynced for
+    /// long.
+    /// # Errors
+    /// When there can be no thread.
+    pub fn start_thread(&self, durable: bool) -> std::io::Result<()> {
+        let shared = Arc::clone(&self.0);
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(move || shared.serve(durable))?;
+        locked(&self.0.queue).threaded = true;
+        *locked(&self.0.thread) = Some(thread);
+        Ok(())
+    }
+
+    /// Writes one event; it is in the kernel when this returns.
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn append(&self, event: &Event) -> Result<(), AuditError> {
+        let number = self.0.push(event)?;
+        self.0.wait(number, false)
+    }
+
+    /// Writes one event that nothing waits for. Waits only for room.
+    /// # Errors
+    /// When the log has failed before.
+    pub fn note(&self, event: &Event) -> Result<(), AuditError> {
+        let number = self.0.push(event)?;
+        if locked(&self.0.queue).threaded { Ok(()) } else { self.0.wait(number, false) }
+    }
+
+    /// Writes one event and waits until it is on the disk.
+    /// # Errors
+    /// As [`Log::append`] and [`Log::sync`].
+    pub fn append_durable(&self, event: &Event) -> Result<(), AuditError> {
+        let number = self.0.push(event)?;
+        self.0.wait(number, true)
+    }
+
+    /// Waits until every event so far is on the disk.
+    /// # Errors
+    /// As [`Log::sync`].
+    pub fn sync(&self) -> Result<(), AuditError> {
+        let number = locked(&self.0.queue).queued;
+        self.0.wait(number, true)
+    }
+
+    /// Writes what waits, ends the thread, and ends the log.
+    /// # Errors
+    /// As [`Log::seal`].
+    pub fn seal(&self) -> Result<(), AuditError> {
+        self.0.end_thread();
+        self.0.flush(false)?;
+        let sealed = locked(&self.0.log).seal();
+        let path = self.0.path.clone();
+        locked(&self.0.queue).failed.get_or_insert(AuditError::Closed { path });
+        sealed
+    }
+
+    /// The log's own path; a file that exists and that no sandbox may see.
+    pub fn path(&self) -> Option<HostPath> {
+        HostPath::new(self.0.path.clone()).ok()
+    }
+}
+
+impl Shared {
+    fn push(&self, event: &Event) -> Result<u64, AuditError> {
+        let leaf = encode(event)?;
+        let hash = leaf_hash(&leaf);
+        let mut queue = locked(&self.queue);
+        while queue.failed.is_none() && queue.threaded && queue.batch.bytes() + leaf.len() > MOST_WAITING {
+            queue = self.written.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.failed.is_some() {
+            return Err(AuditError::Closed { path: self.path.clone() });
+        }
+        queue.batch.push_hashed(&leaf, hash);
+        queue.queued += 1;
+        if queue.threaded && queue.batch.len() == 1 {
+            self.work.notify_one();
+        }
+        Ok(queue.queued)
+    }
+
+    fn wait(&self, number: u64, durable: bool) -> Result<(), AuditError> {
+        let mut queue = locked(&self.queue);
+        if !queue.threaded {
+            drop(queue);
+            return self.flush(durable);
+        }
+        if durable {
+            queue.wished = queue.wished.max(number);
+            self.work.notify_one();
+        }
+        loop {
+            let reached = if durable { queue.durable } else { queue.written };
+            if let Some(done) = queue.state(reached, number) {
+                return done;
+            }
+            let news = if durable { &self.durable } else { &self.written };
+            queue = news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes what waits, in the thread of the caller.
+    fn flush(&self, durable: bool) -> Result<(), AuditError> {
+        let mut log = locked(&self.log);
+        let (mut batch, up_to) = self.taken(&mut locked(&self.queue));
+        let mut done = if batch.is_empty() { Ok(()) } else { log.commit(&mut batch) };
+        if durable {
+            done = done.and_then(|()| log.sync());
+        }
+        self.reached(up_to, durable, &done);
+        done
+    }
+
+    fn taken(&self, queue: &mut Queue) -> (Batch, u64) {
+        (std::mem::take(&mut queue.batch), queue.queued)
+    }
+
+    fn reached(&self, up_to: u64, durable: bool, done: &Result<(), AuditError>) {
+        let mut queue = locked(&self.queue);
+        match done {
+            Ok(()) => {
+                queue.written = queue.written.max(up_to);
+                if durable {
+                    queue.durable = queue.durable.max(up_to);
+                }
+            }
+            Err(error) => {
+                queue.failed.get_or_insert(error.clone());
+            }
+        }
+        drop(queue);
+        if !durable || done.is_err() {
+            self.written.notify_all();
+        }
+        if durable || done.is_err() {
+            self.durable.notify_all();
+        }
+    }
+
+    /// The thread: takes all that waits, makes one block of it, and goes on.
+    fn serve(&self, durable: bool) {
+        let mut unsynced: Option<Instant> = None;
+        let mut spare = Batch::new();
+        loop {
+            let Some((mut batch, up_to, wished)) = self.next(&mut unsynced, &mut spare) else { return };
+            let mut log = locked(&self.log);
+            let written = if batch.is_empty() { Ok(()) } else { log.commit(&mut batch) };
+            if !batch.is_empty() || written.is_ok() {
+                unsynced = unsynced.or_else(|| durable.then(Instant::now));
+            }
+            self.reached(up_to, false, &written);
+            let due = unsynced.is_some_and(|since| since.elapsed() >= SYNC_WITHIN);
+            if written.is_ok() && (wished || due) {
+                self.reached(up_to, true, &log.sync());
+                unsynced = None;
+            }
+            batch.clear();
+            spare = batch;
+        }
+    }
+
+    /// Waits for something to do: leaves, a wish for the disk, or a block that lay too long. `None` at the end.
+    fn next(&self, unsynced: &mut Option<Instant>, spare: &mut Batch) -> Option<(Batch, u64, bool)> {
+        let mut queue = locked(&self.queue);
+        loop {
+            if queue.failed.is_some() {
+                (*unsynced, queue.wished) = (None, queue.durable);
+                queue.batch.clear();
+            }
+            let wished = queue.wished > queue.durable;
+            let due = unsynced.is_some_and(|since| since.elapsed() >= SYNC_WITHIN || queue.ending);
+            if !queue.batch.is_empty() || wished || due {
+                let batch = std::mem::replace(&mut queue.batch, std::mem::take(spare));
+                return Some((batch, queue.queued, wished || (due && queue.ending)));
+            }
+            if queue.ending {
+                return None;
+            }
+            queue = match *unsynced {
+                None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(since) => {
+                    let rest = SYNC_WITHIN.saturating_sub(since.elapsed());
+                    self.work.wait_timeout(queue, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn end_thread(&self) {
+        locked(&self.queue).ending = true;
+        self.work.notify_all();
+        if let Some(thread) = locked(&self.thread).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the log panicked");
+        }
+        let mut queue = locked(&self.queue);
+        queue.threaded = false;
+    }
+}
+
+/// A panic of another thread leaves a whole queue and a whole log: both change by one assignment, or close themselves.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,205 @@
+//! The log of one run: takes leaves, and makes signed blocks of them.
+//!
+//! Never writes again after a write that failed, except one last word that says so, and never keeps a key after the
+//! block it signed. What a caller was told to be written is in a block that is whole.
+
+use super::batch::Batch;
+use super::device::Cert;
+use super::hex::Hex;
+use super::keys::Ratchet;
+use super::leaf::{NextKey, Own, Start, encode, encode_any};
+use super::ledger::{Ending, Ledger};
+use super::merkle::Edge;
+use super::note::{Head, signature_line};
+use super::segment::Segments;
+use crate::audit::AuditError;
+use crate::audit::event::Event;
+use crate::base::{BootInstant, RunId};
+use crate::crypto::{PUBLIC_BYTES, Secret, public_key, sign};
+use crate::sys::Errno;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long heads go without a signature of the stable key.
+const STABLE_EVERY: Duration = Duration::from_secs(1);
+
+/// What heads of a run's log are called.
+pub(super) fn origin(run: &str) -> String {
+    format!("aisandbox.run/{run}")
+}
+
+/// A log being written. It may move to another thread.
+#[derive(Debug)]
+pub struct Log {
+    segments: Segments,
+    edge: Edge,
+    keys: Ratchet,
+    stable: Secret,
+    stable_public: [u8; PUBLIC_BYTES],
+    /// When the stable key signed last.
+    signed: Option<BootInstant>,
+    run: RunId,
+    /// The folder above `runs`, where the device's keys and log are.
+    state: PathBuf,
+    begun: Batch,
+    ended: bool,
+}
+
+impl Log {
+    /// Makes the folder of the run in `runs`, and lets the device sign its first keys. Nothing is written to the log
+    /// before the first event.
+    /// # Errors
+    /// When the folder is not the caller's own or others may write to it, when the log exists, or as open(2).
+    pub fn create(runs: &Path, run: RunId) -> Result<Self, AuditError> {
+        let segments = Segments::create(runs, run)?;
+        let secret = |errno| AuditError::Keys { errno };
+        let (keys, stable) = (Ratchet::new().map_err(secret)?, Secret::random().map_err(secret)?);
+        let stable_public = public_key(&stable).map_err(|_| secret(Errno::EINVAL))?;
+        let state = runs.parent().unwrap_or(runs).to_owned();
+        let cert = Ledger::open(&state)?.begin(run, &Hex(keys.public()), &Hex(stable_public))?;
+        let mut log = Self {
+            segments,
+            edge: Edge::default(),
+            keys,
+            stable,
+            stable_public,
+            signed: None,
+            run,
+            state,
+            begun: Batch::new(),
+            ended: false,
+        };
+        log.start(cert)?;
+        Ok(log)
+    }
+
+    fn start(&mut self, cert: Cert) -> Result<(), AuditError> {
+        let (key, stable) = (Hex(self.keys.public()), Hex(self.stable_public));
+        let start = Start { run: self.run.to_string(), key, stable, cert };
+        self.begun.push(&encode_any(&Own::Start(Box::new(start)))?);
+        Ok(())
+    }
+
+    /// Writes one event; it is in the kernel when this returns.
+    /// # Errors
+    /// When the kernel refused it (ENOSPC, EFBIG, EIO) or the file is not ours any more. The log then ends with a last
+    /// word: every later call fails too, and the caller must let nothing happen that needs a record.
+    pub fn append(&mut self, event: &Event) -> Result<(), AuditError> {
+        let mut batch = Batch::new();
+        batch.push(&encode(event)?);
+        self.commit(&mut batch)
+    }
+
+    /// Writes all leaves of a batch as one block, and empties it.
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn commit(&mut self, batch: &mut Batch) -> Result<(), AuditError> {
+        self.check_open()?;
+        if !self.begun.is_empty() {
+            let mut begun = std::mem::replace(&mut self.begun, Batch::new());
+            begun.take_all(batch);
+            std::mem::swap(&mut begun, batch);
+        }
+        let next = NextKey { epoch: self.keys.epoch() + 1, key: Hex(self.keys.next_public()) };
+        let events = batch.len();
+        batch.push(&encode_any(&Own::Key(next))?);
+        let written = self
+            .write(batch, false)
+            .and_then(|()| self.keys.advance().map_err(|errno| AuditError::Keys { errno }));
+        batch.clear();
+        written.inspect_err(|error| self.suspend(error, events))
+    }
+
+    fn check_open(&self) -> Result<(), AuditError> {
+        if self.ended { Err(AuditError::Closed { path: self.path() }) } else { Ok(()) }
+    }
+
+    fn write(&mut self, batch: &mut Batch, last: bool) -> Result<(), AuditError> {
+        let mut edge = self.edge.clone();
+        batch.leaves().iter().for_each(|leaf| edge.push(*leaf));
+        let head = Head { origin: origin(&self.run.to_string()), size: edge.size(), root: edge.root() };
+        let note = self.note(&head, last).map_err(|errno| AuditError::Keys { errno })?;
+        let whole = batch.finish(self.edge.size(), note.as_bytes());
+        let block = whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
+        self.segments.write(block)?;
+        self.edge = edge;
+        Ok(())
+    }
+
+    fn note(&mut self, head: &Head, last: bool) -> Result<String, Errno> {
+        let text = head.text();
+        let mut note = format!("{text}\n");
+        note += &signature_line(&head.origin, &self.keys.public(), &self.keys.sign(text.as_bytes())?);
+        if last || self.signed.is_none_or(|since| since.elapsed() >= STABLE_EVERY) {
+            let signature = sign(&self.stable, text.as_bytes()).map_err(|_| Errno::EINVAL)?;
+            note += &signature_line(&head.origin, &self.stable_public, &signature);
+            self.signed = Some(BootInstant::now());
+        }
+        Ok(note)
+    }
+
+    /// The last word of a log that cannot go on: in its own segment if that can be, else in the next.
+    fn suspend(&mut self, why: &AuditError, lost: usize) {
+        self.ended = true;
+        self.segments.free_reserve();
+        let reason = match why {
+            AuditError::Io { what, errno, .. } => format!("{what}: {errno:?}"),
+            AuditError::Replaced { .. } => "the file of the log is another, or was changed".to_owned(),
+            other => other.to_string(),
+        };
+        let word = Own::Suspended { reason, lost: lost as u64 };
+        let said = encode_any(&word).and_then(|leaf| {
+            let mut batch = Batch::new();
+            batch.push(&leaf);
+            self.write(&mut batch, true).or_else(|_| {
+                self.segments.next()?;
+                batch.unfinish();
+                self.write(&mut batch, true)
+            })
+        });
+        let told =
+            said.and_then(|()| self.segments.sync()).and_then(|()| self.tell_device(Ending::Suspended));
+        if let Err(error) = told {
+            tracing::warn!("the log ends without its last word: {error}");
+        }
+    }
+
+    /// Waits until everything written is on the disk.
+    /// # Errors
+    /// As fsync(2); then nothing that was written may be taken for kept.
+    pub fn sync(&mut self) -> Result<(), AuditError> {
+        let synced = self.segments.sync();
+        if let Err(error) = &synced
+            && !self.ended
+        {
+            self.suspend(error, 0);
+        }
+        synced
+    }
+
+    /// Ends the log: nothing can follow, and the device's log keeps its head.
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn seal(&mut self) -> Result<(), AuditError> {
+        self.check_open()?;
+        let mut batch = std::mem::replace(&mut self.begun, Batch::new());
+        batch.push(&encode_any(&Own::End {})?);
+        let written = self.write(&mut batch, true);
+        if let Err(error) = written {
+            self.suspend(&error, 0);
+            return Err(error);
+        }
+        self.ended = true;
+        self.segments.free_reserve();
+        self.tell_device(Ending::Sealed)
+    }
+
+    fn tell_device(&self, how: Ending) -> Result<(), AuditError> {
+        Ledger::open(&self.state)?.end(self.run, self.edge.size(), &self.edge.root(), how)
+    }
+
+    /// The path of the first segment, for messages.
+    pub fn path(&self) -> PathBuf {
+        self.segments.first()
+    }
+}

@@ -1,0 +1,75 @@
+//! A record as others read it: an event with its place in a run.
+//!
+//! Never checks anything: it is made of a leaf that holds.
+
+use super::event::Event;
+use super::log::{Cut, Found, Leaf, Own};
+use crate::base::WallTime;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One event of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the leaf.
+    pub v: u32,
+    /// Its index in the log, from 0.
+    pub seq: u64,
+    /// Wall time, RFC 3339 in UTC.
+    pub time: String,
+    /// Milliseconds of CLOCK_BOOTTIME.
+    pub boot_ms: u64,
+    /// The run.
+    pub run: String,
+    /// The event's name.
+    pub event: String,
+    /// Its fields, as they are: a newer program may have written events this one does not know.
+    pub data: serde_json::Value,
+    /// What is missing of it because it was too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+    /// Fields of which only a commitment is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sd: Option<BTreeMap<String, String>>,
+}
+
+impl Record {
+    /// The record of a leaf; of one that cannot be read, a record that says so.
+    pub fn of(run: &str, found: &Found<'_>) -> Self {
+        let unreadable = || Leaf {
+            v: 0,
+            ts: 0,
+            mono: 0,
+            event: "unreadable".to_owned(),
+            data: serde_json::Value::Null,
+            cut: None,
+            sd: None,
+        };
+        let leaf = Leaf::parse(found.bytes).unwrap_or_else(unreadable);
+        Self {
+            v: leaf.v,
+            seq: found.index,
+            time: WallTime(leaf.ts.into()).to_string(),
+            boot_ms: leaf.mono / 1_000_000,
+            run: run.to_owned(),
+            event: leaf.event,
+            data: leaf.data,
+            cut: leaf.cut,
+            sd: leaf.sd,
+        }
+    }
+
+    /// The event as a type; `None` for one this version does not know.
+    pub fn known_event(&self) -> Option<Event> {
+        self.typed()
+    }
+
+    /// What the log itself says with it.
+    pub fn own(&self) -> Option<Own> {
+        self.typed()
+    }
+
+    fn typed<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
+        serde_json::from_value(serde_json::json!({ "event": self.event, "data": self.data })).ok()
+    }
+}

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "aisandbox.1",
+    "aisandbox-audit.7",
     "aisandbox-broker.7",
     "aisandbox-dlp.7",
     "aisandbox-network.7",

@@ -1,145 +1,105 @@
 #!/usr/bin/env python3
 """Checks the log of a run, or a proof of one event, with nothing but Python. Written from aisandbox-audit(7) alone.
 
-    verify.py [--root HEX] FOLDER | FILE.tlog-proof
+    verify.py [--root HEX] [--leaves] FOLDER | FILE.tlog-proof
 
-Exit status: 0 sealed or proven, 1 tampered with or not proven, 2 truncated, 3 open. Prints no event: `--leaves` does,
-one line of JSON each, exactly as they were hashed (they hold no control characters).
+Exit status: 0 sealed or proven, 1 tampered with or not proven, 2 truncated, 3 open. --leaves prints what was hashed.
 """
-import base64, binascii, hashlib, json, os, struct, sys
+import argparse, base64, binascii, hashlib, json, os, struct, sys
 
-P = 2**255 - 19
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
-L = 2**252 + 27742317777372353535851937790883648493
 FAN, LEVELS = 16, 3
-
-
-class Bad(Exception):
-    pass
-
+unhex, sha = bytes.fromhex, lambda data: hashlib.sha256(data).digest()
 
 def need(holds, why):
-    if not holds:
-        raise Bad(why)
+    if not holds: raise ValueError(why)
 
+def decode(text):
+    data = base64.b64decode(text, validate=True)
+    need(base64.b64encode(data).decode() == text, "base64 of another form")
+    return data
 
-# --- Ed25519 (RFC 8032), in extended coordinates ---
-def add(p, q):
+def add(p, q):  # Ed25519 (RFC 8032), in extended coordinates
     a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
     c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
     e, f, g, h = b - a, d - c, d + c, b + a
     return e * f % P, g * h % P, f * g % P, e * h % P
 
-
 def times(k, p):
     q = (0, 1, 1, 0)
     while k:
-        if k & 1:
-            q = add(q, p)
-        p, k = add(p, p), k >> 1
+        q, p, k = add(q, p) if k & 1 else q, add(p, p), k >> 1
     return q
-
 
 def point(data):
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & (1 << 255) - 1
-    need(y < P, "a key or signature is no point")
-    xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
-    x = pow(xx, (P + 3) // 8, P)
-    if (x * x - xx) % P:
-        x = x * pow(2, (P - 1) // 4, P) % P
-    need((x * x - xx) % P == 0 and not (x == 0 and sign), "a key or signature is no point")
-    x = P - x if x & 1 != sign else x
-    return x, y, 1, x * y % P
-
+    xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P; x = pow(xx, (P + 3) // 8, P)
+    x = x if (x * x - xx) % P == 0 else x * pow(2, (P - 1) // 4, P) % P
+    need(y < P and (x * x - xx) % P == 0 and not (x == 0 and sign), "a key or signature is no point")
+    return (x, y, 1, x * y % P) if x & 1 == sign else (P - x, y, 1, (P - x) * y % P)
 
 BASE = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
-
 def signed(key, text, signature, why):
     need(len(key) == 32 and len(signature) == 64, why)
-    s = int.from_bytes(signature[32:], "little")
-    h = int.from_bytes(hashlib.sha512(signature[:32] + key + text).digest(), "little") % L
-    left, right = times(s, BASE), add(point(signature[:32]), times(h, point(key)))
-    same = (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
-    need(s < L and same, why)
+    s, h = int.from_bytes(signature[32:], "little"), hashlib.sha512(signature[:32] + key + text).digest()
+    a, b = times(s, BASE), add(point(signature[:32]), times(int.from_bytes(h, "little") % L, point(key)))
+    need(s < L and (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0, why)
 
-
-# --- the tree (RFC 6962) ---
-def leaf_hash(data):
-    return hashlib.sha256(b"\0" + data).digest()
-
-
-def node(left, right):
-    return hashlib.sha256(b"\1" + left + right).digest()
-
-
-def push(peaks, size, leaf):
+def push(peaks, size, hashed):  # the tree (RFC 6962): the roots of its whole subtrees
     while size & 1:
-        leaf, size = node(peaks.pop(), leaf), size >> 1
-    peaks.append(leaf)
-
+        hashed, size = sha(b"\1" + peaks.pop() + hashed), size >> 1
+    peaks.append(hashed)
 
 def root_of(peaks):
     root = peaks[-1]
-    for left in reversed(peaks[:-1]):
-        root = node(left, root)
+    for left in peaks[-2::-1]:
+        root = sha(b"\1" + left + root)
     return root
 
-
 def root_by_path(leaf, at, size, path):
-    need(at < size, "the index is not in the tree")
-    last = size - 1
+    root, last = sha(b"\0" + leaf), size - 1
+    need(0 <= at < size, "the index is not in the tree")
     for beside in path:
         need(last, "the path is too long")
-        if at & 1 or at == last:
-            leaf = node(beside, leaf)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            leaf = node(leaf, beside)
+        left = at & 1 or at == last
+        root = sha(b"\1" + beside + root) if left else sha(b"\1" + root + beside)
+        while left and not at & 1 and at:
+            at, last = at >> 1, last >> 1
         at, last = at >> 1, last >> 1
     need(last == 0, "the path is too short")
-    return leaf
+    return root
 
-
-# --- notes, and the device's word ---
-def note(data):
+def note(data, origin):
     text, lines = data.decode().split("\n\n")
-    origin, size, root = text.split("\n")
+    name, size, root = text.split("\n")
+    need(name == origin and str(int(size)) == size and lines[-1:] == "\n", "the note is of another log")
     keys = {}
-    for line in lines.rstrip("\n").split("\n"):
-        dash, name, code = line.split(" ")
-        need(dash == "\u2014" and name == origin, "the note has a line that is no signature of the log")
-        code = base64.b64decode(code, validate=True)
-        keys[code[:4]] = code[4:]
-    return origin, int(size), base64.b64decode(root, validate=True), text.encode() + b"\n", keys
+    for dash, name, code in (line.split(" ") for line in lines[:-1].split("\n")):
+        need(dash == "\u2014" and name == origin, "a line of the note is no signature of the log")
+        keys[decode(code)[:4]] = decode(code)[4:]
+    return int(size), decode(root), text.encode() + b"\n", keys
 
+def check_note(found, origin, key, why):
+    signed(key, found[2], found[3].get(sha(origin.encode() + b"\n\1" + key)[:4], b""), why)
 
-def check_note(found, key, why):
-    number = hashlib.sha256(found[0].encode() + b"\n\x01" + key).digest()[:4]
-    signed(key, found[3], found[4].get(number, b""), why)
-
-
-def identity(run, key, stable, cert):
-    place, unhex, below, number = cert["place"], bytes.fromhex, None, 0
+def identity(of):
+    place, below = of["cert"]["place"], None
     steps, links = place["steps"], place.get("links", [])
-    need(len(steps) == LEVELS and steps[-1]["index"] != FAN - 1, "the device's key has no right place")
-    need(all(link["index"] == FAN - 1 for link in links), "the device's key has no right place")
+    turn = [link["index"] for link in links] == [FAN - 1] * len(links) and steps[-1]["index"] != FAN - 1
+    number = sum(step["index"] * FAN**level for level, step in enumerate(steps)) + len(links) * (FAN - 1) * FAN**2
+    need(len(steps) == LEVELS and turn and number == place["number"], "the device's key has no right place")
     for step in steps + links[::-1]:
-        mine = unhex(step["key"])
         if below:
-            text = b"aisandbox device tree v1\n%s\n" % below.hex().encode()
-            signed(mine, text, unhex(step["signed"]), "a tree of the device is not signed")
-        below = root_by_path(leaf_hash(mine), step["index"], FAN, [unhex(one) for one in step["path"]])
-    number = sum(step["index"] * FAN**level for level, step in enumerate(steps))
-    need(number + len(links) * (FAN - 1) * FAN ** (LEVELS - 1) == place["number"], "the device's key has another number")
-    text = "aisandbox run v1\n%s\n%s\n%s\n" % (run, key, stable)
-    signed(unhex(steps[0]["key"]), text.encode(), unhex(cert["signature"]), "no device signed the keys of the log")
+            text = "aisandbox device tree v1\n%s\n" % below.hex()
+            signed(unhex(step["key"]), text.encode(), unhex(step["signed"]), "a tree of the device is not signed")
+        below = root_by_path(unhex(step["key"]), step["index"], FAN, [unhex(one) for one in step["path"]])
+    text = b"aisandbox run v1\n%s\n%s\n%s\n" % tuple(of[one].encode() for one in ("run", "key", "stable"))
+    signed(unhex(steps[0]["key"]), text, unhex(of["cert"]["signature"]), "no device signed the keys")
     return below.hex()
 
-
-# --- a log, and a proof ---
 def blocks(folder):
     names = sorted(name for name in os.listdir(folder) if name.endswith(".seg"))
     need(names == ["%08d.seg" % number for number in range(len(names))], "a segment is missing")
@@ -147,82 +107,64 @@ def blocks(folder):
         data, at = open(os.path.join(folder, name), "rb").read(), 0
         while at < len(data):
             magic, first, count, size, length, crc = struct.unpack_from(">4sQIIII", data.ljust(at + 28, b"\0"), at)
-            end = at + 28 + size + length
-            if magic != b"ASB1" or end > len(data) or binascii.crc32(data[at + 28:end], binascii.crc32(data[at:at + 24])) != crc:
-                need(name == names[-1] and data.find(b"ASB1", at + 1) < 0, "%s: byte %d: no whole block" % (name, at))
-                yield None
-                return
-            yield first, count, data[at + 28:at + 28 + size], data[at + 28 + size:end], "%s: byte %d: " % (name, at)
-            at = end
-
+            body, note = at + 28, at + 28 + size
+            whole = magic == b"ASB1" and note + length <= len(data)
+            if not whole or binascii.crc32(data[body:note + length], binascii.crc32(data[at:at + 24])) != crc:
+                need(name == names[-1] and b"ASB1" not in data[at + 1:], "%s: byte %d: no whole block" % (name, at))
+                return (yield None)
+            yield first, count, data[body:note], data[note:note + length], "%s: byte %d: " % (name, at)
+            at = note + length
 
 def check_log(folder, show):
-    peaks, size, epoch, key, state, who = [], 0, 0, None, 3, None
+    peaks, size, epoch, state, who = [], 0, 0, 3, None
     for block in blocks(folder):
         need(state, "something follows the end")
-        if block is None:
-            return 2, size, who
+        if block is None: return 2, size, who
         first, count, data, text, where = block
-        need(first == size, where + "the block has another place")
-        at = 0
+        at, begin = 0, size
         while at < len(data):
             leaf = data[at + 2:at + 2 + struct.unpack_from(">H", data, at)[0]]
+            push(peaks, size, sha(b"\0" + leaf))
             at, size = at + 2 + len(leaf), size + 1
-            push(peaks, size - 1, leaf_hash(leaf))
             if size == 1:
                 start = json.loads(leaf)["data"]
-                who = identity(start["run"], start["key"], start["stable"], start["cert"])
-                key = bytes.fromhex(start["key"])
-            if show:
-                print(leaf.decode())
-        found = note(text)
-        need(size - first == count and found[0] == "aisandbox.run/" + start["run"], where + "the note is of another log")
-        need((found[1], found[2]) == (size, root_of(peaks)), where + "the root that was signed is another")
-        check_note(found, key, where + "not signed by the key whose turn it is")
+                who, key, origin = identity(start), unhex(start["key"]), "aisandbox.run/" + start["run"]
+            if show: print(leaf.decode())
+        found = note(text, origin)
+        need((first, count) == (begin, size - begin) and at == len(data), where + "the block has another place")
+        need(found[:2] == (size, root_of(peaks)), where + "the root that was signed is another")
+        for one in [key] + [unhex(start["stable"])] * (len(found[3]) > 1):
+            check_note(found, origin, one, where + "not signed by the key whose turn it is")
         last = json.loads(leaf)
         if last["event"] == "log.key":
             need(last["data"]["epoch"] == epoch + 1, where + "a key is missing")
-            epoch, key = epoch + 1, bytes.fromhex(last["data"]["key"])
+            epoch, key = epoch + 1, unhex(last["data"]["key"])
         else:
             need(last["event"] in ("log.end", "log.suspended"), where + "no key for the next block")
             state = 0
     return state, size, who
 
-
 def check_proof(text, show):
     head, end = text.split("\n\n", 1)
     magic, extra, index, *path = head.split("\n")
-    need(magic == "c2sp.org/tlog-proof@v1", "no tlog-proof")
-    extra = json.loads(base64.b64decode(extra.removeprefix("extra "), validate=True))
-    found = note(end.encode())
-    who = identity(extra["run"], extra["key"], extra["stable"], extra["cert"])
-    check_note(found, bytes.fromhex(extra["stable"]), "the head is not signed by the log's stable key")
-    leaf, path = extra["leaf"].encode(), [base64.b64decode(one, validate=True) for one in path]
-    root = root_by_path(leaf_hash(leaf), int(index.removeprefix("index ")), found[1], path)
-    need(root == found[2] and found[0] == "aisandbox.run/" + extra["run"], "the event is not in the log")
-    if show:
-        print(extra["leaf"])
-    return 0, found[1], who
-
-
-def main(words):
-    show = "--leaves" in words
-    words = [word for word in words if word != "--leaves"]
-    pinned = words.pop(words.index("--root") + 1) if "--root" in words else None
-    words = [word for word in words if word != "--root"]
-    if len(words) != 1:
-        sys.exit(__doc__)
-    try:
-        proof = os.path.isfile(words[0])
-        state, size, who = check_proof(open(words[0]).read(), show) if proof else check_log(words[0], show)
-        need(pinned in (None, who), "it is of another device than the one that was named")
-    except (Bad, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as wrong:
-        print("NOT PROVEN" if os.path.isfile(words[0]) else "TAMPERED:", wrong)
-        return 1
-    print("PROVEN" if proof else {0: "SEALED", 2: "TRUNCATED", 3: "OPEN"}[state], "%d leaves" % size)
-    print("signed by device", who, "" if pinned else "(say with --root which one it should be)")
-    return state
-
+    of = json.loads(decode(extra.removeprefix("extra ")))
+    found = note(end.encode(), "aisandbox.run/" + of["run"])
+    check_note(found, "aisandbox.run/" + of["run"], unhex(of["stable"]), "not signed by the log's stable key")
+    root = root_by_path(of["leaf"].encode(), int(index.removeprefix("index ")), found[0], map(decode, path))
+    need(magic == "c2sp.org/tlog-proof@v1" and root == found[1], "the event is not in the log")
+    if show: print(of["leaf"])
+    return 0, found[0], identity(of)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--root"), words.add_argument("--leaves", action="store_true"), words.add_argument("what")
+    asked = words.parse_args()
+    proof = os.path.isfile(asked.what)
+    try:
+        state, size, who = check_proof(open(asked.what).read(), asked.leaves) if proof else check_log(asked.what, asked.leaves)
+        need(asked.root in (None, who), "it is of another device than the one that was named")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, NameError, struct.error) as wrong:
+        sys.exit(print("NOT PROVEN:" if proof else "TAMPERED:", wrong) or 1)
+    print("PROVEN, of" if proof else {0: "SEALED,", 2: "TRUNCATED,", 3: "OPEN,"}[state], size, "leaves")
+    print("signed by device", who, "" if asked.root else "(say with --root which one it should be)")
+    sys.exit(state)

@@ -166,7 +166,7 @@ fn the_verifier_in_python_says_the_same() {
     let folder_name = folder.to_str().unwrap();
     assert_eq!(
         python(&["--root", &identity, folder_name]),
-        (Some(0), format!("SEALED 8 leaves\nsigned by device {identity} \n"))
+        (Some(0), format!("SEALED, 8 leaves\nsigned by device {identity} \n"))
     );
     assert_eq!(python(&["--root", &"0".repeat(64), folder_name]).0, Some(1));
     let proof = place.0.join("one.tlog-proof");

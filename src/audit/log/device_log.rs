@@ -51,42 +51,47 @@ pub fn read(folder: &Path) -> Result<DeviceLog, AuditError> {
     let path = folder.join(name(0));
     let bytes =
         std::fs::read(&path).map_err(|error| AuditError::io("read the device's log", &path, &error))?;
-    let mut log = DeviceLog {
-        state: State::Open,
-        identity: None,
-        entries: 0,
-        missing: 0,
-        damage: None,
-        runs: BTreeMap::new(),
-    };
-    let (mut edge, mut next, mut at) = (Edge::default(), 0, 0);
-    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-        let taken = match block::parse(rest) {
-            Ok(block) => log
-                .take(&block, &mut edge, &mut next)
-                .map(|()| block.length)
-                .map_err(|why| (State::Tampered, why)),
-            Err(_) if block::is_torn(rest) => {
-                Err((State::Truncated, "the last entry is not whole".to_owned()))
-            }
-            Err(_) => Err((State::Tampered, "an entry is damaged".to_owned())),
-        };
-        match taken {
-            Ok(length) => at += length,
-            Err((state, why)) => {
-                log.state = state;
-                log.damage = Some((at as u64, why));
-                return Ok(log);
-            }
-        }
-    }
-    if log.missing > 0 {
-        log.state = State::Truncated;
-    }
-    Ok(log)
+    Ok(DeviceLog::of(&bytes))
 }
 
 impl DeviceLog {
+    /// What these bytes are as a device's log.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut log = DeviceLog {
+            state: State::Open,
+            identity: None,
+            entries: 0,
+            missing: 0,
+            damage: None,
+            runs: BTreeMap::new(),
+        };
+        let (mut edge, mut next, mut at) = (Edge::default(), 0, 0);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let taken = match block::parse(rest) {
+                Ok(block) => log
+                    .take(&block, &mut edge, &mut next)
+                    .map(|()| block.length)
+                    .map_err(|why| (State::Tampered, why)),
+                Err(_) if block::is_torn(rest) => {
+                    Err((State::Truncated, "the last entry is not whole".to_owned()))
+                }
+                Err(_) => Err((State::Tampered, "an entry is damaged".to_owned())),
+            };
+            match taken {
+                Ok(length) => at += length,
+                Err((state, why)) => {
+                    log.state = state;
+                    log.damage = Some((at as u64, why));
+                    return log;
+                }
+            }
+        }
+        if log.missing > 0 {
+            log.state = State::Truncated;
+        }
+        log
+    }
+
     fn take(&mut self, block: &Block<'_>, edge: &mut Edge, next: &mut u64) -> Result<(), String> {
         if block.first != edge.size() {
             return Err("an entry has another place than it says".to_owned());

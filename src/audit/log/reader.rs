@@ -78,6 +78,15 @@ pub fn read(folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Verdict, A
     read_blocks(folder, &mut leaf).map(|(verdict, _)| verdict)
 }
 
+/// The verdict on one segment that is all of a log.
+pub fn verify_bytes(bytes: &[u8]) -> Verdict {
+    let mut walk = Walk::of(None);
+    match walk.segment(bytes, true, &mut |_| {}) {
+        (held, Some(stop)) => stopped(&walk, (name(0), held as u64), stop, false),
+        (_, None) => ended(&walk, false),
+    }
+}
+
 /// The same by blocks.
 pub(super) fn read_blocks(
     folder: &Path,
@@ -102,6 +111,10 @@ pub(super) fn read_blocks(
         }
         file = open(&next)?;
     }
+    Ok((ended(&walk, alive), walk.start))
+}
+
+fn ended(walk: &Walk, alive: bool) -> Verdict {
     let state = if walk.ended.is_some() { State::Sealed } else { State::Open };
     let why = match &walk.ended {
         Some(Ended::Suspended(reason)) => Some(format!("could not go on: {reason}")),
@@ -109,8 +122,7 @@ pub(super) fn read_blocks(
         None if alive => Some("its run goes on".to_owned()),
         None => Some("its run was killed, or its end was cut off".to_owned()),
     };
-    let verdict = Verdict { state, why, ..plain(&walk) };
-    Ok((verdict, walk.start))
+    Verdict { state, why, ..plain(walk) }
 }
 
 fn plain(walk: &Walk) -> Verdict {

@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "aisandbox", version, about, disable_help_subcommand = true, max_term_width = 110)]
 #[command(
-    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-policy(7), aisandbox-broker(7), aisandbox-dlp(7), aisandbox-threats(7)"
+    after_help = "Start with: aisandbox exec --profile cowork -- COMMAND\nManual: aisandbox(1), aisandbox-profile(5), aisandbox-policy(7), aisandbox-broker(7), aisandbox-audit(7), aisandbox-dlp(7), aisandbox-threats(7)"
 )]
 pub struct Cli {
     /// What to do.

@@ -6,13 +6,15 @@
 
 mod append;
 mod grant;
+mod journald;
 mod place;
 mod read;
 
 /// A part: its name, and what it does.
 type Part = (&'static str, fn());
 
-const PARTS: &[Part] = &[("append", append::run), ("grant", grant::run), ("read", read::run)];
+const PARTS: &[Part] =
+    &[("append", append::run), ("journald", journald::run), ("grant", grant::run), ("read", read::run)];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();

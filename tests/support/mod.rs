@@ -255,12 +255,13 @@ pub(crate) fn logs(runs: &Path) -> Vec<PathBuf> {
 /// The events of a log as far as they hold, a line of JSON each, without what the log says of itself. What a killed
 /// launcher did not finish is no fault.
 pub(crate) fn log_text(log: &Path) -> String {
-    use aisandbox::audit::log::{State, leaf, read};
+    use aisandbox::audit::log::{State, read};
+    let run = log.file_name().unwrap().to_str().unwrap();
     let mut text = String::new();
     let verdict = read(log, &mut |found| {
-        if !leaf(&found).unwrap().event.starts_with("log.") {
-            text.push_str(std::str::from_utf8(found.bytes).unwrap());
-            text.push('\n');
+        let record = aisandbox::audit::Record::of(run, &found);
+        if !record.event.starts_with("log.") {
+            text += &(aisandbox::audit::json(&record).unwrap() + "\n");
         }
     });
     let verdict = verdict.unwrap();

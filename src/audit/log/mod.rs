@@ -20,6 +20,8 @@ mod queue;
 mod reader;
 mod recover;
 mod segment;
+#[cfg(test)]
+mod theft_tests;
 mod walk;
 mod writer;
 

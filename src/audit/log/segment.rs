@@ -14,7 +14,6 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A segment that has as many bytes gets no further block.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
@@ -30,16 +29,18 @@ pub(super) fn name(number: u32) -> String {
 /// The files of a log that is being written.
 #[derive(Debug)]
 pub(super) struct Segments {
-    above: File,
+    /// The folder above, until the name of this one is on the disk.
+    above: Option<File>,
     folder: File,
     path: PathBuf,
-    /// Held locked while the log is written: who can lock it knows that nobody writes.
-    _lock: File,
+    /// The first segment is held locked while the log is written: who can lock it knows that nobody writes. It stands
+    /// here once another is written.
+    first: Option<File>,
     file: File,
     number: u32,
     length: u64,
     identity: (u64, u64),
-    names_are_durable: AtomicBool,
+    names_are_durable: bool,
 }
 
 impl Segments {
@@ -56,11 +57,10 @@ impl Segments {
         let folder = openat(above.as_fd(), &name, flags, 0).map(File::from).map_err(failed)?;
         let file = create(folder.as_fd(), &self::name(0)).map_err(failed)?;
         file.try_lock().map_err(|_| failed(Errno::EWOULDBLOCK))?;
-        let lock = file.try_clone().map_err(|error| AuditError::io("create the log", &path, &error))?;
         reserve(folder.as_fd()).map_err(failed)?;
         let identity = identity(&file).map_err(failed)?;
-        let names_are_durable = AtomicBool::new(false);
-        Ok(Self { above, folder, path, _lock: lock, file, number: 0, length: 0, identity, names_are_durable })
+        let (above, names_are_durable) = (Some(above), false);
+        Ok(Self { above, folder, path, first: None, file, number: 0, length: 0, identity, names_are_durable })
     }
 
     /// The path of the first segment, for messages and for probes.
@@ -101,8 +101,10 @@ impl Segments {
         let file = create(self.folder.as_fd(), &name(number))
             .map_err(|errno| self.failed("go on after the log", errno))?;
         self.identity = identity(&file).map_err(|errno| self.failed("look at the log", errno))?;
-        (self.file, self.number, self.length) = (file, number, 0);
-        self.names_are_durable.store(false, Ordering::Release);
+        let before = std::mem::replace(&mut self.file, file);
+        self.first.get_or_insert(before);
+        (self.number, self.length) = (number, 0);
+        self.names_are_durable = false;
         Ok(())
     }
 
@@ -116,14 +118,16 @@ impl Segments {
     /// Waits until every block is on the disk (fdatasync(2)); the first time, the names too.
     /// # Errors
     /// EIO and the rest of fsync(2). The kernel reports such an error once; a later call proves nothing.
-    pub(super) fn sync(&self) -> Result<(), AuditError> {
+    pub(super) fn sync(&mut self) -> Result<(), AuditError> {
         let failed = |error: std::io::Error| {
             AuditError::io("sync the log", &self.path.join(name(self.number)), &error)
         };
         self.file.sync_data().map_err(failed)?;
-        if !self.names_are_durable.load(Ordering::Acquire) {
-            self.folder.sync_all().and_then(|()| self.above.sync_all()).map_err(failed)?;
-            self.names_are_durable.store(true, Ordering::Release);
+        if !self.names_are_durable {
+            let above = self.above.take();
+            let synced = self.folder.sync_all().and_then(|()| above.as_ref().map_or(Ok(()), File::sync_all));
+            synced.map_err(failed)?;
+            self.names_are_durable = true;
         }
         Ok(())
     }
@@ -133,12 +137,6 @@ impl Segments {
         if let Err(errno) = unlinkat(self.folder.as_fd(), c"reserve", false) {
             tracing::debug!("the reserve of the log stays: {errno}");
         }
-    }
-}
-
-impl AsFd for Segments {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.file.as_fd()
     }
 }
 

@@ -198,6 +198,11 @@ impl Log {
         Ledger::open(&self.state)?.end(self.run, self.edge.size(), &self.edge.root(), how)
     }
 
+    #[cfg(test)]
+    pub(super) fn keys_left(&self) -> &Ratchet {
+        &self.keys
+    }
+
     /// The path of the first segment, for messages.
     pub fn path(&self) -> PathBuf {
         self.segments.first()

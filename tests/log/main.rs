@@ -77,6 +77,11 @@ fn end() -> Event {
     Event::RunEnd(RunEnd { exit: Exit::Code(3), reason: EndReason::Exited, duration_ms: 12, denied })
 }
 
+/// Every one of many places with `AISANDBOX_SLOW=1`, as in CI; else one of `few`.
+fn step(few: usize) -> usize {
+    if std::env::var_os("AISANDBOX_SLOW").is_some_and(|value| value == "1") { 1 } else { few }
+}
+
 fn segment(folder: &Path) -> PathBuf {
     folder.join("00000000.seg")
 }

@@ -1,6 +1,6 @@
 //! The device's keys: a tree of trees of keys that each sign once, under one root that is the device's identity.
 //!
-//! A tree has [`FAN`] keys, made one from the other, and each is gone once it signed. The keys of the lowest tree sign
+//! A tree has 16 keys, made one from the other, and each is gone once it signed. The keys of the lowest tree sign
 //! what runs need; a key of a tree above signs the root of one tree below; the last key of the highest signs its
 //! successor. So an identity costs 48 keys at first, not all it will ever need, and every signature leads to it by a
 //! path of the same length. Never reads or writes a file: `key_file` does.
@@ -54,7 +54,7 @@ pub struct Step {
 pub struct Cert {
     /// The key.
     pub place: Place,
-    /// Its signature over [`run_text`].
+    /// Its signature over the run and its keys (aisandbox-audit(7)).
     pub signature: Hex<64>,
 }
 

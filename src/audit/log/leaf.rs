@@ -151,7 +151,9 @@ fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
         } else {
             shorten(&mut value, most);
         }
-        value["cut"] = serde_json::to_value(&cut)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("cut".to_owned(), serde_json::to_value(&cut)?);
+        }
         let mut bytes = Vec::new();
         begin(&mut bytes);
         let at = bytes.len();

@@ -96,7 +96,7 @@ impl Log {
     pub fn commit(&mut self, batch: &mut Batch) -> Result<(), AuditError> {
         self.check_open()?;
         if !self.begun.is_empty() {
-            let mut begun = std::mem::replace(&mut self.begun, Batch::new());
+            let mut begun = std::mem::take(&mut self.begun);
             begun.take_all(batch);
             std::mem::swap(&mut begun, batch);
         }
@@ -182,7 +182,7 @@ impl Log {
     /// As [`Log::append`].
     pub fn seal(&mut self) -> Result<(), AuditError> {
         self.check_open()?;
-        let mut batch = std::mem::replace(&mut self.begun, Batch::new());
+        let mut batch = std::mem::take(&mut self.begun);
         batch.push(&encode_any(&Own::End {})?);
         let written = self.write(&mut batch, true);
         if let Err(error) = written {

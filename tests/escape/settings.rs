@@ -13,6 +13,7 @@ for folder, folders, files in os.walk(home + '/.local/state'):
         print('record', attempt(lambda: os.open(path, os.O_WRONLY | os.O_TRUNC)), attempt(lambda: os.unlink(path)))
 for folder in '/.local', '/.local/state', '/.local/state/aisandbox', '/.cache/aisandbox', '/.cache':
     print('moved', attempt(lambda: os.rename(home + folder, home + '/x')))
+print('keys', attempt(lambda: os.open(home + '/.local/state/aisandbox/keys/device', os.O_RDONLY)))
 print('digest', attempt(lambda: put(home + '/.cache/aisandbox/digests/x', 'x')))
 print('profile', attempt(lambda: os.makedirs(home + '/.config/aisandbox/profiles')))
 print('config', attempt(lambda: os.makedirs(home + '/.config/other')))
@@ -26,7 +27,17 @@ print('free', attempt(lambda: put(home + '/.local/state/free', 'x')))";
         let (free, locked): (Vec<_>, Vec<_>) =
             lines.into_iter().partition(|line| line.starts_with("free") || line.starts_with("config"));
         assert_eq!(free, ["config ok", "free ok"]); // the control: the rest of the home is its own
-        assert!(locked.len() == 9 && !locked.iter().any(|line| line.contains("ok")), "{inside}");
+        let (records, others): (Vec<_>, Vec<_>) =
+            locked.into_iter().partition(|line| line.starts_with("record "));
+        assert!(records.len() >= 3, "the run's log, its reserve, the device's log: {inside}");
+        assert!(
+            others.len() == 9 && !records.iter().chain(&others).any(|line| line.contains("ok")),
+            "{inside}"
+        );
+        assert!(
+            home.path().join(".local/state/aisandbox/keys/device").exists(),
+            "the control: there are keys"
+        );
         assert!(home.records().join("").contains("run_end") || home.records().join("").contains("run.end"));
     });
 }

@@ -11,7 +11,7 @@ pub(crate) fn run() {
     let place = Place::new();
     let (folder, log) = place.begin();
     let log = SharedLog::new(log);
-    log.start_thread(false).unwrap();
+    log.start_thread(true).unwrap();
     let event = event(1);
     (0..events).for_each(|_| log.note(&event).unwrap());
     log.seal().unwrap();

@@ -166,7 +166,7 @@ fn run(home: &Home, profile: &str, agent: &str) -> (Vec<(String, String)>, Vec<V
     let program = binary().to_str().unwrap();
     let words =
         [flags, "sh", "-c", script, "sh", program, "exec", "--profile", profile, "--", "python3", "agent.py"];
-    let run = Run::new(Path::new("/usr/bin/unshare"), home).args(&words).folder(&home.path());
+    let run = Run::new(Path::new("/usr/bin/unshare"), home).args(&words).folder(home.path());
     let output = run.env("ANTHROPIC_API_KEY", KEY).output();
     let text = output.stdout();
     assert!(!text.contains(KEY) && !output.stderr().contains(KEY));

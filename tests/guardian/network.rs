@@ -191,11 +191,18 @@ fn without_its_proxy_nothing_leads_out_and_the_run_goes_on() {
     });
 }
 
+/// A port below those that the kernel gives out by itself: between now and its use no other test is given it.
+fn free_port() -> u16 {
+    let from = std::process::id() % 10_000;
+    let mut ports = (0..10_000).map(|step| 20_000 + ((from + step) % 10_000) as u16);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 #[test]
 fn a_published_port_leads_inside() {
     for_each_user(|home| {
         let home = &home;
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let free = free_port();
         let path = profile(home, &format!("  publish: [{{ inside: 3000, port: {free} }}]"));
         let server = "import socket\ns = socket.create_server((\"127.0.0.1\", 3000))\nopen(\"ready\", \"w\")\n\
                       c, _ = s.accept()\nc.sendall(b\"from inside \" + c.recv(9))\n";

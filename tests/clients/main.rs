@@ -113,7 +113,7 @@ impl World {
         let (word, set) = if tls == Tls::Splice { ("splice", OWNERS) } else { ("inspect", "") };
         let rules = rules.replace("TLS", word);
         let profile = format!(
-            "version: 1\nextends: [cowork]\nfilesystem: [{{ path: /mnt, access: ro }}]\n{set}network:\n  mode: filtered\n  allow:\n{rules}"
+            "version: 1\nextends: [offline]\nfilesystem: [{{ path: /mnt, access: ro }}]\n{set}network:\n  mode: filtered\n  allow:\n{rules}"
         );
         let profile = home.write("world.yaml", &profile);
         let script = format!("{SAY}\n{script}");

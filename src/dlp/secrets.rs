@@ -18,6 +18,9 @@ pub(super) fn private_key(text: &[u8], start: usize) -> Option<(usize, f32)> {
     memchr::memmem::find(label.get(..label_end)?, b"PRIVATE KEY")?;
     let body_start = 10 + label_end + 5;
     let body = from.get(body_start..)?;
+    // No key begins in another one. Beginnings without an end would each be read up to the same place.
+    let next = memchr::memmem::find(body, b"-----BEGIN ");
+    let body = body.get(..next.unwrap_or(body.len()))?;
     let close = memchr::memmem::find(body, b"-----END");
     let body = body.get(..close.unwrap_or(body.len()))?;
     let mut counts = [false; 256];

@@ -143,3 +143,27 @@ fn the_key_decides_the_hash_and_no_value_is_kept_unless_asked_for() {
     assert_eq!(hash(1), hash(1));
     assert_ne!(hash(1), hash(2));
 }
+
+/// One that looked at all that came out took most of its work for the first.
+#[test]
+fn a_bomb_costs_no_more_than_to_unpack_it_and_its_beginning_is_read() {
+    let engine = engine();
+    let bomb = gzip(&[token().as_bytes(), &vec![b'\n'; 20 << 20]].concat());
+    let text = bomb.repeat(8);
+    let layer = layer::Layer {
+        text: &text,
+        depth: 0,
+        from: 0,
+        goes_on: false,
+        at_start: true,
+        guess: false,
+        backwards: false,
+        leaf: false,
+    };
+    let Limits { work_bytes, output_bytes, .. } = Limits::default();
+    let mut work = work::Work::new(work_bytes, output_bytes);
+    let found = engine.look(&layer, &mut work);
+    assert!(!found.hits.is_empty());
+    assert_eq!(work.blocked, Some(Unscannable::Bomb));
+    assert!(work.take(28 << 20), "{work:?}");
+}

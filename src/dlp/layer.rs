@@ -16,6 +16,8 @@ use super::{escapes, letters, mail, numbers, separated, wide};
 pub(super) const DEEPEST: usize = 4;
 /// The most hits of one layer; more is no text that anybody reads.
 pub(super) const MOST_HITS: usize = 20_000;
+/// Bytes of what unpacks to too much that are looked into: it stays unscannable, and may have come by mistake.
+const MOST_OF_BOMB: usize = 1 << 20;
 /// Bytes of the longest layer that is also read from its end.
 const MOST_BACKWARDS: usize = 4 << 10;
 /// What that is called.
@@ -190,9 +192,13 @@ impl Kids<'_> {
     /// Unpacks what starts at a place; where to go on.
     fn unpack(&mut self, packed: Packed, start: usize) -> usize {
         let bytes = self.layer.text.get(start..).unwrap_or_default();
-        let all = containers::unpack(packed, bytes, self.work.output());
+        let mut all = containers::unpack(packed, bytes, self.work.output());
         if !self.work.take(all.bytes.len()) {
             return usize::MAX;
+        }
+        if all.end == End::Failed(Unscannable::Bomb) {
+            self.work.put_out(all.bytes.len().saturating_sub(MOST_OF_BOMB));
+            all.bytes.truncate(MOST_OF_BOMB);
         }
         // What comes to nothing was work all the same.
         if all.bytes.is_empty() && !self.work.take(all.used) {

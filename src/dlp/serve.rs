@@ -113,8 +113,8 @@ fn set_up(socket: BorrowedFd<'_>, buffer: &mut Zeroizing<Vec<u8>>) -> Sys<Option
 enum State<'a> {
     /// They are looked into.
     Open(Box<Stream<'a>>),
-    /// They are not, and why.
-    Unread(&'static str),
+    /// They are not, and why. What still comes is dropped unread: there may be much of it on its way.
+    Unread(String),
     /// There are none any more.
     Ended,
 }
@@ -170,7 +170,7 @@ impl Streams<'_> {
             self.open += 1;
             State::Open(Box::new(self.engine.stream(Limits { redact, ..Limits::default() })))
         } else {
-            State::Unread("too-many-streams")
+            State::Unread("too-many-streams".to_owned())
         };
         self.held.insert(stream, Held { state, released: 0, bytes: 0 });
         Ok(())
@@ -187,12 +187,12 @@ impl Streams<'_> {
                 self.bytes = self.bytes.saturating_sub(held.bytes).saturating_add(bytes);
                 held.bytes = bytes;
                 let full = self.bytes > self.most_bytes && !content.last;
-                if full {
-                    self.settle(&mut held, State::Unread("too-large"));
-                }
                 answer(content.stream, held.released, step, full)
             }
         };
+        if let (State::Open(_), FromDlp::Step { unscannable: Some(why), .. }) = (&held.state, &step) {
+            self.settle(&mut held, State::Unread(why.clone()));
+        }
         if content.last {
             self.settle(&mut held, State::Ended);
         }

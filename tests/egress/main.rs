@@ -3,6 +3,7 @@
 //! Connections come by its two proxies, so no namespace is needed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bombs;
 mod denials;
 mod endings;
 mod flood;

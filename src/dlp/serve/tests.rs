@@ -74,6 +74,21 @@ fn what_all_streams_hold_back_has_an_end_and_comes_back() {
 }
 
 #[test]
+fn a_stream_that_could_not_be_looked_into_is_not_looked_into_any_more() {
+    let engine = engine();
+    let mut streams = streams(&engine, MOST_HELD);
+    streams.open(1, false).unwrap();
+    let locked = b"PK\x03\x04\x14\0\x01\0\x08\0".repeat(400);
+    let told = streams.feed(Content { stream: 1, last: false, bytes: &locked }).unwrap();
+    assert_eq!(word(&told), Some("encrypted"));
+    assert_eq!((streams.bytes, streams.open), (0, 0), "nothing is held for it");
+    let FromDlp::Step { release_to: before, .. } = told else { panic!() };
+    let told = streams.feed(Content { stream: 1, last: true, bytes: b"card 4556 7375 8689 9855" }).unwrap();
+    let FromDlp::Step { findings, release_to, unscannable, .. } = told else { panic!() };
+    assert_eq!((findings.len(), release_to, unscannable.as_deref()), (0, before, Some("encrypted")));
+}
+
+#[test]
 fn more_streams_than_can_be_looked_into_are_unread_and_far_more_are_refused() {
     let engine = engine();
     let mut streams = streams(&engine, MOST_HELD);

@@ -1,0 +1,107 @@
+//! What swells when it is unpacked, through role `dlp`: refused in time and in little memory, by each way it can come.
+
+use super::guardian::{Role, Setup, name, rule, server};
+use super::http;
+use aisandbox::sys::process::ExecStrings;
+use aisandbox::sys::{socket, spawn};
+use aisandbox::wire::codec::{decode, encode};
+use aisandbox::wire::dlp::{FromDlp, ToDlp};
+use aisandbox::wire::egress::Carried;
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Bytes that a bomb unpacks to: more than may come out of one.
+const SWELLS: usize = 40 << 20;
+
+/// How long one request may take, in a build that is not optimized and on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Role `dlp`.
+struct Reader(i32);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.0);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        nix::sys::wait::waitpid(pid, None).unwrap();
+    }
+}
+
+/// The role, and the socket that role `egress` gets.
+fn reader() -> (Reader, OwnedFd) {
+    let (ours, theirs) = socket::message_pair().unwrap();
+    let program = File::open(env!("CARGO_BIN_EXE_aisandbox")).unwrap();
+    let argv = ExecStrings::new(vec![c"aisandbox".into(), c"__role".into(), c"dlp".into()]);
+    let none = ExecStrings::new(Vec::new());
+    let (pid, _pidfd) = spawn::start(program.as_fd(), &argv, &none, theirs.as_fd(), None).unwrap();
+    drop(theirs);
+    socket::send(ours.as_fd(), &encode(&ToDlp::Start {}).unwrap(), None, true).unwrap();
+    let mut buffer = vec![0; 65_536];
+    let (length, _) = socket::receive(ours.as_fd(), &mut buffer, true).unwrap();
+    assert_eq!(decode::<FromDlp>(&buffer[..length]), Ok(FromDlp::Ready {}));
+    (Reader(pid), ours)
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::prelude::BASE64_STANDARD.encode(bytes).into_bytes()
+}
+
+/// The status of one upload on a connection of its own.
+fn upload(role: &Role, port: u16, lines: &str, body: &[u8]) -> u16 {
+    let mut stream = role.open("a.test", port);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    let head = format!("POST / HTTP/1.1\r\nHost: a.test:{port}\r\n{lines}Content-Length: {length}\r\n\r\n");
+    http::send(&mut stream, &head, body)
+}
+
+#[test]
+fn what_swells_is_refused_and_the_next_request_is_served() {
+    let port = server(http::answer);
+    let mut scanned = rule(name("a.test"), port);
+    scanned.dlp = true;
+    let (_reader, socket) = reader();
+    let role = Role::start_with(Setup::of([scanned]), &[(Carried::Dlp {}, socket.as_fd())]);
+    let before = role.memory();
+    let zeros = vec![0; SWELLS];
+    let one = gzip(&zeros);
+    let nested = gzip(&[one.as_slice(); 3].concat());
+    let bombs = [
+        ("a coded body", "Content-Encoding: gzip\r\n", one.clone()),
+        ("a coded body, deflate", "Content-Encoding: deflate\r\n", zlib(&zeros)),
+        ("a file in a body", "Content-Type: application/gzip\r\n", one.clone()),
+        ("files in a file", "", nested),
+        ("files one behind the other", "", [one.as_slice(); 8].concat()),
+        ("base64 of a file", "Content-Type: text/plain\r\n", base64(&one)),
+        ("a bomb in a coded body", "Content-Encoding: gzip\r\n", gzip(&one)),
+    ];
+    for (what, lines, body) in bombs {
+        let began = Instant::now();
+        assert_eq!(upload(&role, port, lines, &body), 403, "{what}");
+        let more = role.memory().saturating_sub(before);
+        assert!(more < 64 << 10, "{what}: {more} KiB more");
+        // The control: another upload goes through, once the role is done with this one.
+        while upload(&role, port, "", b"plain") != 200 {
+            assert!(began.elapsed() < PATIENCE, "{what}: nothing goes out behind it");
+        }
+        println!("{what}: {:?}", began.elapsed());
+    }
+}

@@ -65,7 +65,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
     enter_secrecy()?;
-    let mut record = Record::create(run).map_err(|error| refuse(&error.to_string()))?;
+    let mut record = Record::create(run).map_err(|error| refuse(&format!("no record, no run: {error}")))?;
     if let Err(message) = programs::check(&plan).and_then(|()| programs::question(&plan, &record.log())) {
         note(record.failed(None, &message));
         return Err(refuse(&message));

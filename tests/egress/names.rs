@@ -138,8 +138,7 @@ fn the_first_address_that_answers_is_taken_and_forbidden_ones_are_left_out() {
 }
 
 #[test]
-fn through_a_parent_proxy_no_name_or_address_of_a_private_network_is_reached_unless_its_rule_names_the_network()
- {
+fn a_parent_proxy_leads_to_no_private_network_that_no_rule_names() {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
     let parent = server(move |mut stream| {

@@ -64,7 +64,8 @@ fn nothing_of_the_session_is_there() {
 print(attempt(lambda: os.listdir('/run/user')), attempt(lambda: os.stat('/run/dbus')), os.listdir('/run'))"
     );
     let with_names = |home: &Home, inside: bool| {
-        let run = if inside { home.attack(&[], &script) } else { home.attack_outside(&script) };
+        let run =
+            if inside { home.attack(&["--net", "loopback"], &script) } else { home.attack_outside(&script) };
         names.iter().fold(run, |run, name| run.env(name, "/run/user/1/x")).output().ran()
     };
     for_each_attacker(|home| {

@@ -205,7 +205,7 @@ fn a_published_port_leads_inside() {
         let free = free_port();
         let path = profile(home, &format!("  publish: [{{ inside: 3000, port: {free} }}]"));
         let server = "import socket\ns = socket.create_server((\"127.0.0.1\", 3000))\nopen(\"ready\", \"w\")\n\
-                      c, _ = s.accept()\nc.sendall(b\"from inside \" + c.recv(9))\n";
+                      c, _ = s.accept()\nc.sendall(b\"from inside \" + c.recv(9))\nc.shutdown(socket.SHUT_WR)\nc.recv(1)\n";
         let guarded = Guarded::start(home, &path, &format!("python3 -c '{server}'"));
         guarded.reaches("work/ready");
         let mut stream = TcpStream::connect(("127.0.0.1", free)).unwrap();
@@ -213,6 +213,7 @@ fn a_published_port_leads_inside() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "from inside hey");
+        drop(stream); // it waits for that: what is on its way when a run ends is cut
         guarded.end().expect_code(0);
     });
 }

@@ -29,9 +29,13 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// Bodies up to this length are read whole before anything is sent, when their length may change.
 const WHOLE: u64 = 1 << 20;
+/// Bytes of a refused body that are still read, and for how long.
+const MOST_UNWANTED: usize = 64 << 10;
+const UNWANTED_PATIENCE: Duration = Duration::from_millis(250);
 /// The most letters of a request line that are told.
 const MOST_LINE: usize = 256;
 
@@ -78,6 +82,10 @@ impl Exchange {
         let path: String = request.uri().path().chars().take(MOST_LINE).collect();
         let line = format!("{} {path}", request.method());
         let findings = Findings::default();
+        // Who waits for `100 Continue` sends nothing before it, and reading would ask for it.
+        let waits = request.headers().contains_key(header::EXPECT);
+        let (parts, incoming) = request.into_parts();
+        let mut incoming = Some(incoming);
         let told = |kind, status, rule, reason| Told {
             kind,
             request: Some(line.clone()),
@@ -86,7 +94,7 @@ impl Exchange {
             reason,
             findings: drain(&findings),
         };
-        match self.exchange(request, &findings, &line).await {
+        match self.exchange(Request::from_parts(parts, ()), &mut incoming, &findings, &line).await {
             Ok((response, rule)) => {
                 let status = response.status().as_u16();
                 self.way.tell(told(Kind::Request, status, Some(rule.id.clone()), None));
@@ -99,6 +107,9 @@ impl Exchange {
                     told.request = told.request.filter(|_| !refusal.hides());
                     self.way.tell(told);
                 }
+                if let Some(unwanted) = incoming.take().filter(|_| !waits) {
+                    let_finish(unwanted).await;
+                }
                 Ok(serve::response(&refusal, self.way.host()))
             }
         }
@@ -106,19 +117,20 @@ impl Exchange {
 
     async fn exchange(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<()>,
+        incoming: &mut Option<Incoming>,
         findings: &Findings,
         line: &str,
     ) -> Result<(Response<Body>, Arc<Rule>), Failed> {
         let rules = self.way.rules();
         let (judge, length) = self.judge(&request, &rules, findings)?;
-        let empty = hyper::body::Body::is_end_stream(request.body());
+        let empty = incoming.as_ref().is_none_or(hyper::body::Body::is_end_stream);
         judge.asking.announced(if empty { Some(0) } else { length });
         if let Some(length) = length {
             check_size(&judge, length)?;
         }
         let upgrade = websocket::is_wanted(&request).then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, incoming) = request.into_parts();
+        let (mut parts, ()) = request.into_parts();
         self.prepare(&judge, &mut parts, upgrade.is_some()).await?;
         let method = parts.method.clone();
         let refused = Refused::default();
@@ -141,7 +153,7 @@ impl Exchange {
     /// What the head says, before anything is done.
     fn judge(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<()>,
         rules: &[Arc<Rule>],
         findings: &Findings,
     ) -> Result<(Judge, Option<u64>), Refusal> {
@@ -221,15 +233,19 @@ impl Exchange {
         &self,
         judge: &Judge,
         parts: &mut Parts,
-        mut incoming: Incoming,
+        incoming: &mut Option<Incoming>,
         length: Option<u64>,
         line: &str,
         refused: &Refused,
     ) -> Result<Body, Refusal> {
-        if hyper::body::Body::is_end_stream(&incoming) {
-            judge.asking.begin(judge).await?;
-            return Ok(Body::empty());
-        }
+        // Until it is handed on it stays with the caller, who lets it come to its end when it is refused.
+        let coming = match incoming {
+            Some(coming) if !hyper::body::Body::is_end_stream(coming) => coming,
+            _ => {
+                judge.asking.begin(judge).await?;
+                return Ok(Body::empty());
+            }
+        };
         let codings = parts.headers.get_all(header::CONTENT_ENCODING);
         let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
         let mut upload = Upload::new(judge.clone(), coding, &media(&parts.headers)).await?;
@@ -246,12 +262,13 @@ impl Exchange {
                 reason: None,
                 findings: Vec::new(),
             };
-            return Ok(Body::parts(Sending::new(incoming, upload, judge.clone(), refused.clone(), told)));
+            let Some(coming) = incoming.take() else { return Ok(Body::empty()) };
+            return Ok(Body::parts(Sending::new(coming, upload, judge.clone(), refused.clone(), told)));
         }
         let mut whole = Vec::new();
         loop {
             let cut = |_: Aborted| Refusal::new(400, "cut-off", "the body was cut off");
-            match read(&mut incoming).await.map_err(cut)? {
+            match read(coming).await.map_err(cut)? {
                 Came::Data(data) => {
                     upload.count(data.len()).await?;
                     whole.extend(upload.feed(&data, false).await?);
@@ -315,4 +332,20 @@ impl Exchange {
 
 fn odd(why: &str) -> Refusal {
     Refusal::new(502, "upgrade", why)
+}
+
+/// Reads the rest of what was refused, when it is short: an agent that is still sending may never read the answer, and takes
+/// the end of its stream for a failure.
+async fn let_finish(mut unwanted: Incoming) {
+    let rest = async {
+        let mut left = MOST_UNWANTED;
+        while let Ok(Came::Data(data)) = read(&mut unwanted).await {
+            left = left.saturating_sub(data.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // What takes longer is cut.
+    drop(tokio::time::timeout(UNWANTED_PATIENCE, rest).await);
 }

@@ -11,7 +11,6 @@ use super::upload::Upload;
 use super::way::Told;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Version};
-use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -31,7 +30,7 @@ const POLICY: [u8; 2] = 1008u16.to_be_bytes();
 type Io = TokioIo<Upgraded>;
 
 /// Whether a request asks for WebSocket.
-pub(super) fn is_wanted(request: &Request<Incoming>) -> bool {
+pub(super) fn is_wanted<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     let has = |name: header::HeaderName, word: &str| {
         let values = headers.get_all(name);

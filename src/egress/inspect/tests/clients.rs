@@ -24,6 +24,23 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
+fn who_is_refused_while_he_sends_reads_why() {
+    if !there("curl") {
+        return;
+    }
+    let rule = crate::wire::egress::Rule { methods: vec!["GET".into()], ..super::rig::rule() };
+    let rig = Rig::new(Setup { rule, ..Setup::default() });
+    let long = "z".repeat(40_000);
+    for flag in ["--http1.1", "--http2"] {
+        for turn in 0..15 {
+            let body = if turn % 2 == 0 { "x" } else { &long };
+            let got = text(&curl(&rig, &[flag, "-X", "PUT", "-d", body, "https://a.example/x"]));
+            assert!(got.contains("the rule allows GET") && !got.contains("curl: ("), "{flag} {turn}: {got}");
+        }
+    }
+}
+
+#[test]
 fn curl_speaks_either_version_and_uploads() {
     if !there("curl") {
         return;

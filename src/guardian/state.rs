@@ -51,7 +51,8 @@ impl Guardian {
             grants: self
                 .leases
                 .iter()
-                .filter(|lease| lease.holds)
+                // One that ends is there until it was taken back.
+                .filter(|lease| lease.holds || self.ending.contains_key(&lease.number))
                 .map(|lease| self.grant_state(lease))
                 .collect(),
             denials: self.denials.iter().cloned().collect(),

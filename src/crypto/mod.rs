@@ -6,6 +6,7 @@
 
 mod base62;
 mod base64;
+mod derived;
 mod digest;
 mod placeholder;
 mod provider;
@@ -14,6 +15,7 @@ mod secret;
 
 pub use base62::base62_crc;
 pub use base64::{base64, base64url};
+pub use derived::Derived;
 pub use digest::{Digest, NotADigest, sha256, sha256_file, sha256_parts};
 pub use placeholder::placeholder;
 pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};

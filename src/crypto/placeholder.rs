@@ -4,7 +4,7 @@
 //! stands where.
 
 use super::base62::{SUM_DIGITS, base62_crc};
-use super::provider::{MAC_BYTES, mac};
+use super::derived::Derived;
 use super::secret::Secret;
 
 /// Beginnings that say what a secret is for, and are public.
@@ -45,11 +45,11 @@ const CHECKED: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "npm_"];
 pub fn placeholder(secret: &str, seed: &Secret) -> String {
     let prefix = PREFIXES.iter().find(|prefix| secret.starts_with(**prefix)).copied().unwrap_or_default();
     let letters = |round: u8| {
-        let mut random = Random { seed, secret, round, block: 0, left: Vec::new() };
+        let mut random = Derived::new(seed, &[b"placeholder", &[round], secret.as_bytes()]);
         let body = secret.strip_prefix(prefix).unwrap_or(secret);
         let hex = is_hex(body);
         let mut word = prefix.to_owned();
-        word.extend(body.chars().map(|letter| random.like(letter, hex)));
+        word.extend(body.chars().map(|letter| like(&mut random, letter, hex)));
         if CHECKED.contains(&prefix)
             && body.len() > SUM_DIGITS
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -64,8 +64,8 @@ pub fn placeholder(secret: &str, seed: &Secret) -> String {
     };
     let found = (0..=u8::MAX).map(letters).find(|word| word != secret);
     found.filter(|_| secret.len() - prefix.len() >= 4).unwrap_or_else(|| {
-        let mut random = Random { seed, secret, round: 0, block: 0, left: Vec::new() };
-        (0..24).map(|_| random.like('a', false)).collect()
+        let mut random = Derived::new(seed, &[b"placeholder", &[0], secret.as_bytes()]);
+        (0..24).map(|_| char::from(random.like(b'a'))).collect()
     })
 }
 
@@ -76,47 +76,13 @@ fn is_hex(body: &str) -> bool {
         && digits.into_iter().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Letters by HMAC, block after block.
-struct Random<'a> {
-    seed: &'a Secret,
-    secret: &'a str,
-    round: u8,
-    block: u32,
-    left: Vec<u8>,
-}
-
-impl Random<'_> {
-    /// A letter of the same kind.
-    fn like(&mut self, letter: char, hex: bool) -> char {
-        let kind: &[u8] = match (letter, hex) {
-            ('0'..='9', false) => b"0123456789",
-            ('a'..='z', false) => b"abcdefghijklmnopqrstuvwxyz",
-            ('A'..='Z', false) => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-            ('0'..='9' | 'a'..='f', true) => b"0123456789abcdef",
-            ('A'..='F', true) => b"0123456789ABCDEF",
-            _ => return letter,
-        };
-        // Bytes past the last whole multiple would make some letters likelier.
-        let fair = 256 - 256 % kind.len();
-        loop {
-            let byte = usize::from(self.byte());
-            if byte < fair {
-                return char::from(kind.get(byte % kind.len()).copied().unwrap_or(b'x'));
-            }
-        }
-    }
-
-    fn byte(&mut self) -> u8 {
-        loop {
-            if let Some(byte) = self.left.pop() {
-                return byte;
-            }
-            let block = self.block.to_le_bytes();
-            let made: [u8; MAC_BYTES] =
-                mac(self.seed, &[b"placeholder", &[self.round], &block, self.secret.as_bytes()]);
-            self.left = made.to_vec();
-            self.block = self.block.wrapping_add(1);
-        }
+/// A letter of the same kind.
+fn like(random: &mut Derived<'_>, letter: char, hex: bool) -> char {
+    match (u8::try_from(letter), hex) {
+        (Ok(b'0'..=b'9' | b'a'..=b'f'), true) => char::from(random.one_of(b"0123456789abcdef")),
+        (Ok(b'A'..=b'F'), true) => char::from(random.one_of(b"0123456789ABCDEF")),
+        (Ok(letter), false) => char::from(random.like(letter)),
+        _ => letter,
     }
 }
 

@@ -3,7 +3,8 @@
 //! The same bytes have the same token under one key, and nobody without the key can tell a token. One has the shape of
 //! its value, letter for letter, where that leaves enough to tell it from all other text and cannot be somebody else's.
 
-use crate::crypto::{Secret, mac};
+use super::check::luhn;
+use crate::crypto::{Derived, Secret};
 
 /// Letters and digits that a token of the value's shape has at least: 16 random digits are 53 bits.
 const LEAST: usize = 16;
@@ -14,17 +15,19 @@ const NAME: usize = 20;
 
 /// The token for these bytes of a stream, which `kind` was found in. Printable, without quotes and backslashes.
 pub(super) fn token(key: &Secret, kind: &str, value: &[u8]) -> String {
-    let mut random = Random::new(key, kind, value);
+    let mut random = Derived::new(key, &[b"token", kind.as_bytes(), b"\0", value]);
     if kind == "email" && value.contains(&b'@') {
         // A name under `invalid` is nobody's (RFC 2606).
-        let name: String = (0..NAME).map(|_| char::from(random.of(26) + b'a')).collect();
+        let name: String = (0..NAME).map(|_| char::from(random.like(b'a'))).collect();
         return format!("{name}@token.invalid");
     }
-    shaped(&mut random, value)
-        .unwrap_or_else(|| (0..32).fold("ais-token-".to_owned(), |text, _| text + random.hex()))
+    shaped(&mut random, value).unwrap_or_else(|| {
+        let digits = (0..32).map(|_| char::from(random.one_of(b"0123456789abcdef")));
+        "ais-token-".chars().chain(digits).collect()
+    })
 }
 
-fn shaped(random: &mut Random<'_>, value: &[u8]) -> Option<String> {
+fn shaped(random: &mut Derived<'_>, value: &[u8]) -> Option<String> {
     let printable = value.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"\"'\\<>&".contains(byte));
     let free = value.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
     if !printable || free < LEAST || value.len() > LONGEST {
@@ -32,14 +35,9 @@ fn shaped(random: &mut Random<'_>, value: &[u8]) -> Option<String> {
     }
     let mut text: Vec<u8> = Vec::with_capacity(value.len());
     for byte in value {
-        text.push(match byte {
-            // A number never begins with zero: one of JSON stays one.
-            b'0'..=b'9' if text.is_empty() => b'1' + random.of(9),
-            b'0'..=b'9' => b'0' + random.of(10),
-            b'a'..=b'z' => b'a' + random.of(26),
-            b'A'..=b'Z' => b'A' + random.of(26),
-            other => *other,
-        });
+        // A number never begins with zero: one of JSON stays one.
+        let leads = text.is_empty() && byte.is_ascii_digit();
+        text.push(if leads { random.one_of(b"123456789") } else { random.like(*byte) });
     }
     // A number with a sum that holds could be somebody's card.
     if sum_holds(&text)
@@ -50,52 +48,10 @@ fn shaped(random: &mut Random<'_>, value: &[u8]) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// The sum of ISO/IEC 7812-1 over the digits.
+/// The sum of a card's number over the digits.
 fn sum_holds(text: &[u8]) -> bool {
-    let digits = text.iter().rev().filter(|byte| byte.is_ascii_digit()).map(|byte| u32::from(byte - b'0'));
-    let sum: u32 = digits
-        .enumerate()
-        .map(|(place, digit)| if place % 2 == 1 { digit * 2 / 10 + digit * 2 % 10 } else { digit })
-        .sum();
-    sum.is_multiple_of(10)
-}
-
-/// Bytes that follow from the key and the value.
-struct Random<'a> {
-    key: &'a Secret,
-    seed: [u8; 32],
-    block: [u8; 32],
-    used: usize,
-    count: u8,
-    digit: [u8; 1],
-}
-
-impl<'a> Random<'a> {
-    fn new(key: &'a Secret, kind: &str, value: &[u8]) -> Self {
-        let seed = mac(key, &[b"token", kind.as_bytes(), b"\0", value]);
-        Self { key, seed, block: seed, used: 32, count: 0, digit: [0] }
-    }
-
-    fn byte(&mut self) -> u8 {
-        if self.used >= self.block.len() {
-            self.block = mac(self.key, &[b"token bytes", &self.seed, &[self.count]]);
-            (self.used, self.count) = (0, self.count.wrapping_add(1));
-        }
-        self.used += 1;
-        self.block.get(self.used - 1).copied().unwrap_or(0)
-    }
-
-    /// A number below this, each as likely.
-    fn of(&mut self, below: u8) -> u8 {
-        let most = u8::MAX - u8::MAX % below;
-        // After this many misses the key is not the one of HMAC-SHA256.
-        (0..64).map(|_| self.byte()).find(|byte| *byte < most).unwrap_or(0) % below
-    }
-
-    fn hex(&mut self) -> &str {
-        self.digit = [b"0123456789abcdef".get(usize::from(self.byte() & 15)).copied().unwrap_or(b'0')];
-        std::str::from_utf8(&self.digit).unwrap_or("0")
-    }
+    let digits: Vec<u8> = text.iter().copied().filter(u8::is_ascii_digit).collect();
+    luhn(&digits)
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn modulo(text: impl Iterator<Item = u8>, by: u32) -> u32 {
 }
 
 /// The sum of Luhn: every second digit from the right is doubled.
-fn luhn(text: &[u8]) -> bool {
+pub(super) fn luhn(text: &[u8]) -> bool {
     let value = |(place, byte): (usize, &u8)| {
         let digit = u32::from(byte.wrapping_sub(b'0'));
         let twice = digit * (1 + place as u32 % 2);

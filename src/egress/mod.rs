@@ -32,5 +32,6 @@ mod session;
 mod setup;
 mod tell;
 mod who;
+mod writes;
 
 pub use serve::{serve, set_limits};

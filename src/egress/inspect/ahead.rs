@@ -3,6 +3,7 @@
 //!
 //! Never holds memory that is empty: a piece goes back when all of it was taken.
 
+use crate::egress::writes::writes_to;
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
@@ -122,42 +123,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     }
 }
 
-/// Writes go to what is inside.
-macro_rules! writes_as_inner {
-    ($($outer:ident)+) => { $(
-        impl<S: AsyncWrite + Unpin> AsyncWrite for $outer<S> {
-            fn poll_write(
-                mut self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.inner).poll_write(context, bytes)
-            }
-
-            fn poll_write_vectored(
-                mut self: Pin<&mut Self>,
-                context: &mut Context<'_>,
-                parts: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.inner).poll_write_vectored(context, parts)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                self.inner.is_write_vectored()
-            }
-
-            fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.inner).poll_flush(context)
-            }
-
-            fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.inner).poll_shutdown(context)
-            }
-        }
-    )+ };
-}
-
-writes_as_inner!(Ahead Gathered);
+writes_to!([<S: AsyncWrite + Unpin>] Ahead<S>, inner);
+writes_to!([<S: AsyncWrite + Unpin>] Gathered<S>, inner);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 //! Never checks anything: it is made of a leaf that holds.
 
 use super::event::Event;
-use super::log::{Cut, Found, Leaf, Own};
+use super::log::{Cut, Found, Leaf, Own, typed};
 use crate::base::WallTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -61,15 +61,11 @@ impl Record {
 
     /// The event as a type; `None` for one this version does not know.
     pub fn known_event(&self) -> Option<Event> {
-        self.typed()
+        typed(&self.event, &self.data)
     }
 
     /// What the log itself says with it.
     pub fn own(&self) -> Option<Own> {
-        self.typed()
-    }
-
-    fn typed<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
-        serde_json::from_value(serde_json::json!({ "event": self.event, "data": self.data })).ok()
+        typed(&self.event, &self.data)
     }
 }

@@ -10,7 +10,7 @@ mod threads;
 mod whole;
 
 use aisandbox::audit::event::{EndReason, Event, Exit, LaunchFailure, RunEnd};
-use aisandbox::audit::log::{Log, State, Verdict, leaf, read, verify};
+use aisandbox::audit::log::{Leaf, Log, State, Verdict, read, verify};
 use aisandbox::audit::new_run_id;
 use aisandbox::base::RunId;
 use std::fs;
@@ -94,7 +94,7 @@ fn state(folder: &Path) -> State {
 fn messages(folder: &Path) -> (Vec<String>, Verdict) {
     let mut found = Vec::new();
     let verdict = read(folder, &mut |each| {
-        if let Some(Event::LaunchFailure(failure)) = leaf(&each).unwrap().own() {
+        if let Some(Event::LaunchFailure(failure)) = Leaf::parse(each.bytes).unwrap().own() {
             found.push(failure.message);
         }
     });

@@ -10,6 +10,7 @@
 //! ```
 
 use super::leaf::MOST_BYTES as MOST_LEAF;
+use super::merkle::{Edge, leaf_hash};
 
 /// What a block begins with.
 const MAGIC: [u8; 4] = *b"ASB1";
@@ -124,6 +125,16 @@ impl<'a> Block<'a> {
     /// Its leaves; an item of `None` ends them where the lengths do not fit.
     pub(super) fn leaves(&self) -> Leaves<'a> {
         Leaves(self.leaves)
+    }
+
+    /// Adds its leaves to an edge and gives the last; `None` where their lengths do not fit.
+    pub(super) fn add_to(&self, edge: &mut Edge) -> Option<&'a [u8]> {
+        let mut last = &[][..];
+        for leaf in self.leaves() {
+            last = leaf?;
+            edge.push(leaf_hash(last));
+        }
+        Some(last)
     }
 }
 

@@ -6,7 +6,7 @@ use super::block::{self, Block};
 use super::hex::Hex;
 use super::leaf::Leaf;
 use super::ledger::{Ending, Entry, origin};
-use super::merkle::{Edge, Hash, leaf_hash};
+use super::merkle::{Edge, Hash};
 use super::note::Note;
 use super::reader::State;
 use super::segment::name;
@@ -96,11 +96,7 @@ impl DeviceLog {
         if block.first != edge.size() {
             return Err("an entry has another place than it says".to_owned());
         }
-        let mut last = &[][..];
-        for leaf in block.leaves() {
-            last = leaf.ok_or("an entry has impossible lengths")?;
-            edge.push(leaf_hash(last));
-        }
+        let last = block.add_to(edge).ok_or("an entry has impossible lengths")?;
         let entry: Entry = Leaf::parse(last).and_then(|leaf| leaf.own()).ok_or("an entry cannot be read")?;
         let (key, identity) = entry.place().check().map_err(|_| "the key of an entry is not the device's")?;
         if *self.identity.get_or_insert(Hex(identity)) != Hex(identity) {
@@ -151,12 +147,8 @@ pub(super) fn scan(bytes: &[u8]) -> Seen {
             seen.tampered = !block::is_torn(rest);
             break;
         };
-        let mut last = &[][..];
-        for leaf in block.leaves().flatten() {
-            last = leaf;
-            seen.edge.push(leaf_hash(leaf));
-        }
-        let entry: Option<Entry> = Leaf::parse(last).and_then(|leaf| leaf.own());
+        let last = block.add_to(&mut seen.edge);
+        let entry: Option<Entry> = last.and_then(Leaf::parse).and_then(|leaf| leaf.own());
         let root: Option<Hash> = Note::parse(block.note).map(|note| note.head.root);
         let Some(entry) = entry.filter(|_| root == Some(seen.edge.root())) else {
             seen.tampered = true;

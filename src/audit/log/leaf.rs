@@ -5,7 +5,6 @@
 
 use super::hex::Hex;
 use crate::audit::AuditError;
-use crate::audit::event::Event;
 use crate::audit::json::write_json;
 use crate::base::{BootInstant, WallTime};
 use crate::crypto::{Digest, sha256};
@@ -105,38 +104,39 @@ impl Leaf {
 
     /// What the log itself says with it.
     pub fn own<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
-        serde_json::from_value(serde_json::json!({ "event": self.event, "data": self.data })).ok()
+        typed(&self.event, &self.data)
     }
 }
 
-/// An event as a leaf, as of now.
+/// A name and its data as the type they are of.
+pub fn typed<T: for<'de> Deserialize<'de>>(event: &str, data: &Value) -> Option<T> {
+    serde_json::from_value(serde_json::json!({ "event": event, "data": data })).ok()
+}
+
+/// An event as a leaf, as of now: one of the run, or anything else with a name and data.
 /// # Errors
 /// When the event has no form in JSON.
-pub(super) fn encode(event: &Event) -> Result<Vec<u8>, AuditError> {
-    encode_any(event)
-}
-
-/// The same for anything with a name and data.
-pub(super) fn encode_any(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
+pub(super) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
     let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
-    let mut bytes = Vec::with_capacity(640);
-    begin(&mut bytes);
-    let at = bytes.len();
-    write_json(event, &mut bytes).map_err(failed)?;
-    // `{"event":…}` goes on after what was begun.
-    let body = bytes.get_mut(at..).unwrap_or_default();
-    if let [first, .., _] = body {
-        *first = b',';
-    }
+    let bytes = line(event).map_err(failed)?;
     if bytes.len() <= MOST_BYTES { Ok(bytes) } else { shortened(event).map_err(failed) }
 }
 
-fn begin(bytes: &mut Vec<u8>) {
+/// The leaf, however long it is.
+fn line(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     use std::io::Write;
+    let mut bytes = Vec::with_capacity(640);
     let ts = u64::try_from(WallTime::now().0).unwrap_or(0);
     let mono = u64::try_from(BootInstant::now().since_boot().as_nanos()).unwrap_or(u64::MAX);
     // Writing to a Vec never fails.
     write!(bytes, "{{\"v\":{VERSION},\"ts\":{ts},\"mono\":{mono}").unwrap_or_default();
+    let at = bytes.len();
+    write_json(event, &mut bytes)?;
+    // `{"event":…}` goes on after what was begun.
+    if let Some(first) = bytes.get_mut(at) {
+        *first = b',';
+    }
+    Ok(bytes)
 }
 
 /// Cuts what is long in the event, more and more of it, until it fits.
@@ -154,13 +154,7 @@ fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
         if let Some(fields) = value.as_object_mut() {
             fields.insert("cut".to_owned(), serde_json::to_value(&cut)?);
         }
-        let mut bytes = Vec::new();
-        begin(&mut bytes);
-        let at = bytes.len();
-        write_json(&value, &mut bytes)?;
-        if let Some(first) = bytes.get_mut(at) {
-            *first = b',';
-        }
+        let bytes = line(&value)?;
         if bytes.len() <= MOST_BYTES {
             return Ok(bytes);
         }
@@ -187,7 +181,7 @@ fn shorten(value: &mut Value, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::event::LaunchFailure;
+    use crate::audit::event::{Event, LaunchFailure};
 
     fn event(message: String) -> Event {
         Event::LaunchFailure(LaunchFailure { stage: "plan".into(), message, errno: None })
@@ -217,7 +211,7 @@ mod tests {
     #[test]
     fn many_long_things_fit_as_well() {
         let many = serde_json::json!({ "event": "x", "data": { "list": vec!["y".repeat(50_000); 5_000] } });
-        let leaf = Leaf::parse(&encode_any(&many).unwrap()).unwrap();
+        let leaf = Leaf::parse(&encode(&many).unwrap()).unwrap();
         assert!(leaf.cut.is_some());
     }
 

@@ -8,7 +8,7 @@ use super::batch::Batch;
 use super::device::{Cert, Keys, Place, run_text};
 use super::hex::Hex;
 use super::key_file::{self, Kept};
-use super::leaf::encode_any;
+use super::leaf::encode;
 use super::merkle::{Edge, Hash};
 use super::note::{Head, signature_line};
 use crate::audit::AuditError;
@@ -152,7 +152,7 @@ impl Ledger {
         let new = Keys::enrol().map_err(|errno| AuditError::Keys { errno })?;
         let identity = Hex(new.identity);
         let mut ledger = Self::with(state, keys, Kept { keys: new, edge: Edge::default(), log_bytes: 0 })?;
-        ledger.before.push(&encode_any(&Before::Enrolled { identity, why })?);
+        ledger.before.push(&encode(&Before::Enrolled { identity, why })?);
         Ok(ledger)
     }
 
@@ -180,7 +180,7 @@ impl Ledger {
             let cut = length - seen.held;
             if cut > 0 {
                 super::recover::cut(&self.folder, &self.log, &bytes, seen.held)?;
-                self.before.push(&encode_any(&Before::Recovered { cut, leaves: seen.edge.size() })?);
+                self.before.push(&encode(&Before::Recovered { cut, leaves: seen.edge.size() })?);
             }
             (kept.edge, kept.log_bytes) = (seen.edge, seen.held);
         }
@@ -222,10 +222,9 @@ impl Ledger {
         let Some(kept) = &mut self.kept else { return Err(keys(Errno::EINVAL)) };
         let (secret, place) = kept.keys.take().map_err(keys)?;
         let mut batch = std::mem::take(&mut self.before);
-        batch.push(&encode_any(&entry(&secret, place).map_err(keys)?)?);
-        let mut edge = kept.edge.clone();
-        batch.leaves().iter().for_each(|leaf| edge.push(*leaf));
-        let head = Head { origin: origin(&kept.keys.identity), size: edge.size(), root: edge.root() };
+        batch.push(&encode(&entry(&secret, place).map_err(keys)?)?);
+        let edge = kept.edge.with(batch.leaves());
+        let head = Head::at(origin(&kept.keys.identity), &edge);
         let (public, text) = (public_key(&secret), head.text());
         let signature = sign(&secret, text.as_bytes()).map_err(|_| keys(Errno::EINVAL))?;
         drop(secret);

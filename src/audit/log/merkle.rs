@@ -53,6 +53,13 @@ impl Edge {
         self.size += 1;
     }
 
+    /// The edge once these leaves were added.
+    pub(super) fn with(&self, leaves: &[Hash]) -> Self {
+        let mut edge = self.clone();
+        leaves.iter().for_each(|leaf| edge.push(*leaf));
+        edge
+    }
+
     /// The root of the tree as it is.
     pub(super) fn root(&self) -> Hash {
         let joined = self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
@@ -62,9 +69,7 @@ impl Edge {
 
 /// The root over these leaves.
 pub(super) fn root_of(leaves: &[Hash]) -> Hash {
-    let mut edge = Edge::default();
-    leaves.iter().for_each(|leaf| edge.push(*leaf));
-    edge.root()
+    Edge::default().with(leaves).root()
 }
 
 /// Where a tree of `size` leaves splits: the largest power of two below `size`, which is above 1.

@@ -2,7 +2,7 @@
 //!
 //! Pure, and never decides which key is right: it finds the signature that a given key made.
 
-use super::merkle::Hash;
+use super::merkle::{Edge, Hash};
 use crate::crypto::{Forged, PUBLIC_BYTES, SIGNATURE_BYTES, check_signature, sha256_parts};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,6 +24,11 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Of a log as far as this edge.
+    pub(super) fn at(origin: String, edge: &Edge) -> Self {
+        Self { origin, size: edge.size(), root: edge.root() }
+    }
+
     /// The text that is signed.
     pub(super) fn text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))

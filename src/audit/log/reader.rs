@@ -4,7 +4,7 @@
 
 use super::block::{self, Block};
 use super::hex::Hex;
-use super::leaf::{Leaf, Start};
+use super::leaf::Start;
 use super::segment::{MOST_BYTES, name};
 use super::walk::{Ended, Stop, Walk};
 use crate::audit::AuditError;
@@ -139,11 +139,6 @@ fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
             Verdict { state: State::Tampered, at: Some(at), why: Some(why), ..plain(walk) }
         }
     }
-}
-
-/// What a leaf says, if it is one.
-pub fn leaf(found: &Found<'_>) -> Option<Leaf> {
-    Leaf::parse(found.bytes)
 }
 
 fn open(path: &Path) -> Result<File, AuditError> {

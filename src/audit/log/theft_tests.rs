@@ -4,7 +4,7 @@ use super::Log;
 use super::batch::Batch;
 use super::block::{self, Block};
 use super::keys::Ratchet;
-use super::leaf::{NextKey, Own, encode_any};
+use super::leaf::{NextKey, Own, encode};
 use super::merkle::Edge;
 use super::note::{Head, signature_line};
 use super::walk::{Stop, Walk};
@@ -64,7 +64,7 @@ fn forged(stolen: &Stolen, first: usize, keys: &Ratchet, renamed: bool) -> Vec<u
             let text = if number == first { text.replace("event ", "other ") } else { text };
             let next = NextKey { epoch: number as u64 + 1, key: super::Hex(keys.public()) };
             let is_key = place == leaves.len() - 1 && number >= first && renamed;
-            let leaf = if is_key { encode_any(&Own::Key(next)).unwrap() } else { text.into_bytes() };
+            let leaf = if is_key { encode(&Own::Key(next)).unwrap() } else { text.into_bytes() };
             batch.push(&leaf);
         }
         batch.leaves().iter().for_each(|leaf| edge.push(*leaf));

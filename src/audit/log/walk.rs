@@ -5,7 +5,7 @@
 
 use super::block::{self, Block, NoBlock};
 use super::leaf::{Leaf, Own, Start};
-use super::merkle::{Edge, Hash, leaf_hash};
+use super::merkle::{Edge, Hash};
 use super::note::Note;
 use super::writer::origin;
 use crate::base::RunId;
@@ -91,11 +91,8 @@ impl Walk {
         if block.first != self.edge.size() {
             return Err(format!("the block begins with leaf {}, not {}", block.first, self.edge.size()));
         }
-        let (mut edge, mut last) = (self.edge.clone(), &[][..]);
-        for leaf in block.leaves() {
-            last = leaf.ok_or("the leaves of the block have impossible lengths")?;
-            edge.push(leaf_hash(last));
-        }
+        let mut edge = self.edge.clone();
+        let last = block.add_to(&mut edge).ok_or("the leaves of the block have impossible lengths")?;
         if edge.size() - block.first != u64::from(block.count) || block.count == 0 {
             return Err("the block has not as many leaves as it says".to_owned());
         }

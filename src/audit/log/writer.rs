@@ -7,7 +7,7 @@ use super::batch::Batch;
 use super::device::Cert;
 use super::hex::Hex;
 use super::keys::Ratchet;
-use super::leaf::{NextKey, Own, Start, encode, encode_any};
+use super::leaf::{NextKey, Own, Start, encode};
 use super::ledger::{Ending, Ledger};
 use super::merkle::Edge;
 use super::note::{Head, signature_line};
@@ -76,7 +76,7 @@ impl Log {
     fn start(&mut self, cert: Cert) -> Result<(), AuditError> {
         let (key, stable) = (Hex(self.keys.public()), Hex(self.stable_public));
         let start = Start { run: self.run.to_string(), key, stable, cert };
-        self.begun.push(&encode_any(&Own::Start(Box::new(start)))?);
+        self.begun.push(&encode(&Own::Start(Box::new(start)))?);
         Ok(())
     }
 
@@ -102,7 +102,7 @@ impl Log {
         }
         let next = NextKey { epoch: self.keys.epoch() + 1, key: Hex(self.keys.next_public()) };
         let events = batch.len();
-        batch.push(&encode_any(&Own::Key(next))?);
+        batch.push(&encode(&Own::Key(next))?);
         let written = self
             .write(batch, false)
             .and_then(|()| self.keys.advance().map_err(|errno| AuditError::Keys { errno }));
@@ -115,9 +115,8 @@ impl Log {
     }
 
     fn write(&mut self, batch: &mut Batch, last: bool) -> Result<(), AuditError> {
-        let mut edge = self.edge.clone();
-        batch.leaves().iter().for_each(|leaf| edge.push(*leaf));
-        let head = Head { origin: origin(&self.run.to_string()), size: edge.size(), root: edge.root() };
+        let edge = self.edge.with(batch.leaves());
+        let head = Head::at(origin(&self.run.to_string()), &edge);
         let note = self.note(&head, last).map_err(|errno| AuditError::Keys { errno })?;
         let whole = batch.finish(self.edge.size(), note.as_bytes());
         let block = whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
@@ -148,7 +147,7 @@ impl Log {
             other => other.to_string(),
         };
         let word = Own::Suspended { reason, lost: lost as u64 };
-        let said = encode_any(&word).and_then(|leaf| {
+        let said = encode(&word).and_then(|leaf| {
             let mut batch = Batch::new();
             batch.push(&leaf);
             self.write(&mut batch, true).or_else(|_| {
@@ -183,7 +182,7 @@ impl Log {
     pub fn seal(&mut self) -> Result<(), AuditError> {
         self.check_open()?;
         let mut batch = std::mem::take(&mut self.begun);
-        batch.push(&encode_any(&Own::End {})?);
+        batch.push(&encode(&Own::End {})?);
         let written = self.write(&mut batch, true);
         if let Err(error) = written {
             self.suspend(&error, 0);

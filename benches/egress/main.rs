@@ -9,6 +9,8 @@ mod client;
 mod dlp;
 mod held;
 mod inspect;
+#[path = "../parts/mod.rs"]
+mod parts;
 mod quality;
 mod relay;
 mod role;
@@ -16,8 +18,7 @@ mod server;
 mod small;
 mod table;
 
-/// A part: its name, and what it does.
-type Part = (&'static str, fn());
+use parts::{Part, turns};
 
 const PARTS: &[Part] = &[
     ("relay", relay::run),
@@ -29,21 +30,7 @@ const PARTS: &[Part] = &[
 ];
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    for word in &words {
-        assert!(PARTS.iter().any(|(name, _)| name == word), "no part {word}");
-    }
-    for (name, run) in PARTS {
-        if words.is_empty() || words.iter().any(|word| word == name) {
-            println!("\n== {name}");
-            run();
-        }
-    }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    parts::run(PARTS, &words);
     table::print();
-}
-
-/// How often something is done: often, or a few times when only a look is wanted.
-fn turns(often: usize, few: usize) -> usize {
-    let quick = std::env::var_os("AISANDBOX_BENCH_QUICK").is_some_and(|value| value == "1");
-    if quick { few } else { often }
 }

@@ -7,6 +7,8 @@
 
 mod mounts;
 mod open;
+#[path = "../parts/mod.rs"]
+mod parts;
 mod policy;
 mod request;
 mod scale;
@@ -16,8 +18,7 @@ mod timing;
 mod token;
 mod transition;
 
-/// A part: its name, and what it does.
-type Part = (&'static str, fn());
+use parts::{Part, turns};
 
 const PARTS: &[Part] = &[
     ("token", token::run),
@@ -49,20 +50,5 @@ fn main() {
     {
         return transition::inside(name);
     }
-    let words: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    for word in &words {
-        assert!(PARTS.iter().any(|(name, _)| name == word), "no part {word}");
-    }
-    for (name, run) in PARTS {
-        if words.is_empty() || words.iter().any(|word| word == name) {
-            println!("\n== {name}");
-            run();
-        }
-    }
-}
-
-/// How often something is done: often, or a few times when only a look is wanted.
-fn turns(often: usize, few: usize) -> usize {
-    let quick = std::env::var_os("AISANDBOX_BENCH_QUICK").is_some_and(|value| value == "1");
-    if quick { few } else { often }
+    parts::run(PARTS, &words);
 }

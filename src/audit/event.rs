@@ -16,7 +16,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// One thing that happened. In a line of the log: `"event":"run_start","data":{…}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub enum Event {
     /// The sandbox is planned and about to be made: who, what, under which profile, on which kernel.
@@ -96,7 +96,7 @@ impl Event {
 }
 
 /// Who started what, under which rules, on which machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunStart {
     /// The version of this program.
     pub aisandbox_version: String,
@@ -124,7 +124,7 @@ pub struct RunStart {
 }
 
 /// A file by name and content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct FileFacts {
     /// Its path on the host.
     pub path: String,
@@ -138,7 +138,7 @@ pub const MAX_ARGS: usize = 64;
 pub const MAX_ARG_BYTES: usize = 4096;
 
 /// The arguments of a command, within limits and without what looks like a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Command {
     /// The first [`MAX_ARGS`] arguments, the program's name first. `…` stands for what was cut.
     pub argv: Vec<String>,
@@ -189,7 +189,7 @@ pub fn text(bytes: &[u8]) -> String {
 }
 
 /// A profile by name and content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProfileFacts {
     /// The name or path it was asked for by.
     pub name: String,
@@ -198,7 +198,7 @@ pub struct ProfileFacts {
 }
 
 /// One file a profile was made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Origin {
     /// As shown in messages.
     pub name: String,
@@ -209,7 +209,7 @@ pub struct Origin {
 }
 
 /// What the kernel is and can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KernelFacts {
     /// `uname -r`.
     pub release: String,
@@ -222,7 +222,7 @@ pub struct KernelFacts {
 }
 
 /// One layer of confinement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LayerState {
     /// Its name, as `--require` takes it.
     pub layer: String,
@@ -235,7 +235,7 @@ pub struct LayerState {
 }
 
 /// How much a layer was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
     /// Without it nothing runs.
@@ -247,7 +247,7 @@ pub enum Asked {
 }
 
 /// What became of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Enforced {
     /// All of it holds.
@@ -259,7 +259,7 @@ pub enum Enforced {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunEnd {
     /// The command's exit code or signal.
     pub exit: Exit,
@@ -272,7 +272,7 @@ pub struct RunEnd {
 }
 
 /// What wait(2) said of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// It exited with this code.
@@ -282,7 +282,7 @@ pub enum Exit {
 }
 
 /// What ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The command exited by itself.
@@ -296,7 +296,7 @@ pub enum EndReason {
 }
 
 /// A sandbox that was not made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LaunchFailure {
     /// The stage that failed.
     pub stage: String,
@@ -307,7 +307,7 @@ pub struct LaunchFailure {
 }
 
 /// Refused changes of one protected place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ProtectedDenied {
     /// The place, as the profile names it.
     pub path: String,
@@ -318,7 +318,7 @@ pub struct ProtectedDenied {
 }
 
 /// An accepted lack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Degraded {
     /// The layer.
     pub layer: String,

@@ -17,6 +17,7 @@ mod private;
 mod proved;
 mod record;
 mod redact;
+pub mod schema;
 
 pub use cache::DigestCache;
 pub use error::AuditError;

@@ -6,7 +6,7 @@ use super::access::Seen;
 use serde::{Deserialize, Serialize};
 
 /// Something happened on the way out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Network {
     /// `open`, `denied`, `request`, `volume`, `close`, `alert`, `omitted`, or `lost` when nothing leads out any more.
     pub what: String,
@@ -66,7 +66,7 @@ pub struct Network {
 }
 
 /// The way out of a run, as it began.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct NetworkStart {
     /// How connections reach the proxy: `redirect`, `any-ip` or `proxy`.
     pub way: String,

@@ -21,7 +21,7 @@ const MOST_LINKS: usize = 64;
 const SALT: &[u8] = b"aisandbox device key v1";
 
 /// A key's place under the identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// How many keys of the lowest level signed before it.
@@ -34,7 +34,7 @@ pub struct Place {
 }
 
 /// A key in its tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Which key of the tree.
@@ -49,7 +49,7 @@ pub struct Step {
 }
 
 /// What a device signed about a run, and by which key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cert {
     /// The key.

@@ -40,3 +40,17 @@ impl<'de, const N: usize> Deserialize<'de> for Hex<N> {
             .ok_or_else(|| serde::de::Error::custom("not as many lower-case hex digits as it should be"))
     }
 }
+
+impl<const N: usize> schemars::JsonSchema for Hex<N> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Hex{N}").into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": format!("^[0-9a-f]{{{}}}$", N * 2) })
+    }
+}

@@ -18,7 +18,7 @@ pub(super) const VERSION: u32 = 2;
 pub const MOST_BYTES: usize = 65_535;
 
 /// What the log itself says in its leaves. Their names begin with `log.`, and no other event's does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event", content = "data")]
 pub enum Own {
     /// The first leaf: whose log this is, and its first keys.
@@ -41,7 +41,7 @@ pub enum Own {
 }
 
 /// Whose log this is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// The run.
@@ -55,7 +55,7 @@ pub struct Start {
 }
 
 /// A key that takes over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NextKey {
     /// The number of the block it signs, from 0.
@@ -65,7 +65,7 @@ pub struct NextKey {
 }
 
 /// What was cut off a leaf.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cut {
     /// Bytes of the event as it would have been.

@@ -25,7 +25,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What a device signs about runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event", content = "data")]
 pub enum Entry {
     /// A run began, with these first keys.
@@ -66,7 +66,7 @@ impl Entry {
 }
 
 /// How the log of a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// Sealed by its launcher.
@@ -85,13 +85,25 @@ pub enum Ending {
 }
 
 /// What precedes an entry when something went wrong before.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(tag = "event", content = "data")]
-enum Before {
+pub(in crate::audit) enum Before {
+    /// The device is new, or its keys or log were damaged.
     #[serde(rename = "device.enrolled")]
-    Enrolled { identity: Hex<32>, why: &'static str },
+    Enrolled {
+        /// Its identity.
+        identity: Hex<32>,
+        /// Why it has a new one.
+        why: &'static str,
+    },
+    /// A torn end of the device's log was moved aside.
     #[serde(rename = "device.recovered")]
-    Recovered { cut: u64, leaves: u64 },
+    Recovered {
+        /// Bytes moved.
+        cut: u64,
+        /// Leaves before them.
+        leaves: u64,
+    },
 }
 
 /// The device's log and keys, held by one process at a time.

@@ -31,6 +31,7 @@ pub use device_log::{DeviceLog, Known, read as read_device};
 pub use hex::Hex;
 pub use judge::{Judge, Judged};
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
+pub(in crate::audit) use ledger::Before;
 pub use ledger::{Ending, Entry};
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;

@@ -37,6 +37,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("ruzstd", "src/dlp/containers.rs"),
     ("brotli_decompressor", "src/dlp/containers.rs"),
     ("toml", "src/dlp/rule_file.rs"),
+    ("rusqlite", "src/audit/index/"),
 ];
 
 /// Names that say nothing about what is inside.

@@ -63,6 +63,13 @@ pub enum AuditError {
         /// Why.
         errno: Errno,
     },
+    /// The index could not answer.
+    Index {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// No log, or more than one, is meant by a word of the caller.
     NoSuchRun {
         /// The word.
@@ -107,6 +114,12 @@ impl fmt::Display for AuditError {
                 write!(out, "find a place for records: no home folder is known\nhint: set {variable} or HOME")
             }
             Self::Random { errno } => write!(out, "make a run id: getrandom: {}", described(*errno)),
+            Self::Index { path, why } => write!(
+                out,
+                "ask the index {}: {}\nhint: it can be removed; the next question makes it anew",
+                shown(path),
+                Escaped(why.as_bytes())
+            ),
             Self::NoSuchRun { asked, why } => {
                 write!(
                     out,

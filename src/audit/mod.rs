@@ -9,6 +9,7 @@ mod cache;
 mod error;
 pub mod event;
 mod find;
+pub mod index;
 mod json;
 mod known;
 pub mod log;

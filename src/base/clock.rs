@@ -2,6 +2,7 @@
 
 use nix::time::{ClockId, clock_gettime};
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A moment of CLOCK_REALTIME, in nanoseconds since 1970 (UTC). People read it; nothing measures with it.
@@ -35,6 +36,54 @@ impl fmt::Display for WallTime {
         let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
     }
+}
+
+/// The text is no moment in UTC: a day, or a day and a time of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotATime;
+
+impl FromStr for WallTime {
+    type Err = NotATime;
+
+    /// `2026-11-24`, `2026-11-24T21:25`, with seconds and a fraction of them, with `Z` or without: always UTC.
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        moment(text).ok_or(NotATime)
+    }
+}
+
+fn moment(text: &str) -> Option<WallTime> {
+    let (day, time) = text.split_once('T').unwrap_or((text, "00:00"));
+    let mut fields = day.splitn(3, '-').map(|field| number(field, 2));
+    let year = number(day.split('-').next()?, 4)?;
+    let (month, day) = (fields.nth(1)??, fields.next()??);
+    let days = days_of(year, month, day);
+    if civil(days) != (year, month, day) {
+        return None;
+    }
+    let time = time.strip_suffix('Z').unwrap_or(time);
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let mut fields = clock.split(':').map(|field| number(field, 2));
+    let (hour, minute, second) = (fields.next()??, fields.next()??, fields.next().unwrap_or(Some(0))?);
+    if fields.next().is_some() || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let digits = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    let fraction: i128 = if digits { format!("{fraction:0<9}").parse().ok()? } else { return None };
+    Some(WallTime((days * 86_400 + hour * 3600 + minute * 60 + second) * 1_000_000_000 + fraction))
+}
+
+fn number(text: &str, digits: usize) -> Option<i128> {
+    let whole = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole { text.parse().ok() } else { None }
+}
+
+/// The way back of [`civil`], for a month from 1 to 12.
+fn days_of(year: i128, month: i128, day: i128) -> i128 {
+    let year = year - i128::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 /// Days since 1970-01-01 as year, month, day of the proleptic Gregorian calendar. A year that begins in March makes
@@ -91,5 +140,34 @@ mod tests {
         assert_eq!(WallTime(0).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(WallTime(1_709_164_800_123_456_789).to_string(), "2024-02-29T00:00:00.123456Z");
         assert_eq!(WallTime(1_798_761_599_000_000_000).to_string(), "2026-12-31T23:59:59.000000Z");
+    }
+
+    #[test]
+    fn a_moment_comes_back_from_its_text_and_what_is_none_does_not() {
+        for day in (0..60_000).step_by(97) {
+            let moment = WallTime(i128::from(day) * 86_400_000_000_000 + 45_296_123_456_000);
+            assert_eq!(moment.to_string().parse(), Ok(moment));
+        }
+        let same = ["2024-02-29", "2024-02-29T00:00", "2024-02-29T00:00:00Z", "2024-02-29T00:00:00.0"];
+        same.iter()
+            .for_each(|text| assert_eq!(text.parse(), Ok(WallTime(1_709_164_800_000_000_000)), "{text}"));
+        for text in [
+            "",
+            "2024",
+            "2024-02",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "24-01-01",
+            "2024-1-1",
+            "2024-01-01T",
+            "2024-01-01T24:00",
+            "2024-01-01T1:00",
+            "2024-01-01T01:00:00.",
+            "2024-01-01T01:00:00+01:00",
+            "2024-01-01 x",
+        ] {
+            assert_eq!(text.parse::<WallTime>(), Err(NotATime), "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod path;
 mod source;
 
 pub use action::Action;
-pub use clock::{BootInstant, WallTime, thread_time};
+pub use clock::{BootInstant, NotATime, WallTime, thread_time};
 pub use escape::{Escaped, escape, misleads};
 pub use hex::{to_hex, unhex};
 pub use id::RunId;

@@ -35,5 +35,5 @@ pub(in crate::audit) use ledger::Before;
 pub use ledger::{Ending, Entry};
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;
-pub use reader::{Found, State, Verdict, read, verify, verify_bytes};
+pub use reader::{Found, State, Verdict, goes_on, read, verify, verify_bytes};
 pub use writer::Log;

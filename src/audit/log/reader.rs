@@ -10,14 +10,14 @@ use super::walk::{Ended, Stop, Walk};
 use crate::audit::AuditError;
 use crate::base::RunId;
 use crate::sys::Errno;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// What a log is found to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Whole, and ended: nothing was changed, and nothing can have been cut off or added.
@@ -31,7 +31,7 @@ pub enum State {
 }
 
 /// The verdict on a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// In one word.
     pub state: State,
@@ -87,6 +87,16 @@ pub fn verify_bytes(bytes: &[u8]) -> Verdict {
     }
 }
 
+/// Whether somebody writes to the log in a folder. Only a look: it may end meanwhile.
+pub fn goes_on(folder: &Path) -> bool {
+    open(&folder.join(name(0))).is_ok_and(|file| is_written(&file))
+}
+
+/// Who writes a log holds its first segment locked.
+fn is_written(first: &File) -> bool {
+    matches!(first.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+}
+
 /// The same by blocks.
 pub(super) fn read_blocks(
     folder: &Path,
@@ -96,7 +106,7 @@ pub(super) fn read_blocks(
         folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
     let mut walk = Walk::of(named);
     let mut file = open(&folder.join(name(0)))?;
-    let alive = matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock));
+    let alive = is_written(&file);
     let mut bytes = Vec::new();
     for number in 0.. {
         read_whole(&folder.join(name(number)), file, &mut bytes)?;

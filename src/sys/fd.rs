@@ -1,7 +1,12 @@
 //! Descriptors: close-on-exec in bulk, duplication to a fixed number, plain reads and writes.
 
 use super::{Errno, Sys, checked, checked_int};
+use std::fs::{File, TryLockError};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+/// Between two tries of a lock.
+const BETWEEN: Duration = Duration::from_millis(1);
 
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), `CLOSE_RANGE_CLOEXEC`, Linux 5.11).
 /// # Errors
@@ -11,6 +16,23 @@ pub fn close_on_exec_from(first: u32) -> Sys<()> {
     // every OwnedFd stays valid. Refuted if CLOSE_RANGE_CLOEXEC closed a descriptor.
     let rc = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     checked(rc).map(drop)
+}
+
+/// Takes the lock of a file (flock(2)) that others hold for moments only.
+/// # Errors
+/// `EWOULDBLOCK` when one of them held it all the time.
+pub fn lock_within(file: &File, most: Duration) -> Sys<()> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < most => std::thread::sleep(BETWEEN),
+            Err(TryLockError::WouldBlock) => return Err(Errno::EWOULDBLOCK),
+            Err(TryLockError::Error(error)) => {
+                return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));
+            }
+        }
+    }
 }
 
 /// Marks one descriptor, given by its number, close-on-exec, or takes the mark away.

@@ -2,7 +2,7 @@
 
 use super::{Place, event, messages};
 use aisandbox::audit::AuditError;
-use aisandbox::audit::log::{SharedLog, State};
+use aisandbox::audit::log::{SharedLog, State, verify};
 use std::fs;
 
 #[test]
@@ -71,4 +71,36 @@ fn everybody_who_waits_is_told_when_the_log_fails() {
     });
     assert!(failed.iter().all(Option::is_some), "{failed:?}");
     assert!(log.append_durable(&event("late")).is_err() && log.seal().is_err());
+}
+
+/// `audit list` takes a shared lock to see whether a writer lives, of logs that are just being made too.
+#[test]
+fn logs_begin_while_others_read_them() {
+    let place = Place::new();
+    fs::create_dir_all(place.runs()).unwrap();
+    let mut permissions = fs::metadata(place.runs()).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o700);
+    fs::set_permissions(place.runs(), permissions).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                for entry in fs::read_dir(place.runs()).unwrap().flatten() {
+                    seen += usize::from(verify(&entry.path()).is_ok()); // one that was just made has no segment yet
+                }
+            }
+            seen
+        });
+        for _ in 0..300 {
+            let (run, mut log) = place.begin();
+            log.append(&event("first")).unwrap();
+            log.seal().unwrap();
+            drop(log);
+            fs::remove_dir_all(place.folder(run)).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        reader.join().unwrap()
+    });
+    assert!(seen > 0, "nobody read");
 }

@@ -5,8 +5,8 @@
 use crate::audit::AuditError;
 use crate::audit::private::open_private;
 use crate::base::RunId;
-use crate::sys::Errno;
 use crate::sys::file::{mkdirat, openat, unlinkat};
+use crate::sys::{Errno, fd};
 use nix::fcntl::{AtFlags, FallocateFlags, fallocate};
 use nix::sys::stat::fstatat;
 use std::ffi::CString;
@@ -14,7 +14,10 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// How long readers, who look whether a writer lives, may hold a new log.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A segment that has as many bytes gets no further block.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
 /// Bytes that are held free for a last word.
@@ -56,7 +59,7 @@ impl Segments {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
         let folder = openat(above.as_fd(), &name, flags, 0).map(File::from).map_err(failed)?;
         let file = create(folder.as_fd(), &self::name(0)).map_err(failed)?;
-        file.try_lock().map_err(|_| failed(Errno::EWOULDBLOCK))?;
+        fd::lock_within(&file, PATIENCE).map_err(failed)?;
         reserve(folder.as_fd()).map_err(failed)?;
         let identity = identity(&file).map_err(failed)?;
         let (above, names_are_durable) = (Some(above), false);

@@ -12,7 +12,7 @@ use crate::wire::codec;
 use crate::wire::session::RunState;
 use std::fs::{File, TryLockError};
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -112,11 +112,15 @@ enum Found {
 
 fn look(place: &Place, name: &str) -> Result<Found, SessionError> {
     let path = place.path.join(name);
+    let Some(id) = run_of(name) else { return Ok(Found::Starting) };
+    // What is being made is not touched: the lock in it is about to be taken by its launcher.
+    if name.starts_with(UNREADY) && is_young(id) {
+        return Ok(Found::Starting);
+    }
     let folder = match enter(&place.folder, &named(name), &path) {
         Err(SessionError::Sys { errno: Errno::ENOENT, .. }) => return Ok(Found::Starting),
         other => other?,
     };
-    let Some(id) = run_of(name) else { return Ok(Found::Starting) };
     let flags = libc::O_RDWR | libc::O_NOFOLLOW;
     let lock = match file::openat(folder.as_fd(), LOCK, flags, 0) {
         Ok(lock) => Some(File::from(lock)),
@@ -128,8 +132,8 @@ fn look(place: &Place, name: &str) -> Result<Found, SessionError> {
         Some(Err(TryLockError::Error(error))) => {
             return Err(failed("try the lock of", &path, errno_of(&error)));
         }
-        // Nobody holds it. What is being made, or removed by its own launcher, is not in the way.
-        Some(Ok(())) | None if name.starts_with(UNREADY) && is_young(id) => return Ok(Found::Starting),
+        // The launcher ended since the names were read, and its folder may be another run's by now.
+        Some(Ok(())) if !is_still(place, name, &folder) => return Ok(Found::Starting),
         Some(Ok(())) => {
             remove(&place.folder, &named(name), &folder);
             return Ok(Found::Dead);
@@ -150,6 +154,15 @@ fn look(place: &Place, name: &str) -> Result<Found, SessionError> {
         Some(_) => Err(surprise(&path, &"state.json is of another run or another version")),
         None => Ok(Found::Starting),
     }
+}
+
+/// The name still leads to this folder. It does not change while the lock in it is held by us: only a launcher that
+/// lives, and holds it, gives its folder away.
+fn is_still(place: &Place, name: &str, folder: &File) -> bool {
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let named = file::openat(place.folder.as_fd(), &named(name), flags, 0);
+    let identity = |fd: BorrowedFd<'_>| file::kind_and_identity(fd).map(|found| (found.dev, found.ino));
+    named.and_then(|named| identity(named.as_fd())).is_ok_and(|found| Ok(found) == identity(folder.as_fd()))
 }
 
 fn is_young(id: RunId) -> bool {

@@ -4,7 +4,7 @@ use super::folder::Session;
 use super::list::{Listed, list_in};
 use super::place::Place;
 use super::*;
-use crate::base::RunId;
+use crate::base::{RunId, WallTime};
 use crate::sys::{Errno, local, signal, socket};
 use crate::wire::codec;
 use crate::wire::denial::{Denial, Reason};
@@ -96,6 +96,33 @@ fn a_run_is_found_while_its_launcher_lives_and_not_after() {
     let _broker = session.listen_broker().unwrap();
     drop(session);
     assert_eq!(base.names(), 0);
+}
+
+/// What every launch does at its start, and `ps`: look at all folders, and take the locks of those that seem dead.
+#[test]
+fn runs_begin_and_end_while_others_look() {
+    let base = Base::new("many");
+    let place = || Place { keeps_spare: true, ..base.place() };
+    let young = |number| RunId::from_parts(WallTime::now().unix_millis(), number);
+    let turns = 1_500;
+    std::thread::scope(|scope| {
+        let launchers: Vec<_> = (0..3)
+            .map(|thread| {
+                scope.spawn(move || {
+                    for turn in 0..turns {
+                        let run = young(thread * turns + turn);
+                        let session = Session::make_in(place(), run).unwrap();
+                        session.write(&state(run)).unwrap();
+                        assert!(session.path().join("lock").exists(), "its folder was taken away");
+                    }
+                })
+            })
+            .collect();
+        while !launchers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            drop(list_in(vec![Ok(place())]));
+        }
+    });
+    assert!(base.names() <= 1, "nothing but the spare one is left");
 }
 
 #[test]

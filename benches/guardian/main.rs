@@ -5,6 +5,7 @@
 //! a real-time priority (`chrt -f 1`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod floor;
 mod mounts;
 mod open;
 #[path = "../parts/mod.rs"]
@@ -44,6 +45,11 @@ fn main() {
         && open == "--open"
     {
         return open::inside(docs);
+    }
+    if let [floor, folder] = words.as_slice()
+        && floor == "--floor"
+    {
+        return floor::serve(folder);
     }
     if let [start, name] = words.as_slice()
         && start == "--start"

@@ -1,8 +1,10 @@
 //! Open: a file of a lease by the broker, with its descriptor back, beside an open of the same file by its path.
 //!
 //! The agent is inside a real guarded run, as an ordinary user where root runs the bench. Everything is on one CPU, so
-//! each call takes two changes of process. What an open costs outside of any sandbox is shown to compare with.
+//! each call takes two changes of process. What an open costs outside of any sandbox is shown to compare with, and the
+//! floor: the same calls of the kernel by a process that does nothing else.
 
+use super::floor::Opener;
 use super::support::{Home, users};
 use super::timing::median;
 use super::turns;
@@ -36,9 +38,25 @@ pub(crate) fn run() {
     on_one_cpu(|| {
         let args = ["exec", "-q", "--profile", &profile, "--", "./bench", "--open", &docs];
         print!("{}", home.aisandbox(&args).output().expect_code(0));
-        let outside = per_open(&mut || native(&format!("{docs}/note")), 1);
-        println!("open by path, outside of a sandbox {outside:>9.2} µs");
+        outside(&docs);
     });
+}
+
+/// The same outside of any sandbox, and by a process that does nothing but the system calls.
+fn outside(docs: &str) {
+    let mut opener = Opener::start(Path::new(docs));
+    let path = format!("{docs}/note");
+    let (mut by_path, mut floor) = (Vec::new(), Vec::new());
+    for _ in 0..turns(300, 5) {
+        by_path.push(per_open(&mut || native(&path), 1));
+        floor.push(opener.open());
+    }
+    let (by_path, floor) = (median(&mut by_path), median(&mut floor));
+    println!("open by path, outside of a sandbox {by_path:>9.2} µs");
+    println!(
+        "floor: the calls of the kernel alone {floor:>7.2} µs {:>6.2} times, outside as well",
+        floor / by_path
+    );
 }
 
 /// Keeps this process, and all it starts meanwhile, on one CPU.
@@ -81,7 +99,7 @@ pub(crate) fn inside(docs: &str) {
 }
 
 /// Microseconds of one open.
-fn per_open(open: &mut dyn FnMut(), each: usize) -> f64 {
+pub(crate) fn per_open(open: &mut dyn FnMut(), each: usize) -> f64 {
     let begun = Instant::now();
     (0..OFTEN).for_each(|_| open());
     begun.elapsed().as_secs_f64() * 1e6 / (OFTEN * each) as f64

@@ -283,6 +283,11 @@ pub struct ChannelClosed {
     pub messages: u64,
 }
 
+impl ChannelClosed {
+    /// Why an orderly channel ended.
+    pub const ORDERLY: &str = "its end was closed";
+}
+
 /// A token was made or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Token {

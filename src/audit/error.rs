@@ -77,6 +77,11 @@ pub enum AuditError {
         /// What is wrong with it.
         why: String,
     },
+    /// There is no such kind of event.
+    NoSuchEvent {
+        /// The word of the caller.
+        asked: String,
+    },
 }
 
 impl AuditError {
@@ -119,6 +124,11 @@ impl fmt::Display for AuditError {
                 "ask the index {}: {}\nhint: it can be removed; the next question makes it anew",
                 shown(path),
                 Escaped(why.as_bytes())
+            ),
+            Self::NoSuchEvent { asked } => write!(
+                out,
+                "find event {}: there is none of that name\nhint: `aisandbox audit schema` lists them",
+                Escaped(asked.as_bytes())
             ),
             Self::NoSuchRun { asked, why } => {
                 write!(

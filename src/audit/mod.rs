@@ -8,6 +8,7 @@ pub mod access;
 mod cache;
 mod error;
 pub mod event;
+pub mod export;
 mod find;
 pub mod index;
 mod json;

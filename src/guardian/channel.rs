@@ -6,6 +6,7 @@
 use super::door::Fresh;
 use super::process::Processes;
 use super::token::{Heard, LONGEST_S};
+use crate::audit::access::ChannelClosed;
 use crate::base::WallTime;
 use crate::sys::{Errno, asker, socket};
 use crate::wire::broker::{Call, Outcome};
@@ -126,7 +127,7 @@ impl Channel {
             Err(errno) => return Err((errno.desc().to_owned(), false)),
         };
         if message.length == 0 {
-            return Err(("its end was closed".to_owned(), false));
+            return Err((ChannelClosed::ORDERLY.to_owned(), false));
         }
         self.messages += 1;
         if message.pushed {

@@ -6,7 +6,7 @@
 use super::device_log::{DeviceLog, Known, read as read_device};
 use super::hex::Hex;
 use super::ledger;
-use super::reader::{State, Verdict, read_blocks};
+use super::reader::{Found, State, Verdict, each_leaf, read_blocks};
 use crate::audit::AuditError;
 use crate::base::RunId;
 use std::collections::BTreeMap;
@@ -39,14 +39,21 @@ impl Judge {
     /// # Errors
     /// When it cannot be read.
     pub fn run(&mut self, folder: &Path) -> Result<Judged, AuditError> {
-        let first = self.look(folder)?;
-        // A run that ended between the two readings looks as if its end were missing.
-        let may_have_ended = first.verdict.state == State::Truncated && first.verdict.at.is_none();
-        if may_have_ended { self.look(folder) } else { Ok(first) }
+        self.read(folder, &mut |_| {})
     }
 
-    fn look(&mut self, folder: &Path) -> Result<Judged, AuditError> {
-        let (mut verdict, start) = read_blocks(folder, &mut |_| {})?;
+    /// The same, and hands over every leaf of a block that holds.
+    /// # Errors
+    /// As [`Judge::run`].
+    pub fn read(&mut self, folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Judged, AuditError> {
+        let first = self.look(folder, each)?;
+        // A run that ended between the two readings looks as if its end were missing.
+        let may_have_ended = first.verdict.state == State::Truncated && first.verdict.at.is_none();
+        if may_have_ended { self.look(folder, &mut |_| {}) } else { Ok(first) }
+    }
+
+    fn look(&mut self, folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Judged, AuditError> {
+        let (mut verdict, start) = read_blocks(folder, &mut |block| each_leaf(block, each))?;
         let worse = |verdict: &mut Verdict, state, why: &str| {
             if verdict.state != State::Tampered {
                 (verdict.state, verdict.why) = (state, Some(why.to_owned()));

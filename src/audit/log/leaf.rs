@@ -116,7 +116,7 @@ pub fn typed<T: for<'de> Deserialize<'de>>(event: &str, data: &Value) -> Option<
 /// An event as a leaf, as of now: one of the run, or anything else with a name and data.
 /// # Errors
 /// When the event has no form in JSON.
-pub(super) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
+pub(in crate::audit) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
     let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
     let bytes = line(event).map_err(failed)?;
     if bytes.len() <= MOST_BYTES { Ok(bytes) } else { shortened(event).map_err(failed) }

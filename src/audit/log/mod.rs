@@ -30,9 +30,12 @@ pub use device::{Cert, Place, Step};
 pub use device_log::{DeviceLog, Known, read as read_device};
 pub use hex::Hex;
 pub use judge::{Judge, Judged};
+#[cfg(test)]
+pub(in crate::audit) use leaf::encode;
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
 pub(in crate::audit) use ledger::Before;
 pub use ledger::{Ending, Entry};
+pub(in crate::audit) use merkle::leaf_hash;
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;
 pub use reader::{Found, State, Verdict, goes_on, read, verify, verify_bytes};

@@ -70,12 +70,14 @@ pub fn verify(folder: &Path) -> Result<Verdict, AuditError> {
 /// # Errors
 /// As [`verify`].
 pub fn read(folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Verdict, AuditError> {
-    let mut leaf = |block: &Block<'_>| {
-        for (index, bytes) in (block.first..).zip(block.leaves().flatten()) {
-            each(Found { index, bytes });
-        }
-    };
-    read_blocks(folder, &mut leaf).map(|(verdict, _)| verdict)
+    read_blocks(folder, &mut |block| each_leaf(block, each)).map(|(verdict, _)| verdict)
+}
+
+/// Hands over the leaves of a block that holds.
+pub(super) fn each_leaf(block: &Block<'_>, each: &mut dyn FnMut(Found<'_>)) {
+    for (index, bytes) in (block.first..).zip(block.leaves().flatten()) {
+        each(Found { index, bytes });
+    }
 }
 
 /// The verdict on one segment that is all of a log.

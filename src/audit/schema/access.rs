@@ -97,7 +97,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "grant",
         version: 1,
-        meaning: "A lease was given. On disk before it takes effect.",
+        meaning: "A lease was given, on disk before it takes effect.",
         durability: Sync,
         ocsf: &[300_301],
         cef: ("Access granted", 4, 4),
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[Row] = &[
         version: 1,
         meaning: "A channel of the broker ended.",
         durability: Async,
-        ocsf: &[600_399],
+        ocsf: &[600_299],
         cef: ("Broker channel ended", 2, 7),
         ecs: ("process", &["info"]),
         parts: &[Of(Public, &["channel"]), Of(Internal, &["why"]), In("who", WHO), Of(Public, &["messages"])],

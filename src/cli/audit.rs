@@ -6,10 +6,13 @@
 mod access;
 mod bundle;
 mod check;
+mod export;
 mod network;
+mod schema;
 mod text;
 
 pub use check::{verify, verify_all};
+pub use export::{Wish as ExportWish, export};
 
 use super::args::Audit;
 use super::output;
@@ -22,6 +25,9 @@ use std::path::Path;
 
 /// Runs `audit …` and gives the exit code.
 pub fn run(wish: &Audit) -> u8 {
+    if let Audit::Export(wish) = wish {
+        return export::to_place(wish);
+    }
     let mut text = Vec::new();
     let done = runs_dir().and_then(|dir| match wish {
         Audit::List { json } => list(&dir, *json, &mut text),
@@ -30,6 +36,9 @@ pub fn run(wish: &Audit) -> u8 {
             check::run(&dir, (run.as_deref(), *all, proof.as_deref()), root.as_deref(), *json, &mut text)
         }
         Audit::Prove { event } => prove_one(&dir, event, &mut text),
+        Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
+        Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
+        Audit::Export(_) => Ok(0),
         Audit::Bundle { run, out } => bundle::write(&find(&dir, run)?, out, &mut text).map(|()| 0),
     });
     match (output::print(&String::from_utf8_lossy(&text)), done) {

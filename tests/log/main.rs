@@ -4,7 +4,9 @@
 mod commands;
 mod damage;
 mod device;
+mod export;
 mod faults;
+mod page;
 mod proof;
 mod threads;
 mod whole;

@@ -15,7 +15,7 @@ pub use dlp::{Dlp, DlpFormat, DlpRules};
 pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use policy::Policy;
-pub use read::{Audit, Profile};
+pub use read::{Audit, Export, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
 
 use clap::{CommandFactory, Parser, Subcommand};

@@ -1,5 +1,6 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
+use crate::audit::export::Format;
 use clap::Subcommand;
 use std::path::PathBuf;
 
@@ -38,6 +39,29 @@ pub enum Profile {
         /// Name or file
         right: String,
     },
+}
+
+/// `audit export`
+#[derive(Debug, clap::Args)]
+pub struct Export {
+    /// Run ids, starts of them, `last`, or folders
+    #[arg(required_unless_present_any = ["last", "all"])]
+    pub runs: Vec<String>,
+    /// The last run
+    #[arg(long, conflicts_with_all = ["runs", "all"])]
+    pub last: bool,
+    /// Every run, oldest first
+    #[arg(long, conflicts_with = "runs")]
+    pub all: bool,
+    /// The form: `jsonl`, `ocsf`, `cef`, `ecs` or `otlp`
+    #[arg(long, default_value = "jsonl")]
+    pub format: Format,
+    /// Go on behind this event of an export that broke off
+    #[arg(long, value_name = "RUN:INDEX")]
+    pub after: Option<String>,
+    /// Write to a new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// `audit …`
@@ -80,6 +104,19 @@ pub enum Audit {
         /// The run and the event's number, as RUN:NUMBER
         event: String,
     },
+    /// Print what events there are, or one with its fields: who may read them, and what other systems call it
+    Schema {
+        /// The event's name
+        event: Option<String>,
+        /// Print the JSON Schema of records, as `audit show --json` and `audit export` print them
+        #[arg(long, conflicts_with = "event")]
+        json: bool,
+        /// The JSON Schema of the leaves of a log instead
+        #[arg(long, requires = "json")]
+        leaf: bool,
+    },
+    /// Print records for other systems, a line each: 0 sealed, 1 tampered with, 2 truncated, 3 open
+    Export(Export),
     /// Copy a record with a program that checks it anywhere
     Bundle {
         /// Run id, the start of one, `last`, or a folder

@@ -70,6 +70,11 @@ pub enum AuditError {
         /// Why.
         why: String,
     },
+    /// A question makes no sense.
+    Question {
+        /// What is wrong with it.
+        why: String,
+    },
     /// No log, or more than one, is meant by a word of the caller.
     NoSuchRun {
         /// The word.
@@ -130,6 +135,7 @@ impl fmt::Display for AuditError {
                 "find event {}: there is none of that name\nhint: `aisandbox audit schema` lists them",
                 Escaped(asked.as_bytes())
             ),
+            Self::Question { why } => out.write_str(why),
             Self::NoSuchRun { asked, why } => {
                 write!(
                     out,

@@ -4,21 +4,25 @@
 //! an error is the caller's 125.
 
 mod access;
+pub(super) mod ask;
 mod bundle;
 mod check;
 mod export;
+mod list;
 mod network;
 mod schema;
-mod text;
+mod show;
+pub(super) mod text;
 
 pub use check::{verify, verify_all};
 pub use export::{Wish as ExportWish, export};
+pub use list::list;
+pub use show::show;
 
-use super::args::Audit;
+use super::args::{Audit, Question};
 use super::output;
-use crate::audit::log::{Found, Own, State, Verdict, prove};
-use crate::audit::{AuditError, Event, Record, event, find, first_format, json, runs, runs_dir};
-use crate::base::{Escaped, RunId};
+use crate::audit::log::{State, Verdict, prove};
+use crate::audit::{AuditError, Record, find, runs_dir};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
@@ -30,8 +34,14 @@ pub fn run(wish: &Audit) -> u8 {
     }
     let mut text = Vec::new();
     let done = runs_dir().and_then(|dir| match wish {
-        Audit::List { json } => list(&dir, *json, &mut text),
-        Audit::Show { run, json } => show(&dir, run, *json, &mut text),
+        Audit::List { since, limit, json } => list::run(&dir, (since, *limit), *json, &mut text),
+        Audit::Show { run, limit, prove, json } => show::run(&dir, run, (*limit, *prove, *json), &mut text),
+        Audit::Question(question) => {
+            // What is told while it happens cannot wait for the end.
+            let mut direct = std::io::stdout();
+            let follows = matches!(question, Question::Tail { .. });
+            ask::run(&dir, question, if follows { &mut direct } else { &mut text })
+        }
         Audit::Verify { run, all, proof, root, json } => {
             check::run(&dir, (run.as_deref(), *all, proof.as_deref()), root.as_deref(), *json, &mut text)
         }
@@ -44,6 +54,8 @@ pub fn run(wish: &Audit) -> u8 {
     match (output::print(&String::from_utf8_lossy(&text)), done) {
         (0, Ok(code)) => code,
         (failed, Ok(_)) => failed,
+        // Who read the answer went away (`| head`).
+        (_, Err(AuditError::Io { errno: crate::sys::Errno::EPIPE, .. })) => 0,
         (_, Err(error)) => {
             output::complain(&error.to_string(), None);
             125
@@ -61,6 +73,12 @@ struct Report<'a> {
     ended: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<&'a [Record]>,
+    #[serde(skip_serializing_if = "is_none")]
+    left_out: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// `audit prove RUN:NUMBER`.
@@ -70,121 +88,6 @@ fn prove_one(dir: &Path, asked: &str, out: &mut dyn Write) -> Result<u8, AuditEr
     let proof = prove(&find(dir, run)?, number.parse().map_err(|_| none())?)?;
     print(out, proof.trim_end())?;
     Ok(0)
-}
-
-/// `audit show RUN|DIR`: the verdict first, then every event up to where the log holds.
-/// # Errors
-/// When no such log can be read, or `out` not be written.
-pub fn show(dir: &Path, asked: &str, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditError> {
-    let path = find(dir, asked)?;
-    let (verdict, records) = read_all(&path)?;
-    let ended = records.iter().any(is_an_end);
-    let name = path.as_os_str().as_encoded_bytes();
-    if as_json {
-        let report =
-            Report { log: event::text(name), verdict: &verdict, ended: Some(ended), records: Some(&records) };
-        print(out, &json(&report)?)?;
-        return Ok(shown_code(&verdict));
-    }
-    print(out, &format!("{}: {}", Escaped(name), text::verdict(&verdict)))?;
-    for record in records.iter().filter(|record| !matches!(record.own(), Some(Own::Key(_)))) {
-        print(out, &text::record(record))?;
-    }
-    if !ended && verdict.state == State::Open {
-        print(out, "no end record: still running, or killed with its launcher, or the end was cut off")?;
-    }
-    Ok(shown_code(&verdict))
-}
-
-/// One run in `audit list`.
-#[derive(Serialize)]
-struct Listed {
-    run: String,
-    state: Option<State>,
-    started: Option<String>,
-    profile: Option<String>,
-    command: Vec<String>,
-    ended: bool,
-    outcome: String,
-}
-
-/// `audit list`: every run, oldest first. The exit code is that of the worst log; a log without an end is no fault here.
-/// # Errors
-/// When the folder cannot be read, or `out` not be written. A log that cannot be read is listed as such.
-pub fn list(dir: &Path, as_json: bool, out: &mut dyn Write) -> Result<u8, AuditError> {
-    let mut all = Vec::new();
-    let mut codes = Vec::new();
-    for run in runs(dir)? {
-        let (listed, code) = listed(dir, run);
-        all.push(listed);
-        codes.push(code);
-    }
-    if as_json {
-        print(out, &json(&all)?)?;
-    } else {
-        for run in &all {
-            print(out, &line_of(run))?;
-        }
-        match first_format(dir)? {
-            0 => {}
-            many => print(
-                out,
-                &format!("{many} logs of the first format (.jsonl), which no release wrote: not read"),
-            )?,
-        }
-    }
-    Ok(codes.into_iter().filter(|code| *code != 0).min().unwrap_or(0))
-}
-
-fn listed(dir: &Path, run: RunId) -> (Listed, u8) {
-    let (verdict, records) = match read_all(&dir.join(run.to_string())) {
-        Ok((verdict, records)) => (Ok(verdict), records),
-        Err(error) => (Err(format!("cannot be read: {error}")), Vec::new()),
-    };
-    let start = records.iter().find_map(|record| match record.known_event() {
-        Some(Event::RunStart(start)) => Some(start),
-        _ => None,
-    });
-    let last = records.iter().rfind(|record| is_an_end(record));
-    let outcome = match (&verdict, last.and_then(Record::known_event)) {
-        (Err(why), _) => why.clone(),
-        (Ok(Verdict { state: State::Tampered | State::Truncated, .. }), _) => {
-            verdict.as_ref().map_or_else(Clone::clone, text::verdict)
-        }
-        (Ok(_), Some(Event::RunEnd(end))) => text::exit(end.exit),
-        (Ok(_), Some(Event::LaunchFailure(failure))) => format!("not started: {}", failure.stage),
-        (Ok(_), _) => "no end record".to_owned(),
-    };
-    let (profile, command) = start.map(|start| (start.profile.name, start.command.argv)).unzip();
-    let listed = Listed {
-        run: run.to_string(),
-        state: verdict.as_ref().ok().map(|verdict| verdict.state),
-        started: records.first().map(|record| record.time.clone()),
-        profile,
-        command: command.unwrap_or_default(),
-        ended: last.is_some(),
-        outcome,
-    };
-    (listed, verdict.as_ref().map_or(1, shown_code))
-}
-
-fn line_of(run: &Listed) -> String {
-    let started = Escaped(run.started.as_deref().unwrap_or("-").as_bytes());
-    let profile = Escaped(run.profile.as_deref().unwrap_or("-").as_bytes());
-    let outcome = Escaped(run.outcome.as_bytes());
-    format!("{}  {started}  {profile}  {outcome}  {}", run.run, text::command(&run.command))
-}
-
-fn read_all(path: &Path) -> Result<(Verdict, Vec<Record>), AuditError> {
-    let mut records = Vec::new();
-    let run = path.file_name().map_or_else(String::new, |name| event::text(name.as_encoded_bytes()));
-    let verdict =
-        crate::audit::log::read(path, &mut |found: Found<'_>| records.push(Record::of(&run, &found)))?;
-    Ok((verdict, records))
-}
-
-fn is_an_end(record: &Record) -> bool {
-    matches!(record.event.as_str(), "run_end" | "launch_failure")
 }
 
 /// What `verify` ends with.

@@ -36,6 +36,7 @@ mod session;
 mod shape;
 mod stand_in;
 mod status;
+mod table;
 mod token;
 mod trace;
 mod way_out;

@@ -34,4 +34,5 @@ mod tell;
 mod who;
 mod writes;
 
+pub use reason::text as reason_text;
 pub use serve::{serve, set_limits};

@@ -7,7 +7,7 @@ macro_rules! reasons {
         $($(#[$doc])* pub(super) const $name: &str = $id;)+
 
         /// What a reason means, for people and for agents.
-        pub(super) fn text(reason: &str) -> &'static str {
+        pub fn text(reason: &str) -> &'static str {
             match reason { $($id => $text,)+ _ => "it is refused" }
         }
     };

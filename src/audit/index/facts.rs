@@ -355,3 +355,8 @@ impl<'a> Fields<'a> {
         self.text(name).filter(|text| !text.is_empty()).map(|text| (kind, kept(text)))
     }
 }
+
+/// Whether a record is about an object of this name, as the index keeps names; `None` where it names none itself.
+pub fn is_about(record: &Record, name: &str) -> Option<bool> {
+    Facts::of(record).object.map(|(_, known)| known == name)
+}

@@ -18,8 +18,9 @@ mod tests;
 mod update;
 
 pub use about::About;
+pub use answer::is_person;
 pub use database::Fault;
-pub use facts::{Acts, Kind, Said};
+pub use facts::{Acts, Kind, Said, is_about};
 pub use pattern::Pattern;
 
 use super::AuditError;
@@ -62,6 +63,20 @@ pub fn ask<T>(
         }
         other => other.map_err(|fault| told(state, fault)),
     }
+}
+
+/// The same of one log, in whatever folder: nothing is kept.
+/// # Errors
+/// As [`ask`].
+pub fn ask_of_folder<T>(
+    folder: &Path,
+    question: &mut dyn FnMut(&Index) -> Result<T, Fault>,
+) -> Result<T, AuditError> {
+    let answer = database::in_memory().and_then(|db| {
+        update::read_one(&db, folder)?;
+        question(&Index { db, dir: folder.parent().unwrap_or(folder).to_owned() })
+    });
+    answer.map_err(|fault| told(folder, fault))
 }
 
 /// Removes the index of the logs in `runs`; the next question makes it anew. For who takes something out of the logs.

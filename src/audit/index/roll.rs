@@ -15,7 +15,9 @@ pub(super) struct Leaf {
 
 #[derive(Debug, Default)]
 struct Line {
+    leaves: i64,
     counts: [i64; 5],
+    refused: Option<i64>,
     granted: i64,
     seen: i64,
     denied: i64,
@@ -38,6 +40,7 @@ impl Rolls {
     pub(super) fn add(&mut self, object: i64, leaf: Leaf, facts: &Facts, label: Option<i64>) {
         let fresh = || Line { first: leaf.index, since: leaf.ts, ..Line::default() };
         let line = self.0.entry(object).or_insert_with(fresh);
+        line.leaves += 1;
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         if let Some(count) = line.counts.get_mut(facts.said as usize) {
             *count = count.saturating_add(number(facts.count));
@@ -45,7 +48,10 @@ impl Rolls {
         match facts.said {
             Said::Granted => line.granted |= facts.acts.0,
             Said::Seen => line.seen |= facts.acts.0,
-            Said::Denied => line.denied |= facts.acts.0,
+            Said::Denied => {
+                line.denied |= facts.acts.0;
+                line.refused.get_or_insert(leaf.index);
+            }
             Said::Asked | Said::Other => {}
         }
         line.sent = line.sent.saturating_add(number(facts.sent));
@@ -63,14 +69,14 @@ impl Rolls {
     /// Puts all of them away.
     pub(super) fn put(&mut self, db: &Connection, run: i64) -> rusqlite::Result<()> {
         let mut insert = db.prepare(
-            "INSERT INTO roll VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18) \
-             ON CONFLICT(run, obj) DO UPDATE SET asked = asked + excluded.asked, \
+            "INSERT INTO roll VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20) \
+             ON CONFLICT(run, obj) DO UPDATE SET leaves = leaves + excluded.leaves, asked = asked + excluded.asked, \
              granted = granted + excluded.granted, seen = seen + excluded.seen, \
              denied = denied + excluded.denied, other = other + excluded.other, \
              acts_granted = acts_granted | excluded.acts_granted, acts_seen = acts_seen | excluded.acts_seen, \
              acts_denied = acts_denied | excluded.acts_denied, sent = sent + excluded.sent, \
              received = received + excluded.received, label = coalesce(excluded.label, label), \
-             found = found | excluded.found, last = excluded.last, until = max(until, excluded.until)",
+             found = found | excluded.found, last = excluded.last, refused = coalesce(refused, excluded.refused), until = max(until, excluded.until)",
         )?;
         let mut lines: Vec<(i64, Line)> = self.0.drain().collect();
         lines.sort_unstable_by_key(|(object, _)| *object);
@@ -79,6 +85,7 @@ impl Rolls {
             insert.execute(params![
                 run,
                 object,
+                line.leaves,
                 asked,
                 granted,
                 seen,
@@ -93,6 +100,7 @@ impl Rolls {
                 line.found,
                 line.first,
                 line.last,
+                line.refused,
                 line.since,
                 line.until
             ])?;

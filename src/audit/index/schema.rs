@@ -3,7 +3,7 @@
 //! Never holds a value that came from a log: those are bound parameters, wherever one is used.
 
 /// Counts up with every change of the tables or of what is put in them; an index of another version is made anew.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 /// "AISI", in the head of the file.
 pub(super) const APPLICATION: i32 = 0x4149_5349;
 
@@ -24,14 +24,14 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE INDEX ev_granted ON ev(run) WHERE said = 2",
     "CREATE INDEX ev_label ON ev(run, ts) WHERE label IS NOT NULL",
     "CREATE INDEX ev_sent ON ev(run, ts) WHERE sent > 0",
-    "CREATE TABLE roll(run INTEGER NOT NULL, obj INTEGER NOT NULL, asked INTEGER NOT NULL, \
+    "CREATE TABLE roll(run INTEGER NOT NULL, obj INTEGER NOT NULL, leaves INTEGER NOT NULL, asked INTEGER NOT NULL, \
      granted INTEGER NOT NULL, seen INTEGER NOT NULL, denied INTEGER NOT NULL, other INTEGER NOT NULL, \
      acts_granted INTEGER NOT NULL, acts_seen INTEGER NOT NULL, acts_denied INTEGER NOT NULL, \
      sent INTEGER NOT NULL, received INTEGER NOT NULL, label INTEGER, found INTEGER NOT NULL, \
-     first INTEGER NOT NULL, last INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, \
-     PRIMARY KEY(run, obj)) WITHOUT ROWID",
-    "CREATE INDEX roll_by_obj ON roll(obj, run, asked, granted, seen, denied, acts_granted, acts_seen, \
-     acts_denied, sent, received, label, found, first, last, since, until)",
+     first INTEGER NOT NULL, last INTEGER NOT NULL, refused INTEGER, since INTEGER NOT NULL, \
+     until INTEGER NOT NULL, PRIMARY KEY(run, obj)) WITHOUT ROWID",
+    "CREATE INDEX roll_by_obj ON roll(obj, run, leaves, asked, granted, seen, denied, acts_granted, \
+     acts_seen, acts_denied, sent, received, label, found, first, last, since, until)",
     "CREATE TABLE ref(id TEXT NOT NULL COLLATE NOCASE, run INTEGER NOT NULL, idx INTEGER NOT NULL, \
      PRIMARY KEY(id, run, idx)) WITHOUT ROWID",
     "CREATE INDEX ref_by_leaf ON ref(run, idx)",

@@ -73,6 +73,12 @@ fn act(db: &Connection, work: Work) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Reads one log, in whatever folder.
+pub(super) fn read_one(db: &Connection, folder: &Path) -> Result<(), Fault> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    update(db, Work { gone: Vec::new(), read: vec![(name, folder.to_owned(), Vec::new())] })
+}
+
 fn before(db: &Connection, name: &str) -> Result<Before, Fault> {
     db.execute("INSERT OR IGNORE INTO run(name) VALUES(?1)", [name])?;
     let row = db.query_row(

@@ -7,6 +7,7 @@ mod batch;
 mod block;
 mod device;
 mod device_log;
+mod follow;
 mod hex;
 mod judge;
 mod key_file;
@@ -28,6 +29,7 @@ mod writer;
 pub use batch::Batch;
 pub use device::{Cert, Place, Step};
 pub use device_log::{DeviceLog, Known, read as read_device};
+pub use follow::Follow;
 pub use hex::Hex;
 pub use judge::{Judge, Judged};
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub(super) fn read_blocks(
     Ok((ended(&walk, alive), walk.start))
 }
 
-fn ended(walk: &Walk, alive: bool) -> Verdict {
+pub(super) fn ended(walk: &Walk, alive: bool) -> Verdict {
     let state = if walk.ended.is_some() { State::Sealed } else { State::Open };
     let why = match &walk.ended {
         Some(Ended::Suspended(reason)) => Some(format!("could not go on: {reason}")),
@@ -143,7 +143,7 @@ fn plain(walk: &Walk) -> Verdict {
 }
 
 /// A block that is being written while we read is no damage.
-fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
+pub(super) fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
     match stop {
         Stop::Torn(_) if alive => Verdict { why: Some("its run goes on".to_owned()), ..plain(walk) },
         Stop::Torn(why) => Verdict { state: State::Truncated, at: Some(at), why: Some(why), ..plain(walk) },
@@ -153,7 +153,7 @@ fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
     }
 }
 
-fn open(path: &Path) -> Result<File, AuditError> {
+pub(super) fn open(path: &Path) -> Result<File, AuditError> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| AuditError::io("open the log", path, &error))?;

@@ -7,6 +7,7 @@ mod dlp;
 mod inside;
 mod people;
 mod policy;
+mod question;
 mod read;
 mod sandbox;
 
@@ -15,6 +16,7 @@ pub use dlp::{Dlp, DlpFormat, DlpRules};
 pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use policy::Policy;
+pub use question::{Question, Since, Told};
 pub use read::{Audit, Export, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
 

@@ -1,5 +1,6 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
+use super::{Question, Since};
 use crate::audit::export::Format;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -69,14 +70,29 @@ pub struct Export {
 pub enum Audit {
     /// List the runs
     List {
+        /// Only those that began since
+        #[command(flatten)]
+        since: Since,
+        /// The most runs, the newest of them; 0 for all
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        limit: usize,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print the record of a run
+    /// What records say.
+    #[command(flatten)]
+    Question(Question),
+    /// Print the record of a run, or one event of it
     Show {
-        /// Run id, the start of one, or `last`
+        /// Run id, the start of one, `last`, or a folder; with `:NUMBER`, one event
         run: String,
+        /// The most events; 0 for all
+        #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+        limit: usize,
+        /// Of one event: check it, and add its proof
+        #[arg(long)]
+        prove: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,

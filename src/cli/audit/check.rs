@@ -61,7 +61,8 @@ fn one(
     let Judged { verdict, known } = judge.run(path)?;
     let name = path.as_os_str().as_encoded_bytes();
     if as_json {
-        let report = Report { log: event::text(name), verdict: &verdict, ended: None, records: None };
+        let report =
+            Report { log: event::text(name), verdict: &verdict, ended: None, records: None, left_out: 0 };
         print(out, &json(&report)?)?;
     } else {
         print(out, &format!("{}: {}", Escaped(name), text::verdict(&verdict)))?;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// The verdict on a log, in one line.
-pub(super) fn verdict(verdict: &Verdict) -> String {
+pub(in crate::cli) fn verdict(verdict: &Verdict) -> String {
     let why = verdict.why.as_ref().map_or_else(String::new, |why| format!("; {}", escape(why.as_bytes())));
     let at = verdict.at.as_ref().map_or_else(String::new, |(segment, byte)| {
         format!(", {} from byte {byte}", escape(segment.as_bytes()))
@@ -72,13 +72,26 @@ pub(super) fn proof(
 }
 
 /// One record: its time and name, and its fields below.
-pub(super) fn record(record: &Record) -> String {
+pub(in crate::cli) fn record(record: &Record) -> String {
     let mut text = format!("{}  {}", Escaped(record.time.as_bytes()), Escaped(record.event.as_bytes()));
     for line in fields(record) {
         text.push_str("\n    ");
         text.push_str(&line);
     }
     text
+}
+
+/// One record in one line, cut where it is long.
+pub(in crate::cli) fn short(record: &Record) -> String {
+    const MOST: usize = 400;
+    let lines = fields(record).join("; ");
+    let mut text =
+        format!("{}  {}  {lines}", Escaped(record.time.as_bytes()), Escaped(record.event.as_bytes()));
+    if let Some((end, _)) = text.char_indices().nth(MOST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text.trim_end().to_owned()
 }
 
 fn fields(record: &Record) -> Vec<String> {
@@ -204,7 +217,7 @@ pub(super) fn exit(exit: Exit) -> String {
 }
 
 /// Arguments in one line; one with anything unusual stands in quotes, so that its ends are seen.
-pub(super) fn command(argv: &[String]) -> String {
+pub(in crate::cli) fn command(argv: &[String]) -> String {
     let mut line = String::new();
     for argument in argv {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%…".contains(letter);

@@ -9,7 +9,6 @@ mod answer;
 mod find;
 mod lease;
 mod show;
-mod table;
 mod ui;
 mod watch;
 mod words;

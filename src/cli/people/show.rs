@@ -1,9 +1,9 @@
 //! `ps`, `requests`, `grants`: what runs show of themselves.
 
-use super::table::{screen, table};
 use super::words::{actions, duration, given, left};
 use super::{Failure, find, json_line};
 use crate::base::WallTime;
+use crate::cli::table::{screen, table};
 use crate::consent::text::resource;
 use crate::consent::{self, plain};
 use crate::guardian::session::{Listed, Run};

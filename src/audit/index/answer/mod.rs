@@ -13,7 +13,7 @@ pub use approved::{Approval, Leaf};
 pub use moved::{Closeness, Moved, MovedRow};
 pub use runs::RunRow;
 pub use stats::{Stats, Tally};
-pub use summary::{Count, Denied, Group, Summary};
+pub use summary::{Count, Denied, Given, Group, Summary, is_person};
 pub use touched::{Touched, TouchedRow};
 
 use super::{Index, Kind};

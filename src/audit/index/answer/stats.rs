@@ -63,13 +63,13 @@ impl Index {
                 None => &mut stats.tally.unreadable,
             } += 1;
         }
-        let any = "asked + granted + seen + denied + other";
-        stats.events = self.most_often(&[Kind::Event], any, since, limit)?;
+        stats.events = self.most_often(&[Kind::Event], "roll.leaves", since, limit)?;
+        stats.events.retain(|named| !named.name.starts_with("log."));
         stats.reasons = self.most_often(&[Kind::Reason], "denied", since, limit)?;
         stats.approvers = self.most_often(&[Kind::By], "granted", since, limit)?;
         let objects = [Kind::File, Kind::Host, Kind::Program, Kind::Device];
         stats.refused = self.most_often(&objects, "denied", since, limit)?;
-        stats.found = self.most_often(&[Kind::Finding], any, since, limit)?;
+        stats.found = self.most_often(&[Kind::Finding], "roll.leaves", since, limit)?;
         Ok(stats)
     }
 

@@ -20,6 +20,19 @@ pub struct Count {
     pub sensitive: u64,
 }
 
+/// Something that was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// What it is.
+    pub kind: Option<Kind>,
+    /// Its name.
+    pub name: String,
+    /// The actions, over all that was given of it in this run.
+    pub acts: Acts,
+    /// How often.
+    pub count: u64,
+}
+
 /// What one way of saying yes gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
@@ -30,7 +43,7 @@ pub struct Group {
     /// How often.
     pub count: u64,
     /// On what, the first few.
-    pub objects: Vec<Named>,
+    pub objects: Vec<Given>,
 }
 
 /// Refusals of one kind.
@@ -75,7 +88,7 @@ pub struct Summary {
 }
 
 /// Whether this stands for a person who was asked: a channel, or a command of the person's own.
-pub(super) fn is_person(by: &str) -> bool {
+pub fn is_person(by: &str) -> bool {
     matches!(by, "terminal" | "notification" | "notify" | "ui" | "approve" | "deny" | "grant" | "person")
 }
 
@@ -139,29 +152,26 @@ impl Index {
 
     fn approvers(&self, run: i64, limit: usize) -> Result<Vec<Group>, Fault> {
         let mut query = self.db.prepare(
-            "SELECT coalesce(who.text, ''), obj.kind, coalesce(obj.text, ''), count(*) FROM ev \
-             LEFT JOIN obj who ON who.id = ev.by LEFT JOIN obj ON obj.id = ev.obj \
+            "SELECT coalesce(who.text, ''), obj.kind, coalesce(obj.text, ''), count(*), coalesce(acts_granted, 0) \
+             FROM ev LEFT JOIN obj who ON who.id = ev.by LEFT JOIN obj ON obj.id = ev.obj \
+             LEFT JOIN roll ON roll.run = ev.run AND roll.obj = ev.obj \
              WHERE ev.run = ?1 AND ev.said = 2 GROUP BY ev.by, ev.obj ORDER BY who.text, count(*) DESC, min(idx)",
         )?;
         let mut groups: Vec<Group> = Vec::new();
         let mut rows = query.query([run])?;
         while let Some(row) = rows.next()? {
-            let (by, count): (String, i64) = (row.get(0)?, row.get(3)?);
+            let by: String = row.get(0)?;
+            let count = row.get::<_, i64>(3)?.cast_unsigned();
             let kind = row.get::<_, Option<i64>>(1)?.and_then(Kind::of);
-            let named = Named { kind, name: row.get(2)?, count };
+            let given = Given { kind, name: row.get(2)?, acts: Acts(row.get(4)?), count };
             match groups.last_mut().filter(|group| group.by == by) {
                 Some(group) => {
-                    group.count += count.cast_unsigned();
+                    group.count += count;
                     if group.objects.len() < limit {
-                        group.objects.push(named);
+                        group.objects.push(given);
                     }
                 }
-                None => groups.push(Group {
-                    person: is_person(&by),
-                    by,
-                    count: count.cast_unsigned(),
-                    objects: vec![named],
-                }),
+                None => groups.push(Group { person: is_person(&by), by, count, objects: vec![given] }),
             }
         }
         groups.sort_by_key(|group| (!group.person, std::cmp::Reverse(group.count)));
@@ -172,7 +182,8 @@ impl Index {
         let from = "FROM roll JOIN obj ON obj.id = roll.obj WHERE run = ?1 AND denied > 0 AND kind <= 4";
         let all = self.db.query_row(&format!("SELECT count(*) {from}"), [run], |row| row.get::<_, i64>(0))?;
         let mut query = self.db.prepare(&format!(
-            "SELECT kind, text, acts_denied, denied, first {from} ORDER BY denied DESC, first LIMIT ?2"
+            "SELECT kind, text, acts_denied, denied, coalesce(refused, first) {from} \
+             ORDER BY denied DESC, first LIMIT ?2"
         ))?;
         let row = |row: &rusqlite::Row<'_>| {
             Ok(Denied {

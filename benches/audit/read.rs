@@ -3,6 +3,7 @@
 use crate::place::{Place, event};
 use crate::turns;
 use aisandbox::audit::log::{SharedLog, State, check_proof, prove, verify};
+use aisandbox::base::thread_time;
 use aisandbox::crypto::sha256;
 use std::time::Instant;
 
@@ -15,14 +16,13 @@ pub(crate) fn run() {
     let event = event(1);
     (0..events).for_each(|_| log.note(&event).unwrap());
     log.seal().unwrap();
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), thread_time());
     let verdict = verify(&folder).unwrap();
-    let took = begun.elapsed();
+    let (took, used) = (begun.elapsed(), thread_time() - before);
     assert_eq!(verdict.state, State::Sealed);
     println!(
-        "verified by one thread: {:.0} events a second (1,000,000 must, 1,500,000 aim), {:.1?} for all",
-        verdict.leaves as f64 / took.as_secs_f64(),
-        took
+        "verified: {:.0} events a second of one processor (1,000,000 must, 1,500,000 aim), {took:.1?} for all",
+        verdict.leaves as f64 / used.as_secs_f64(),
     );
     println!("its hashes alone: {:.0} a second", hashes_alone());
     let begun = Instant::now();
@@ -41,10 +41,10 @@ pub(crate) fn run() {
 /// SHA-256 of a leaf and of a node, as often as fits in a moment: nothing can verify faster on this machine now.
 fn hashes_alone() -> f64 {
     let (leaf, node, count) = ([7u8; 441], [7u8; 65], turns(500_000, 5_000));
-    let begun = Instant::now();
+    let before = thread_time();
     for _ in 0..count {
         std::hint::black_box(sha256(std::hint::black_box(&leaf)));
         std::hint::black_box(sha256(std::hint::black_box(&node)));
     }
-    count as f64 / begun.elapsed().as_secs_f64()
+    count as f64 / (thread_time() - before).as_secs_f64()
 }

@@ -115,11 +115,16 @@ def blocks(folder):
             yield first, count, data[body:note], data[note:note + length], "%s: byte %d: " % (name, at)
             at = note + length
 
+def check_each(unsigned, origin, key):
+    for found, where in unsigned: check_note(found, origin, key, where + "not signed by the key whose turn it is")
+
 def check_log(folder, show):
-    peaks, size, epoch, state, who = [], 0, 0, 3, None
+    peaks, size, epoch, state, who, origin, key, notes, unsigned = [], 0, 0, 3, None, "", b"", b"", []
     for block in blocks(folder):
         need(state, "something follows the end")
-        if block is None: return 2, size, who
+        if block is None:
+            check_each(unsigned, origin, key)
+            return 2, size, who
         first, count, data, text, where = block
         at, begin = 0, size
         while at < len(data):
@@ -133,15 +138,24 @@ def check_log(folder, show):
         found = note(text, origin)
         need((first, count) == (begin, size - begin) and at == len(data), where + "the block has another place")
         need(found[:2] == (size, root_of(peaks)), where + "the root that was signed is another")
-        for one in [key] + [unhex(start["stable"])] * (len(found[3]) > 1):
-            check_note(found, origin, one, where + "not signed by the key whose turn it is")
-        last = json.loads(leaf)
-        if last["event"] == "log.key":
+        if len(found[3]) > 1: check_note(found, origin, unhex(start["stable"]), where + "not signed by the stable key")
+        unsigned.append((found, where))
+        last = json.loads(leaf) if b'"event":"log.' in leaf else {"event": ""}
+        if last["event"] not in ("log.key", "log.end", "log.suspended"):
+            notes = sha(notes + text)
+            continue
+        # The last signature of an epoch is over its leaf, which has a digest over the notes of the blocks before.
+        try:
+            check_each(unsigned[-1:], origin, key)
+            need(unhex(last["data"].get("notes", "")) == notes, where + "the notes before are not those that were signed")
+        except ValueError:
+            check_each(unsigned, origin, key)  # names the first that is wrong
+            raise
+        notes, unsigned, state = b"", [], 3 if last["event"] == "log.key" else 0
+        if state:
             need(last["data"]["epoch"] == epoch + 1, where + "a key is missing")
             epoch, key = epoch + 1, unhex(last["data"]["key"])
-        else:
-            need(last["event"] in ("log.end", "log.suspended"), where + "no key for the next block")
-            state = 0
+    check_each(unsigned, origin, key)
     return state, size, who
 
 def check_proof(text, show):

@@ -182,10 +182,30 @@ fn the_verifier_in_python_says_the_same() {
         fs::write(segment(&folder), &bytes[..change]).unwrap();
         assert_eq!(python(&[folder_name]).0, Some(code), "{change}");
     }
+    python_sees_every_byte_of_an_epoch(&place);
     for at in (0..last).step_by(last / 25) {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(segment(&folder), &changed).unwrap();
         assert_eq!(python(&[folder_name]).0, Some(1), "{at}");
+    }
+}
+
+fn python_sees_every_byte_of_an_epoch(place: &Place) {
+    for sealed in [true, false] {
+        let folder = super::epochs::epochs(place, sealed);
+        let name = folder.to_str().unwrap();
+        let bytes = fs::read(segment(&folder)).unwrap();
+        let places = super::blocks(&bytes);
+        assert_eq!(python(&[name]).0, Some(if sealed { 0 } else { 3 }));
+        for block in [1, 4] {
+            let (from, to) = (places[block], places[block + 1]);
+            let mut changed = bytes.clone();
+            changed[to - 20] ^= 1; // in the signature
+            super::damage::sum_anew(&mut changed[from..to]);
+            fs::write(segment(&folder), &changed).unwrap();
+            let (code, said) = python(&[name]);
+            assert!(code == Some(1) && said.contains(&format!("byte {from}:")), "{said}");
+        }
     }
 }

@@ -134,13 +134,18 @@ fn a_changed_event_with_a_sum_made_anew_is_found() {
         let mut changed = bytes.clone();
         let at = from + bytes[from..to].windows(6).position(|window| window == b"event ").unwrap() + 6;
         changed[at] ^= 1;
-        let summed = [&changed[from..from + 24], &changed[from + 28..to]].concat();
-        changed[from + 24..from + 28].copy_from_slice(&crc(&summed).to_be_bytes());
+        sum_anew(&mut changed[from..to]);
         fs::write(segment(&folder), &changed).unwrap();
         let verdict = verify(&folder).unwrap();
         assert_eq!((verdict.state, verdict.at.unwrap().1), (State::Tampered, from as u64));
         assert!(verdict.why.unwrap().contains("root"));
     }
+}
+
+/// Gives a block the sum of its bytes.
+pub(super) fn sum_anew(block: &mut [u8]) {
+    let sum = crc(&[&block[..24], &block[28..]].concat());
+    block[24..28].copy_from_slice(&sum.to_be_bytes());
 }
 
 fn crc(bytes: &[u8]) -> u32 {

@@ -4,6 +4,7 @@
 mod commands;
 mod damage;
 mod device;
+mod epochs;
 mod export;
 mod faults;
 mod page;

@@ -2,7 +2,7 @@
 
 use super::{Place, event, step};
 use aisandbox::audit::AuditError;
-use aisandbox::audit::log::{Batch, check_proof, prove, verify};
+use aisandbox::audit::log::{Batch, Turn, check_proof, prove, verify};
 
 #[test]
 fn every_event_of_a_log_is_proven_by_its_own_proof_alone() {
@@ -52,7 +52,7 @@ fn the_proof_of_one_event_in_a_million_is_small() {
     let mut batch = Batch::new();
     for _ in 0..100 {
         (0..10_000).for_each(|_| batch.push(b"{}"));
-        log.commit(&mut batch).unwrap();
+        log.commit(&mut batch, Turn::Now).unwrap();
     }
     log.seal().unwrap();
     let text = prove(&place.folder(run), 654_321).unwrap();

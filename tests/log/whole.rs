@@ -2,7 +2,7 @@
 
 use super::{Place, blocks, end, event, messages, segment, state};
 use aisandbox::audit::AuditError;
-use aisandbox::audit::log::{Leaf, Log, MOST_BYTES, State, read};
+use aisandbox::audit::log::{Leaf, Log, MOST_BYTES, State, Turn, read};
 use aisandbox::audit::new_run_id;
 use aisandbox::base::misleads;
 use std::fs;
@@ -93,7 +93,7 @@ fn a_log_goes_on_in_a_next_segment_and_a_missing_one_shows() {
     while !place.folder(run).join("00000002.seg").exists() {
         let mut batch = aisandbox::audit::log::Batch::new();
         (0..100).for_each(|_| batch.push(text.as_bytes()));
-        log.commit(&mut batch).unwrap();
+        log.commit(&mut batch, Turn::InTime).unwrap();
         written += 100;
     }
     log.seal().unwrap();
@@ -101,6 +101,11 @@ fn a_log_goes_on_in_a_next_segment_and_a_missing_one_shows() {
     let mut count = 0;
     let verdict = read(&folder, &mut |found| count += u32::from(found.bytes.len() == 60_000)).unwrap();
     assert_eq!((verdict.state, count), (State::Sealed, written));
+    for number in 0..2 {
+        let bytes = fs::read(folder.join(format!("0000000{number}.seg"))).unwrap();
+        let end = String::from_utf8_lossy(&bytes[bytes.len() - 1000..]);
+        assert!(end.contains("\"log.key\""), "an epoch ends with its segment: {end}");
+    }
     fs::remove_file(folder.join("00000001.seg")).unwrap();
     assert_ne!(state(&folder), State::Sealed, "the middle is gone");
     fs::rename(folder.join("00000002.seg"), folder.join("00000001.seg")).unwrap();

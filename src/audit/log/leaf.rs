@@ -24,12 +24,16 @@ pub enum Own {
     /// The first leaf: whose log this is, and its first keys.
     #[serde(rename = "log.start")]
     Start(Box<Start>),
-    /// The last leaf of each block but the last: the key that signs the next one.
+    /// The last leaf of each epoch but the last: the key that signs the next one.
     #[serde(rename = "log.key")]
     Key(NextKey),
     /// The last leaf: nothing follows.
     #[serde(rename = "log.end")]
-    End {},
+    End {
+        /// As [`NextKey::notes`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notes: Option<Hex<32>>,
+    },
     /// The last leaf of a log that could not go on.
     #[serde(rename = "log.suspended")]
     Suspended {
@@ -37,6 +41,9 @@ pub enum Own {
         reason: String,
         /// Events that were not kept, and of which nobody was told that they were.
         lost: u64,
+        /// As [`NextKey::notes`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notes: Option<Hex<32>>,
     },
 }
 
@@ -46,7 +53,7 @@ pub enum Own {
 pub struct Start {
     /// The run.
     pub run: String,
-    /// The key that signs the first block.
+    /// The key that signs the first epoch.
     pub key: Hex<32>,
     /// The key that signs heads for others all along.
     pub stable: Hex<32>,
@@ -58,10 +65,14 @@ pub struct Start {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NextKey {
-    /// The number of the block it signs, from 0.
+    /// The number of the epoch it signs, from 0.
     pub epoch: u64,
     /// The key.
     pub key: Hex<32>,
+    /// A digest over the notes of this epoch's earlier blocks, where there are any: so this block's signature is over
+    /// theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Hex<32>>,
 }
 
 /// What was cut off a leaf.

@@ -1,12 +1,13 @@
 //! The log: one for each run, of signed blocks of leaves, and one of the device that joins the runs.
 //!
 //! Never decides what is worth a record, never says that something is kept which is not, and never lets a key outlive
-//! the block it signs. The way of reading shares with the way of writing only hashes, notes and the layout of a block.
+//! the epoch it signs. The way of reading shares with the way of writing only hashes, notes and the layout of a block.
 
 mod batch;
 mod block;
 mod device;
 mod device_log;
+mod epoch;
 mod follow;
 mod hex;
 mod judge;
@@ -41,4 +42,4 @@ pub(in crate::audit) use merkle::leaf_hash;
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;
 pub use reader::{Found, State, Verdict, goes_on, read, verify, verify_bytes};
-pub use writer::Log;
+pub use writer::{Log, Turn};

@@ -51,6 +51,11 @@ pub(super) fn signature_line(
     format!("\u{2014} {name} {}\n", STANDARD.encode([&key_id(name, key)[..], signature].concat()))
 }
 
+/// A digest over notes in their order: of what was digested before, and the next.
+pub(super) fn digest(before: Option<Hash>, note: &[u8]) -> Hash {
+    *sha256_parts(&[before.as_ref().map_or(&[][..], |before| before), note]).bytes()
+}
+
 /// A note that was read; what is in it is not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Note {

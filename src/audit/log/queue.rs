@@ -1,12 +1,12 @@
 //! One log for the threads of a launcher: a queue in front of it, emptied by a thread of its own or by who waits.
 //!
 //! Never lets a caller go on as if a record existed that could not be written, and never drops one: a full queue
-//! slows who fills it. When the log fails, everybody who waits is told.
+//! slows who fills it. When the log fails, everybody who waits is told. What somebody waits for ends its epoch.
 
-use super::Log;
 use super::batch::Batch;
 use super::leaf::encode;
 use super::merkle::leaf_hash;
+use super::writer::{Log, Turn};
 use crate::audit::{AuditError, Event};
 use crate::base::HostPath;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ struct Queue {
     queued: u64,
     written: u64,
     durable: u64,
+    /// Somebody waits for the kernel up to this number.
+    asked: u64,
     /// Somebody waits for the disk up to this number.
     wished: u64,
     threaded: bool,
@@ -55,6 +57,42 @@ impl Queue {
     /// A leaf with this number is where it should be, or never will be.
     fn state(&self, reached: u64, number: u64) -> Option<Result<(), AuditError>> {
         if reached >= number { Some(Ok(())) } else { self.failed.clone().map(Err) }
+    }
+}
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    None,
+    Kernel,
+    Disk,
+}
+
+impl Queue {
+    fn wish(&self, due: &Due) -> Wish {
+        if self.wished > self.durable || (self.ending && due.sync.is_some()) {
+            Wish::Disk
+        } else if self.asked > self.written {
+            Wish::Kernel
+        } else {
+            Wish::None
+        }
+    }
+}
+
+/// When the thread has something to do without being asked.
+#[derive(Debug, Default)]
+struct Due {
+    /// Written blocks wait for the disk until then.
+    sync: Option<Instant>,
+    /// Their key goes then.
+    turn: Option<Instant>,
+}
+
+impl Due {
+    fn rest(&self) -> Option<Duration> {
+        let first = [self.sync, self.turn].into_iter().flatten().min();
+        first.map(|at| at.saturating_duration_since(Instant::now()))
     }
 }
 
@@ -160,10 +198,9 @@ impl Shared {
             drop(queue);
             return self.flush(durable);
         }
-        if durable {
-            queue.wished = queue.wished.max(number);
-            self.work.notify_one();
-        }
+        let mark = if durable { &mut queue.wished } else { &mut queue.asked };
+        *mark = number.max(*mark);
+        self.work.notify_one();
         loop {
             let reached = if durable { queue.durable } else { queue.written };
             if let Some(done) = queue.state(reached, number) {
@@ -178,7 +215,7 @@ impl Shared {
     fn flush(&self, durable: bool) -> Result<(), AuditError> {
         let mut log = locked(&self.log);
         let (mut batch, up_to) = self.taken(&mut locked(&self.queue));
-        let mut done = if batch.is_empty() { Ok(()) } else { log.commit(&mut batch) };
+        let mut done = if batch.is_empty() { Ok(()) } else { log.commit(&mut batch, Turn::Now) };
         if durable {
             done = done.and_then(|()| log.sync());
         }
@@ -214,49 +251,49 @@ impl Shared {
 
     /// The thread: takes all that waits, makes one block of it, and goes on.
     fn serve(&self, durable: bool) {
-        let mut unsynced: Option<Instant> = None;
+        let mut due = Due::default();
         let mut spare = Batch::new();
         loop {
-            let Some((mut batch, up_to, wished)) = self.next(&mut unsynced, &mut spare) else { return };
+            let Some((mut batch, up_to, wish)) = self.next(&mut due, &mut spare) else { return };
             let mut log = locked(&self.log);
-            let written = if batch.is_empty() { Ok(()) } else { log.commit(&mut batch) };
-            if !batch.is_empty() || written.is_ok() {
-                unsynced = unsynced.or_else(|| durable.then(Instant::now));
+            let syncs = wish == Wish::Disk || due.sync.is_some_and(|at| at <= Instant::now());
+            // While a sync waits for the disk, the key of what is written is gone already.
+            let turn = if syncs || wish != Wish::None { Turn::Now } else { Turn::InTime };
+            let written = log.commit(&mut batch, turn);
+            due.turn = log.rest_of_epoch().map(|rest| Instant::now() + rest);
+            if durable {
+                due.sync.get_or_insert_with(|| Instant::now() + SYNC_WITHIN);
             }
             self.reached(up_to, false, &written);
-            let due = unsynced.is_some_and(|since| since.elapsed() >= SYNC_WITHIN);
-            if written.is_ok() && (wished || due) {
+            if written.is_ok() && syncs {
                 self.reached(up_to, true, &log.sync());
-                unsynced = None;
+                due.sync = None;
             }
-            batch.clear();
             spare = batch;
         }
     }
 
-    /// Waits for something to do: leaves, a wish for the disk, or a block that lay too long. `None` at the end.
-    fn next(&self, unsynced: &mut Option<Instant>, spare: &mut Batch) -> Option<(Batch, u64, bool)> {
+    /// Waits for something to do: leaves, a wish, or that something is due. `None` at the end.
+    fn next(&self, due: &mut Due, spare: &mut Batch) -> Option<(Batch, u64, Wish)> {
         let mut queue = locked(&self.queue);
         loop {
             if queue.failed.is_some() {
-                (*unsynced, queue.wished) = (None, queue.durable);
+                *due = Due::default();
+                (queue.wished, queue.asked) = (queue.durable, queue.written);
                 queue.batch.clear();
             }
-            let wished = queue.wished > queue.durable;
-            let due = unsynced.is_some_and(|since| since.elapsed() >= SYNC_WITHIN || queue.ending);
-            if !queue.batch.is_empty() || wished || due {
+            let wish = queue.wish(due);
+            let rest = due.rest();
+            if !queue.batch.is_empty() || wish != Wish::None || rest.is_some_and(|rest| rest.is_zero()) {
                 let batch = std::mem::replace(&mut queue.batch, std::mem::take(spare));
-                return Some((batch, queue.queued, wished || (due && queue.ending)));
+                return Some((batch, queue.queued, wish));
             }
             if queue.ending {
                 return None;
             }
-            queue = match *unsynced {
+            queue = match rest {
                 None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(since) => {
-                    let rest = SYNC_WITHIN.saturating_sub(since.elapsed());
-                    self.work.wait_timeout(queue, rest).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(rest) => self.work.wait_timeout(queue, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }

@@ -20,6 +20,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A segment that has as many bytes gets no further block.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
+/// More than a block has beside its leaves: head, note, and the leaf that names a key.
+const BESIDE_LEAVES: u64 = 4 << 10;
 /// Bytes that are held free for a last word.
 const RESERVE_BYTES: u64 = 64 << 10;
 const RESERVE: &str = "reserve";
@@ -73,6 +75,11 @@ impl Segments {
 
     fn failed(&self, what: &'static str, errno: Errno) -> AuditError {
         AuditError::Io { what, path: self.path.join(name(self.number)), errno }
+    }
+
+    /// Whether a block with as many bytes of leaves may be the segment's last: an epoch does not go on in the next.
+    pub(super) fn ends(&self, leaves: usize) -> bool {
+        self.length + leaves as u64 + BESIDE_LEAVES >= MOST_BYTES
     }
 
     /// Writes a block. After an error the segment ends where it ended before, as far as that can be.

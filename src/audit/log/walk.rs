@@ -1,12 +1,15 @@
 //! Follows a log block by block, and says where it stops being what was written.
 //!
 //! Pure: takes bytes, and takes every one of them for hostile. A small way of its own: it shares with the writer only
-//! hashes, notes and the layout of a block.
+//! hashes, notes and the layout of a block. The root of each block is computed anew. Of an epoch that was ended, one
+//! signature is checked: its last block's, whose leaves have a digest over the notes before. Of one that was not, and of
+//! one that does not hold, every block's.
 
 use super::block::{self, Block, NoBlock};
-use super::leaf::{Leaf, Own, Start};
+use super::hex::Hex;
+use super::leaf::{Leaf, NextKey, Own, Start};
 use super::merkle::{Edge, Hash};
-use super::note::Note;
+use super::note::{Note, digest};
 use super::writer::origin;
 use crate::base::RunId;
 use crate::crypto::PUBLIC_BYTES;
@@ -29,14 +32,30 @@ pub(super) enum Stop {
     Tampered(String),
 }
 
+const UNSIGNED: &str = "the note is not signed by the key whose turn it is";
+
+/// Blocks of an epoch that was not ended yet, and where each begins: their roots are right, their signatures not checked.
+type Unsigned<'a> = Vec<(usize, Block<'a>)>;
+
+/// What the last leaf of an epoch says.
+enum Last {
+    Key(NextKey),
+    End(Ended),
+}
+
 /// A walk along one log.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     run: Option<RunId>,
     origin: String,
+    /// As far as signatures were checked.
     edge: Edge,
+    /// As far as roots were: in the epoch that goes on.
+    ahead: Edge,
     epoch: u64,
     key: [u8; PUBLIC_BYTES],
+    /// Over the notes of the epoch that goes on.
+    notes: Option<Hash>,
     stable: [u8; PUBLIC_BYTES],
     pub(super) identity: Option<Hash>,
     pub(super) start: Option<Start>,
@@ -67,52 +86,101 @@ impl Walk {
         last: bool,
         each: &mut dyn FnMut(&Block<'_>),
     ) -> (usize, Option<Stop>) {
-        let mut at = 0;
+        let (mut at, mut unsigned, mut stop) = (0, Unsigned::new(), None);
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.ended.is_some() {
-                return (at, Some(Stop::Tampered("something follows the end of the log".to_owned())));
-            }
-            let taken = match block::parse(rest) {
-                Ok(block) => self.block(&block).map(|()| block).map_err(Stop::Tampered),
-                Err(why) => Err(damage(rest, why, last)),
-            };
-            match taken {
-                Ok(block) => {
-                    each(&block);
+            match self.block(rest, last) {
+                Ok((block, ends_epoch)) => {
+                    unsigned.push((at, block));
                     at += block.length;
+                    if ends_epoch {
+                        unsigned.drain(..).for_each(|(_, block)| each(&block));
+                        self.edge.clone_from(&self.ahead);
+                    }
                 }
-                Err(stop) => return (at, Some(stop)),
+                Err(why) => {
+                    stop = Some(why);
+                    break;
+                }
             }
         }
-        (at, None)
+        let held = self.check_each(&unsigned, each);
+        match unsigned.get(held) {
+            Some((at, _)) => (*at, Some(Stop::Tampered(UNSIGNED.to_owned()))),
+            None => (at, stop),
+        }
     }
 
-    fn block(&mut self, block: &Block<'_>) -> Result<(), String> {
-        if block.first != self.edge.size() {
-            return Err(format!("the block begins with leaf {}, not {}", block.first, self.edge.size()));
+    /// Checks the signature of every block of an epoch that has no end, or none that holds; gives how many hold.
+    fn check_each(&mut self, unsigned: &[(usize, Block<'_>)], each: &mut dyn FnMut(&Block<'_>)) -> usize {
+        let mut blocks = unsigned.iter().map(|(_, block)| block);
+        let held = blocks.by_ref().take_while(|block| self.signed(block).is_ok()).count();
+        for (_, block) in unsigned.iter().take(held) {
+            block.add_to(&mut self.edge);
+            each(block);
         }
-        let mut edge = self.edge.clone();
-        let last = block.add_to(&mut edge).ok_or("the leaves of the block have impossible lengths")?;
-        if edge.size() - block.first != u64::from(block.count) || block.count == 0 {
+        self.ahead.clone_from(&self.edge);
+        held
+    }
+
+    fn signed(&self, block: &Block<'_>) -> Result<(), String> {
+        let signed = Note::parse(block.note).is_some_and(|note| note.check(&self.key).is_ok());
+        if signed { Ok(()) } else { Err(UNSIGNED.to_owned()) }
+    }
+
+    /// The next block, if its leaves are those of its note, and whether it ends the epoch, by a right signature.
+    fn block<'a>(&mut self, rest: &'a [u8], last: bool) -> Result<(Block<'a>, bool), Stop> {
+        if self.ended.is_some() {
+            return Err(Stop::Tampered("something follows the end of the log".to_owned()));
+        }
+        let block = block::parse(rest).map_err(|why| damage(rest, why, last))?;
+        let ends_epoch = self.follow(&block).map_err(Stop::Tampered)?;
+        Ok((block, ends_epoch))
+    }
+
+    fn follow(&mut self, block: &Block<'_>) -> Result<bool, String> {
+        let size = self.ahead.size();
+        if block.first != size {
+            return Err(format!("the block begins with leaf {}, not {size}", block.first));
+        }
+        let last = block.add_to(&mut self.ahead).ok_or("the leaves of the block have impossible lengths")?;
+        if self.ahead.size() - size != u64::from(block.count) || block.count == 0 {
             return Err("the block has not as many leaves as it says".to_owned());
         }
         let note = Note::parse(block.note).ok_or("the block has no note that can be read")?;
-        if block.first == 0 {
+        if size == 0 {
             self.begin(block)?;
         }
-        if note.head.origin != self.origin || note.head.size != edge.size() {
+        if note.head.origin != self.origin || note.head.size != self.ahead.size() {
             return Err("the note is of another log or another size".to_owned());
         }
-        if note.head.root != edge.root() {
+        if note.head.root != self.ahead.root() {
             return Err("the root that was signed is not that of the leaves".to_owned());
         }
-        note.check(&self.key).map_err(|_| "the note is not signed by the key whose turn it is")?;
         if note.signatures() > 2 || (note.signatures() == 2 && note.check(&self.stable).is_err()) {
             return Err("the note has a signature that is not by the key of this log".to_owned());
         }
-        self.turn(last)?;
-        self.edge = edge;
-        Ok(())
+        self.turn(block, last)
+    }
+
+    /// The last leaf of an epoch names the next key, or ends the log.
+    fn turn(&mut self, block: &Block<'_>, last: &[u8]) -> Result<bool, String> {
+        let Some((last, notes)) = last_of_epoch(last) else {
+            self.notes = Some(digest(self.notes, block.note));
+            return Ok(false);
+        };
+        self.signed(block)?;
+        if notes.map(|notes| notes.0) != self.notes {
+            return Err("the notes of the epoch are not those that were signed at its end".to_owned());
+        }
+        match last {
+            Last::Key(next) if next.epoch == self.epoch + 1 => {
+                (self.epoch, self.key) = (next.epoch, next.key.0)
+            }
+            Last::Key(_) => return Err("a key is missing between two epochs".to_owned()),
+            Last::End(ended) => self.ended = Some(ended),
+        }
+        self.notes = None;
+        Ok(true)
     }
 
     /// The first leaf says whose log it is.
@@ -131,25 +199,17 @@ impl Walk {
         self.start = Some(*start);
         Ok(())
     }
+}
 
-    /// The last leaf of a block names the next key, or ends the log.
-    fn turn(&mut self, last: &[u8]) -> Result<(), String> {
-        match Leaf::parse(last).and_then(|leaf| leaf.own()) {
-            Some(Own::Key(next)) if next.epoch == self.epoch + 1 => {
-                (self.epoch, self.key) = (next.epoch, next.key.0);
-                Ok(())
-            }
-            Some(Own::Key(_)) => Err("a key is missing between two blocks".to_owned()),
-            Some(Own::End {}) => {
-                self.ended = Some(Ended::Sealed);
-                Ok(())
-            }
-            Some(Own::Suspended { reason, .. }) => {
-                self.ended = Some(Ended::Suspended(reason));
-                Ok(())
-            }
-            _ => Err("the block names no key for the next".to_owned()),
-        }
+/// What the last leaf of a block says, if it is the last of its epoch.
+fn last_of_epoch(leaf: &[u8]) -> Option<(Last, Option<Hex<32>>)> {
+    // So is every leaf of the log's own written; what another says there is quoted.
+    memchr::memmem::find(leaf, br#""event":"log."#)?;
+    match Leaf::parse(leaf)?.own()? {
+        Own::Key(next) => Some((Last::Key(next.clone()), next.notes)),
+        Own::End { notes } => Some((Last::End(Ended::Sealed), notes)),
+        Own::Suspended { reason, notes, .. } => Some((Last::End(Ended::Suspended(reason)), notes)),
+        Own::Start(_) => None,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The log of one run: takes leaves, and makes signed blocks of them.
 //!
 //! Never writes again after a write that failed, except one last word that says so, and never keeps a key after the
-//! block it signed. What a caller was told to be written is in a block that is whole.
+//! epoch it signed. What a caller was told to be written is in a block that is whole.
 
 use super::batch::Batch;
 use super::device::Cert;
+use super::epoch::Epoch;
 use super::hex::Hex;
-use super::keys::Ratchet;
-use super::leaf::{NextKey, Own, Start, encode};
+use super::leaf::{Own, Start, encode};
 use super::ledger::{Ending, Ledger};
 use super::merkle::Edge;
 use super::note::{Head, signature_line};
@@ -28,12 +28,21 @@ pub(super) fn origin(run: &str) -> String {
     format!("aisandbox.run/{run}")
 }
 
+/// When the key that signs a block goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// With this block.
+    Now,
+    /// With this block if it signed for a quarter of a second, or if the segment is full; else with a later one.
+    InTime,
+}
+
 /// A log being written. It may move to another thread.
 #[derive(Debug)]
 pub struct Log {
     segments: Segments,
     edge: Edge,
-    keys: Ratchet,
+    epoch: Epoch,
     stable: Secret,
     stable_public: [u8; PUBLIC_BYTES],
     /// When the stable key signed last.
@@ -53,14 +62,14 @@ impl Log {
     pub fn create(runs: &Path, run: RunId) -> Result<Self, AuditError> {
         let segments = Segments::create(runs, run)?;
         let secret = |errno| AuditError::Keys { errno };
-        let (keys, stable) = (Ratchet::new().map_err(secret)?, Secret::random().map_err(secret)?);
+        let (epoch, stable) = (Epoch::new().map_err(secret)?, Secret::random().map_err(secret)?);
         let stable_public = public_key(&stable).map_err(|_| secret(Errno::EINVAL))?;
         let state = runs.parent().unwrap_or(runs).to_owned();
-        let cert = Ledger::open(&state)?.begin(run, &Hex(keys.public()), &Hex(stable_public))?;
+        let cert = Ledger::open(&state)?.begin(run, &epoch.key(), &Hex(stable_public))?;
         let mut log = Self {
             segments,
             edge: Edge::default(),
-            keys,
+            epoch,
             stable,
             stable_public,
             signed: None,
@@ -74,7 +83,7 @@ impl Log {
     }
 
     fn start(&mut self, cert: Cert) -> Result<(), AuditError> {
-        let (key, stable) = (Hex(self.keys.public()), Hex(self.stable_public));
+        let (key, stable) = (self.epoch.key(), Hex(self.stable_public));
         let start = Start { run: self.run.to_string(), key, stable, cert };
         self.begun.push(&encode(&Own::Start(Box::new(start)))?);
         Ok(())
@@ -87,49 +96,66 @@ impl Log {
     pub fn append(&mut self, event: &Event) -> Result<(), AuditError> {
         let mut batch = Batch::new();
         batch.push(&encode(event)?);
-        self.commit(&mut batch)
+        self.commit(&mut batch, Turn::Now)
     }
 
-    /// Writes all leaves of a batch as one block, and empties it.
+    /// Writes all leaves of a batch as one block, and empties it. An empty one writes a block only where the key has to go
+    /// that signed others.
     /// # Errors
     /// As [`Log::append`].
-    pub fn commit(&mut self, batch: &mut Batch) -> Result<(), AuditError> {
+    pub fn commit(&mut self, batch: &mut Batch, turn: Turn) -> Result<(), AuditError> {
         self.check_open()?;
         if !self.begun.is_empty() {
             let mut begun = std::mem::take(&mut self.begun);
             begun.take_all(batch);
             std::mem::swap(&mut begun, batch);
         }
-        let next = NextKey { epoch: self.keys.epoch() + 1, key: Hex(self.keys.next_public()) };
+        let rest = self.epoch.rest();
+        let last =
+            turn == Turn::Now || rest.is_some_and(|rest| rest.is_zero()) || self.segments.ends(batch.bytes());
+        if batch.is_empty() && !(last && rest.is_some()) {
+            return Ok(());
+        }
         let events = batch.len();
-        batch.push(&encode(&Own::Key(next))?);
-        let written = self
-            .write(batch, false)
-            .and_then(|()| self.keys.advance().map_err(|errno| AuditError::Keys { errno }));
+        let written = self.finish_epoch(batch, last).and_then(|()| self.write(batch, last, false));
         batch.clear();
         written.inspect_err(|error| self.suspend(error, events))
+    }
+
+    fn finish_epoch(&mut self, batch: &mut Batch, last: bool) -> Result<(), AuditError> {
+        if last {
+            let next = self.epoch.next().map_err(|errno| AuditError::Keys { errno })?;
+            batch.push(&encode(&Own::Key(next))?);
+        }
+        Ok(())
+    }
+
+    /// How long the key of blocks that are written may go on; `None` when it signed none.
+    pub fn rest_of_epoch(&self) -> Option<Duration> {
+        self.epoch.rest()
     }
 
     fn check_open(&self) -> Result<(), AuditError> {
         if self.ended { Err(AuditError::Closed { path: self.path() }) } else { Ok(()) }
     }
 
-    fn write(&mut self, batch: &mut Batch, last: bool) -> Result<(), AuditError> {
+    /// `last` of its epoch; at the `end` of the log, the stable key signs too.
+    fn write(&mut self, batch: &mut Batch, last: bool, end: bool) -> Result<(), AuditError> {
         let edge = self.edge.with(batch.leaves());
         let head = Head::at(origin(&self.run.to_string()), &edge);
-        let note = self.note(&head, last).map_err(|errno| AuditError::Keys { errno })?;
+        let note = self.note(&head, end).map_err(|errno| AuditError::Keys { errno })?;
         let whole = batch.finish(self.edge.size(), note.as_bytes());
         let block = whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
         self.segments.write(block)?;
         self.edge = edge;
+        self.epoch.wrote(note.as_bytes(), last);
         Ok(())
     }
 
-    fn note(&mut self, head: &Head, last: bool) -> Result<String, Errno> {
+    fn note(&mut self, head: &Head, end: bool) -> Result<String, Errno> {
         let text = head.text();
-        let mut note = format!("{text}\n");
-        note += &signature_line(&head.origin, &self.keys.public(), &self.keys.sign(text.as_bytes())?);
-        if last || self.signed.is_none_or(|since| since.elapsed() >= STABLE_EVERY) {
+        let mut note = format!("{text}\n{}", self.epoch.sign(head)?);
+        if end || self.signed.is_none_or(|since| since.elapsed() >= STABLE_EVERY) {
             let signature = sign(&self.stable, text.as_bytes()).map_err(|_| Errno::EINVAL)?;
             note += &signature_line(&head.origin, &self.stable_public, &signature);
             self.signed = Some(BootInstant::now());
@@ -146,14 +172,14 @@ impl Log {
             AuditError::Replaced { .. } => "the file of the log is another, or was changed".to_owned(),
             other => other.to_string(),
         };
-        let word = Own::Suspended { reason, lost: lost as u64 };
+        let word = Own::Suspended { reason, lost: lost as u64, notes: self.epoch.notes() };
         let said = encode(&word).and_then(|leaf| {
             let mut batch = Batch::new();
             batch.push(&leaf);
-            self.write(&mut batch, true).or_else(|_| {
+            self.write(&mut batch, true, true).or_else(|_| {
                 self.segments.next()?;
                 batch.unfinish();
-                self.write(&mut batch, true)
+                self.write(&mut batch, true, true)
             })
         });
         let told =
@@ -182,8 +208,8 @@ impl Log {
     pub fn seal(&mut self) -> Result<(), AuditError> {
         self.check_open()?;
         let mut batch = std::mem::take(&mut self.begun);
-        batch.push(&encode(&Own::End {})?);
-        let written = self.write(&mut batch, true);
+        batch.push(&encode(&Own::End { notes: self.epoch.notes() })?);
+        let written = self.write(&mut batch, true, true);
         if let Err(error) = written {
             self.suspend(&error, 0);
             return Err(error);
@@ -198,8 +224,8 @@ impl Log {
     }
 
     #[cfg(test)]
-    pub(super) fn keys_left(&self) -> &Ratchet {
-        &self.keys
+    pub(super) fn keys_left(&self) -> &super::keys::Ratchet {
+        self.epoch.keys()
     }
 
     /// The path of the first segment, for messages.

@@ -26,12 +26,12 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "log.key",
         version: 1,
-        meaning: "The key that signs the next block.",
+        meaning: "The key that signs the next blocks.",
         durability: Meta,
         ocsf: &[100_805],
         cef: ("Audit log key", 2, 2),
         ecs: ECS,
-        parts: &[Of(Public, &["epoch", "key"])],
+        parts: &[Of(Public, &["epoch", "key", "notes"])],
     },
     Row {
         name: "log.end",
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
         ocsf: &[100_807],
         cef: ("Audit log end", 2, 2),
         ecs: ECS,
-        parts: &[],
+        parts: &[Of(Public, &["notes"])],
     },
     Row {
         name: "log.suspended",
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
         ocsf: &[100_810],
         cef: ("Audit log suspended", 9, 9),
         ecs: ECS,
-        parts: &[Of(Internal, &["reason"]), Of(Public, &["lost"])],
+        parts: &[Of(Internal, &["reason"]), Of(Public, &["lost", "notes"])],
     },
     Row {
         name: "device.begin",

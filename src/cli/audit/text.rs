@@ -119,9 +119,9 @@ fn fields(record: &Record) -> Vec<String> {
 fn own(record: &Record) -> Option<Vec<String>> {
     Some(match record.own()? {
         Own::Start(start) => vec![format!("run {}, first key {}", Escaped(start.run.as_bytes()), start.key)],
-        Own::Key(next) => vec![format!("block {} is signed by {}", next.epoch, next.key)],
-        Own::End {} => vec!["nothing follows".to_owned()],
-        Own::Suspended { reason, lost } => {
+        Own::Key(next) => vec![format!("epoch {} is signed by {}", next.epoch, next.key)],
+        Own::End { .. } => vec!["nothing follows".to_owned()],
+        Own::Suspended { reason, lost, .. } => {
             vec![format!(
                 "{}; {lost} events were not kept, and their callers told so",
                 escape(reason.as_bytes())

@@ -170,9 +170,16 @@ pub(super) fn all() -> Vec<(String, String)> {
     let cert = Cert { place: place(), signature: Hex([7; 64]) };
     let own = [
         ("log.start", leaf(&Own::Start(Box::new(Start { run: run.clone(), key, stable, cert })))),
-        ("log.key", leaf(&Own::Key(NextKey { epoch: 1, key }))),
-        ("log.end", leaf(&Own::End {})),
-        ("log.suspended", leaf(&Own::Suspended { reason: text("write to the log: ENOSPC"), lost: 3 })),
+        ("log.key", leaf(&Own::Key(NextKey { epoch: 1, key, notes: Some(Hex([10; 32])) }))),
+        ("log.end", leaf(&Own::End { notes: Some(Hex([10; 32])) })),
+        (
+            "log.suspended",
+            leaf(&Own::Suspended {
+                reason: text("write to the log: ENOSPC"),
+                lost: 3,
+                notes: Some(Hex([10; 32])),
+            }),
+        ),
         ("device.begin", leaf(&Entry::Begin { run: run.clone(), key, stable, place: place() })),
         (
             "device.end",

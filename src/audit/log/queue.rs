@@ -69,6 +69,14 @@ enum Wish {
 }
 
 impl Queue {
+    fn mark(&mut self, number: u64, wish: Wish) {
+        match wish {
+            Wish::None => {}
+            Wish::Kernel => self.asked = number.max(self.asked),
+            Wish::Disk => self.wished = number.max(self.wished),
+        }
+    }
+
     fn wish(&self, due: &Due) -> Wish {
         if self.wished > self.durable || (self.ending && due.sync.is_some()) {
             Wish::Disk
@@ -127,7 +135,7 @@ impl SharedLog {
     /// # Errors
     /// As [`Log::append`].
     pub fn append(&self, event: &Event) -> Result<(), AuditError> {
-        let number = self.0.push(event)?;
+        let number = self.0.push(event, Wish::Kernel)?;
         self.0.wait(number, false)
     }
 
@@ -135,7 +143,7 @@ impl SharedLog {
     /// # Errors
     /// When the log has failed before.
     pub fn note(&self, event: &Event) -> Result<(), AuditError> {
-        let number = self.0.push(event)?;
+        let number = self.0.push(event, Wish::None)?;
         if locked(&self.0.queue).threaded { Ok(()) } else { self.0.wait(number, false) }
     }
 
@@ -143,7 +151,7 @@ impl SharedLog {
     /// # Errors
     /// As [`Log::append`] and [`Log::sync`].
     pub fn append_durable(&self, event: &Event) -> Result<(), AuditError> {
-        let number = self.0.push(event)?;
+        let number = self.0.push(event, Wish::Disk)?;
         self.0.wait(number, true)
     }
 
@@ -174,7 +182,8 @@ impl SharedLog {
 }
 
 impl Shared {
-    fn push(&self, event: &Event) -> Result<u64, AuditError> {
+    /// What somebody waits for is marked as such together with it: the thread may take it at once.
+    fn push(&self, event: &Event, wish: Wish) -> Result<u64, AuditError> {
         let leaf = encode(event)?;
         let hash = leaf_hash(&leaf);
         let mut queue = locked(&self.queue);
@@ -186,6 +195,10 @@ impl Shared {
         }
         queue.batch.push_hashed(&leaf, hash);
         queue.queued += 1;
+        if queue.threaded {
+            let number = queue.queued;
+            queue.mark(number, wish);
+        }
         if queue.threaded && queue.batch.len() == 1 {
             self.work.notify_one();
         }
@@ -198,8 +211,7 @@ impl Shared {
             drop(queue);
             return self.flush(durable);
         }
-        let mark = if durable { &mut queue.wished } else { &mut queue.asked };
-        *mark = number.max(*mark);
+        queue.mark(number, if durable { Wish::Disk } else { Wish::Kernel });
         self.work.notify_one();
         loop {
             let reached = if durable { queue.durable } else { queue.written };

@@ -115,8 +115,12 @@ def blocks(folder):
             yield first, count, data[body:note], data[note:note + length], "%s: byte %d: " % (name, at)
             at = note + length
 
+def placed(where, step, *of):
+    try: return step(*of)
+    except ValueError as wrong: raise ValueError(where + str(wrong)) from None
+
 def check_each(unsigned, origin, key):
-    for found, where in unsigned: check_note(found, origin, key, where + "not signed by the key whose turn it is")
+    for found, where in unsigned: placed(where, check_note, found, origin, key, "not signed by the key whose turn it is")
 
 def check_log(folder, show):
     peaks, size, epoch, state, who, origin, key, notes, unsigned = [], 0, 0, 3, None, "", b"", b"", []
@@ -135,10 +139,10 @@ def check_log(folder, show):
                 start = json.loads(leaf)["data"]
                 who, key, origin = identity(start), unhex(start["key"]), "aisandbox.run/" + start["run"]
             if show: print(leaf.decode())
-        found = note(text, origin)
+        found = placed(where, note, text, origin)
         need((first, count) == (begin, size - begin) and at == len(data), where + "the block has another place")
         need(found[:2] == (size, root_of(peaks)), where + "the root that was signed is another")
-        if len(found[3]) > 1: check_note(found, origin, unhex(start["stable"]), where + "not signed by the stable key")
+        if len(found[3]) > 1: placed(where, check_note, found, origin, unhex(start["stable"]), "not signed by the stable key")
         unsigned.append((found, where))
         last = json.loads(leaf) if b'"event":"log.' in leaf else {"event": ""}
         if last["event"] not in ("log.key", "log.end", "log.suspended"):

@@ -47,7 +47,7 @@ impl Index {
     /// Leaves that an id names, and those that these lead to, of each run that has such an id, in the order of the log.
     /// Capitals do not matter.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn leaves_of(&self, id: &str) -> Result<Vec<Leaf>, Fault> {
         let mut query = self.db.prepare("SELECT run, idx FROM ref WHERE id = ?1 LIMIT ?2")?;
         let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -58,7 +58,7 @@ impl Index {
 
     /// The same for the ids that one leaf has, with that leaf.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn leaves_with(&self, leaf: &Leaf) -> Result<Vec<Leaf>, Fault> {
         let Some(run) = self.run(&leaf.run)? else { return Ok(Vec::new()) };
         self.connected(BTreeSet::from([(run.id, leaf.index.cast_signed())]))
@@ -96,7 +96,7 @@ impl Index {
 
     /// The newest yeses, or those of one run.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn approvals(&self, run: Option<&str>, limit: usize) -> Result<Vec<Approval>, Fault> {
         let mut query = self.db.prepare(
             "SELECT run.name, idx, ts, coalesce(who.text, ''), acts, obj.kind, coalesce(obj.text, ''), actor.text \

@@ -75,7 +75,7 @@ const HOSTS: &str = "FROM roll JOIN obj ON obj.id = roll.obj WHERE obj.kind = 2"
 impl Index {
     /// Where the data of one run went.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn moved_of_run(&self, run: &str, limit: usize) -> Result<Moved, Fault> {
         let Some(row) = self.run(run)? else { return Ok(Moved::default()) };
         let mut query = self.db.prepare(&format!(
@@ -95,7 +95,7 @@ impl Index {
 
     /// What went to hosts of this name, by run, the newest first. `*.` in front means every name below.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn moved_to(&self, host: &str, since: Option<i64>, limit: usize) -> Result<Moved, Fault> {
         let mut moved = Moved::default();
         let mut places = Vec::new();
@@ -126,7 +126,7 @@ impl Index {
 
     /// Every host with what all runs together sent there, most first.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn moved_in_all(&self, since: Option<i64>, limit: usize) -> Result<Moved, Fault> {
         let since = since.unwrap_or(i64::MIN);
         let from = format!("{HOSTS} AND roll.until >= ?1");

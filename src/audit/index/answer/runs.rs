@@ -40,7 +40,7 @@ pub(super) fn time(micros: i64) -> String {
 impl Index {
     /// Every run that began at or after this moment (microseconds since 1970), oldest first.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn runs(&self, since: Option<i64>) -> Result<Vec<RunRow>, Fault> {
         let mut query = self.db.prepare(&format!(
             "SELECT {COLUMNS} FROM run WHERE ?1 IS NULL OR coalesce(began, checked) >= ?1 ORDER BY name"
@@ -55,7 +55,7 @@ impl Index {
 
     /// The run of this id.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn run(&self, name: &str) -> Result<Option<RunRow>, Fault> {
         let mut query = self.db.prepare(&format!("SELECT {COLUMNS} FROM run WHERE name = ?1"))?;
         let mut rows = query.query([name])?;

@@ -47,7 +47,7 @@ pub struct Stats {
 impl Index {
     /// Counts over the runs that began since this moment, microseconds since 1970; each list has at most `limit`.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn stats(&self, since: Option<i64>, limit: usize) -> Result<Stats, Fault> {
         use crate::audit::log::State;
         let mut stats = Stats::default();

@@ -95,7 +95,7 @@ pub fn is_person(by: &str) -> bool {
 impl Index {
     /// A run in short; each list has at most `limit` entries.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn summary(&self, run: RunRow, limit: usize) -> Result<Summary, Fault> {
         let id = run.id;
         let denied = self.denied(id, limit)?;

@@ -52,7 +52,7 @@ impl Index {
     /// Files, programs and devices that a pattern means, in every run that touched, was given or was refused one; since
     /// this moment, microseconds since 1970.
     /// # Errors
-    /// As [`super::ask`].
+    /// As [`ask`](crate::audit::index::ask).
     pub fn touched(&self, pattern: &Pattern, since: Option<i64>, limit: usize) -> Result<Touched, Fault> {
         let objects = self.objects(pattern)?;
         let mut query = self.db.prepare(

@@ -1,6 +1,6 @@
-//! Reads the log of a run from its files and gives a verdict.
+//! Reads the log of a run from its files, whole or on where it stopped as it grows, and gives a verdict.
 //!
-//! Never writes, and prints nothing.
+//! Never writes, prints nothing, and never hands over a leaf of a block that does not hold.
 
 use super::block::{self, Block};
 use super::hex::Hex;
@@ -12,9 +12,9 @@ use crate::base::RunId;
 use crate::sys::Errno;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a log is found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,29 +104,89 @@ pub(super) fn read_blocks(
     folder: &Path,
     each: &mut dyn FnMut(&Block<'_>),
 ) -> Result<(Verdict, Option<Start>), AuditError> {
-    let named: Option<RunId> =
-        folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-    let mut walk = Walk::of(named);
-    let mut file = open(&folder.join(name(0)))?;
-    let alive = is_written(&file);
-    let mut bytes = Vec::new();
-    for number in 0.. {
-        read_whole(&folder.join(name(number)), file, &mut bytes)?;
-        let next = folder.join(name(number + 1));
-        let last = !next.try_exists().map_err(|error| AuditError::io("look for", &next, &error))?;
-        let (held, stop) = walk.segment(&bytes, last, each);
-        if let Some(stop) = stop {
-            return Ok((stopped(&walk, (name(number), held as u64), stop, alive), walk.start));
-        }
-        if last {
-            break;
-        }
-        file = open(&next)?;
-    }
-    Ok((ended(&walk, alive), walk.start))
+    let mut log = Follow::open(folder)?;
+    let alive = is_written(&log.file);
+    let verdict = log.blocks(alive, each)?;
+    Ok((verdict, log.walk.start))
 }
 
-pub(super) fn ended(walk: &Walk, alive: bool) -> Verdict {
+/// A log that is read as it grows: every block once, after it was checked.
+#[derive(Debug)]
+pub struct Follow {
+    folder: PathBuf,
+    walk: Walk,
+    number: u32,
+    file: File,
+    /// Bytes of the segment that hold.
+    held: u64,
+    damage: Option<Stop>,
+}
+
+impl Follow {
+    /// The log in a folder, which is named as its run; from its start.
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(folder: &Path) -> Result<Self, AuditError> {
+        let run: Option<RunId> =
+            folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let file = open(&folder.join(name(0)))?;
+        Ok(Self { folder: folder.to_owned(), walk: Walk::of(run), number: 0, file, held: 0, damage: None })
+    }
+
+    /// Whether somebody writes to it.
+    pub fn goes_on(&self) -> bool {
+        goes_on(&self.folder)
+    }
+
+    /// Hands over the leaves of all blocks that came since, and gives the verdict so far.
+    /// # Errors
+    /// When it cannot be read.
+    pub fn more(&mut self, each: &mut dyn FnMut(Found<'_>)) -> Result<Verdict, AuditError> {
+        // Looked at first: what is written until it ends is then read for sure.
+        let alive = self.goes_on();
+        self.blocks(alive, &mut |block| each_leaf(block, each))
+    }
+
+    fn blocks(&mut self, alive: bool, each: &mut dyn FnMut(&Block<'_>)) -> Result<Verdict, AuditError> {
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(stop) = &self.damage {
+                return Ok(stopped(&self.walk, (name(self.number), self.held), stop.clone(), alive));
+            }
+            let next = self.folder.join(name(self.number + 1));
+            let last = !next.try_exists().map_err(|error| AuditError::io("look for", &next, &error))?;
+            self.rest(&mut bytes)?;
+            let (held, stop) = self.walk.segment(&bytes, last, each);
+            self.held += held as u64;
+            match stop {
+                // A block that is being written is read again the next time; the walk is where it was before it.
+                Some(stop @ Stop::Torn(_)) => {
+                    return Ok(stopped(&self.walk, (name(self.number), self.held), stop, alive));
+                }
+                Some(stop) => self.damage = Some(stop),
+                None if last => return Ok(ended(&self.walk, alive)),
+                None => {
+                    self.file = open(&next)?;
+                    (self.number, self.held) = (self.number + 1, 0);
+                }
+            }
+        }
+    }
+
+    /// The rest of the segment; of what is longer than one can be, enough to see that.
+    fn rest(&mut self, bytes: &mut Vec<u8>) -> Result<(), AuditError> {
+        let path = self.folder.join(name(self.number));
+        let failed = |error: std::io::Error| AuditError::io("read the log", &path, &error);
+        let most = MOST_BYTES + 2 * block::MOST_BYTES as u64;
+        let length = self.file.metadata().map_or(0, |facts| facts.len()).min(most);
+        bytes.clear();
+        bytes.reserve_exact(usize::try_from(length.saturating_sub(self.held)).unwrap_or(0) + 32);
+        self.file.seek(SeekFrom::Start(self.held)).map_err(failed)?;
+        (&self.file).take(most.saturating_sub(self.held)).read_to_end(bytes).map(drop).map_err(failed)
+    }
+}
+
+fn ended(walk: &Walk, alive: bool) -> Verdict {
     let state = if walk.ended.is_some() { State::Sealed } else { State::Open };
     let why = match &walk.ended {
         Some(Ended::Suspended(reason)) => Some(format!("could not go on: {reason}")),
@@ -143,7 +203,7 @@ fn plain(walk: &Walk) -> Verdict {
 }
 
 /// A block that is being written while we read is no damage.
-pub(super) fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
+fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
     match stop {
         Stop::Torn(_) if alive => Verdict { why: Some("its run goes on".to_owned()), ..plain(walk) },
         Stop::Torn(why) => Verdict { state: State::Truncated, at: Some(at), why: Some(why), ..plain(walk) },
@@ -153,7 +213,7 @@ pub(super) fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -
     }
 }
 
-pub(super) fn open(path: &Path) -> Result<File, AuditError> {
+fn open(path: &Path) -> Result<File, AuditError> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| AuditError::io("open the log", path, &error))?;
@@ -163,13 +223,4 @@ pub(super) fn open(path: &Path) -> Result<File, AuditError> {
         return Err(AuditError::Io { what, path: path.to_owned(), errno: Errno::EINVAL });
     }
     Ok(file)
-}
-
-/// The whole segment; of what is longer than one can be, enough to see that.
-fn read_whole(path: &Path, file: File, bytes: &mut Vec<u8>) -> Result<(), AuditError> {
-    let most = MOST_BYTES + 2 * block::MOST_BYTES as u64;
-    let expected = file.metadata().map_or(0, |facts| facts.len()).min(most);
-    bytes.clear();
-    bytes.reserve_exact(usize::try_from(expected).unwrap_or(0) + 32);
-    file.take(most).read_to_end(bytes).map(drop).map_err(|error| AuditError::io("read the log", path, &error))
 }

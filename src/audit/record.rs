@@ -15,6 +15,9 @@ pub struct Record {
     pub v: u32,
     /// Its index in the log, from 0.
     pub seq: u64,
+    /// Nanoseconds since 1970; not written out, for `time` says it.
+    #[serde(skip)]
+    pub ts: u64,
     /// Wall time, RFC 3339 in UTC.
     pub time: String,
     /// Milliseconds of CLOCK_BOOTTIME.
@@ -49,6 +52,7 @@ impl Record {
         Self {
             v: leaf.v,
             seq: found.index,
+            ts: leaf.ts,
             time: WallTime(leaf.ts.into()).to_string(),
             boot_ms: leaf.mono / 1_000_000,
             run: run.to_owned(),

@@ -16,7 +16,7 @@ pub(super) fn document(item: &Item<'_>, facts: Facts, context: &Context) -> Valu
     let file = facts.file().filter(|_| !is_program);
     let parent = facts.parents.first().map(process);
     let document = json!({
-        "@timestamp": item.time(),
+        "@timestamp": item.record.time,
         "ecs": { "version": VERSION },
         "message": facts.schema.map(|schema| schema.meaning),
         "event": event(item, &facts),

@@ -25,9 +25,9 @@ mod samples;
 pub use context::Context;
 pub use run::{Exported, run};
 
-use super::log::{Found, Leaf, leaf_hash};
+use super::log::{Found, leaf_hash};
 use super::{AuditError, Record};
-use crate::base::{WallTime, to_hex};
+use crate::base::to_hex;
 use facts::Facts;
 use std::fmt;
 use std::str::FromStr;
@@ -84,8 +84,6 @@ impl FromStr for Format {
 pub struct Item<'a> {
     /// The record.
     pub record: Record,
-    /// Nanoseconds since 1970.
-    pub ts: u64,
     /// The bytes that are hashed.
     pub leaf: &'a [u8],
 }
@@ -93,8 +91,7 @@ pub struct Item<'a> {
 impl<'a> Item<'a> {
     /// Of a leaf that holds.
     pub fn of(run: &str, found: &Found<'a>) -> Self {
-        let ts = Leaf::parse(found.bytes).map_or(0, |leaf| leaf.ts);
-        Self { record: Record::of(run, found), ts, leaf: found.bytes }
+        Self { record: Record::of(run, found), leaf: found.bytes }
     }
 
     /// The id that an event has everywhere and for good: `RUN:INDEX`.
@@ -108,11 +105,7 @@ impl<'a> Item<'a> {
     }
 
     fn millis(&self) -> u64 {
-        self.ts / 1_000_000
-    }
-
-    fn time(&self) -> String {
-        WallTime(self.ts.into()).to_string()
+        self.record.ts / 1_000_000
     }
 
     fn text(&self) -> String {

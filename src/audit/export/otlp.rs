@@ -11,8 +11,8 @@ pub(super) fn logs(item: &Item<'_>, facts: &Facts, context: &Context) -> Value {
     let to = facts.to.clone().unwrap_or_default();
     let (number, text) = severity(facts.severity);
     let mut record = pruned(json!({
-        "timeUnixNano": item.ts.to_string(),
-        "observedTimeUnixNano": item.ts.to_string(),
+        "timeUnixNano": item.record.ts.to_string(),
+        "observedTimeUnixNano": item.record.ts.to_string(),
         "severityNumber": number,
         "severityText": text,
         "eventName": item.record.event,

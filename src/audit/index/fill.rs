@@ -190,8 +190,7 @@ impl<'a> Filler<'a> {
     }
 
     fn record(&mut self, index: i64, record: &Record) -> Result<(), Fault> {
-        let time: Option<WallTime> = record.time.parse().ok();
-        let ts = time.and_then(|time| i64::try_from(time.0 / 1000).ok()).unwrap_or(0);
+        let ts = (record.ts / 1000).cast_signed();
         self.about.take(record, ts);
         let mut facts = Facts::of(record);
         self.since_last(&mut facts);

@@ -223,6 +223,7 @@ mod tests {
         Record {
             v: 2,
             seq: 7,
+            ts: 0,
             time: "2026-11-30T14:02:11.000001Z".into(),
             boot_ms: 1,
             run: "R".into(),

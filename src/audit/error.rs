@@ -90,7 +90,8 @@ pub enum AuditError {
 }
 
 impl AuditError {
-    pub(super) fn io(what: &'static str, path: &Path, error: &io::Error) -> Self {
+    /// Of a call of the standard library.
+    pub(crate) fn io(what: &'static str, path: &Path, error: &io::Error) -> Self {
         let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
         Self::Io { what, path: path.to_owned(), errno }
     }

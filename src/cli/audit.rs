@@ -24,7 +24,7 @@ use super::output;
 use crate::audit::log::{State, Verdict, prove};
 use crate::audit::{AuditError, Record, find, runs_dir};
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// Runs `audit …` and gives the exit code.
@@ -81,11 +81,17 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
+/// An event as a person names it, `RUN:NUMBER`: the word for the run, and the index of the leaf.
+fn event_of(asked: &str) -> Option<(&str, u64)> {
+    let (run, index) = asked.rsplit_once(':')?;
+    Some((run, index.parse().ok()?))
+}
+
 /// `audit prove RUN:NUMBER`.
 fn prove_one(dir: &Path, asked: &str, out: &mut dyn Write) -> Result<u8, AuditError> {
     let none = || AuditError::NoSuchRun { asked: asked.to_owned(), why: "an event is RUN:NUMBER".to_owned() };
-    let (run, number) = asked.rsplit_once(':').ok_or_else(none)?;
-    let proof = prove(&find(dir, run)?, number.parse().map_err(|_| none())?)?;
+    let (run, index) = event_of(asked).ok_or_else(none)?;
+    let proof = prove(&find(dir, run)?, index)?;
     print(out, proof.trim_end())?;
     Ok(0)
 }
@@ -106,10 +112,5 @@ fn shown_code(verdict: &Verdict) -> u8 {
 }
 
 fn print(out: &mut dyn Write, line: &str) -> Result<(), AuditError> {
-    let failed = |error: io::Error| AuditError::Io {
-        what: "print to",
-        path: "standard output".into(),
-        errno: crate::sys::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
-    };
-    writeln!(out, "{line}").map_err(failed)
+    writeln!(out, "{line}").map_err(|error| AuditError::io("print to", Path::new("standard output"), &error))
 }

@@ -21,9 +21,9 @@ pub enum Question {
         /// Only what was since
         #[command(flatten)]
         since: Since,
-        /// Read each event that is told of from its record, check it, and with --json add its proof
-        #[arg(long)]
-        prove: bool,
+        /// Whether it is proven
+        #[command(flatten)]
+        checked: Checked,
         /// How it is told
         #[command(flatten)]
         how: Told,
@@ -32,9 +32,9 @@ pub enum Question {
     WhoApproved {
         /// The id of a grant, a request, a denial or a policy's decision, or an event as RUN:NUMBER
         id: String,
-        /// Read each event that is told of from its record, check it, and with --json add its proof
-        #[arg(long)]
-        prove: bool,
+        /// Whether it is proven
+        #[command(flatten)]
+        checked: Checked,
         /// How it is told
         #[command(flatten)]
         how: Told,
@@ -46,9 +46,9 @@ pub enum Question {
         /// Only what was since
         #[command(flatten)]
         since: Since,
-        /// Read each event that is told of from its record, check it, and with --json add its proof
-        #[arg(long)]
-        prove: bool,
+        /// Whether it is proven
+        #[command(flatten)]
+        checked: Checked,
         /// How it is told
         #[command(flatten)]
         how: Told,
@@ -93,6 +93,14 @@ pub struct Since {
     /// Only what was since: a time that passed (`2d`, `1h30m`), or a day or moment in UTC (`2026-11-30`)
     #[arg(long, value_name = "WHEN")]
     pub since: Option<String>,
+}
+
+/// Whether the index is believed.
+#[derive(Debug, Clone, Args)]
+pub struct Checked {
+    /// Read each event that is told of from its record, check it, and with --json add its proof
+    #[arg(long)]
+    pub prove: bool,
 }
 
 /// How an answer is told.

@@ -3,7 +3,7 @@
 //! Never gives out what does not hold: of a log that was changed, what stands before the change, and the verdict as exit
 //! code. Never writes over a file.
 
-use super::{exit_code, text};
+use super::{event_of, exit_code, text};
 use crate::audit::export::{Exported, Format, run};
 use crate::audit::log::Judge;
 use crate::audit::{AuditError, find, runs, runs_dir};
@@ -38,7 +38,7 @@ pub(super) fn to_place(wish: &Export) -> u8 {
         }
         Some(path) => {
             let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-            let file = made.map_err(|error| failed("make the file", path, &error))?;
+            let file = made.map_err(|error| AuditError::io("make the file", path, &error))?;
             export(&dir, &what, &mut BufWriter::new(file), &mut |told| complain(told, None))
         }
     });
@@ -46,11 +46,6 @@ pub(super) fn to_place(wish: &Export) -> u8 {
         complain(&error.to_string(), None);
         125
     })
-}
-
-fn failed(what: &'static str, path: &Path, error: &io::Error) -> AuditError {
-    let errno = crate::sys::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
-    AuditError::Io { what, path: path.to_owned(), errno }
 }
 
 /// Writes the runs that are asked for, in order, each event a line; the verdict on each is told beside. The exit code is
@@ -82,7 +77,7 @@ pub fn export(
         match written.and_then(|()| out.flush()) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
-            Err(error) => return Err(failed("write to", Path::new("the output"), &error)),
+            Err(error) => return Err(AuditError::io("write to", Path::new("the output"), &error)),
         }
     }
     Ok([1, 2, 3].into_iter().find(|code| codes.contains(code)).unwrap_or(0))
@@ -101,8 +96,7 @@ fn folders(dir: &Path, asked: &[String]) -> Result<Vec<PathBuf>, AuditError> {
 
 /// `RUN:INDEX`, with the whole id of the run.
 fn place(text: &str) -> Result<(RunId, u64), AuditError> {
-    let parsed =
-        text.rsplit_once(':').and_then(|(run, index)| Some((run.parse().ok()?, index.parse().ok()?)));
+    let parsed = event_of(text).and_then(|(run, index)| Some((run.parse().ok()?, index)));
     let why = "an event is RUN:INDEX, with the whole id of the run";
     parsed.ok_or_else(|| AuditError::NoSuchRun { asked: text.to_owned(), why: why.to_owned() })
 }

@@ -1,7 +1,7 @@
 //! `audit show`: the record of a run as it is, or one event of it.
 
 use super::ask::proven;
-use super::{Report, print, shown_code, text};
+use super::{Report, event_of, print, shown_code, text};
 use crate::audit::log::{self, Found, Own, State, Verdict};
 use crate::audit::{AuditError, Record, event, find, json};
 use crate::base::Escaped;
@@ -22,8 +22,8 @@ pub(super) fn run(
     (limit, prove, as_json): (usize, bool, bool),
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
-    if let Some((run, index)) = asked.rsplit_once(':').and_then(|(run, at)| Some((run, at.parse().ok()?))) {
-        return one(dir, (run, index), (prove, as_json), out);
+    if let Some(event) = event_of(asked) {
+        return one(dir, event, (prove, as_json), out);
     }
     let path = find(dir, asked)?;
     let (verdict, read) = read_all(&path, limit)?;
@@ -70,7 +70,7 @@ fn one(
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
     let path = find(dir, run)?;
-    let name = path.file_name().map_or_else(String::new, |name| event::text(name.as_encoded_bytes()));
+    let name = run_of(&path);
     let (mut found, mut leaf) = (None, String::new());
     let verdict = log::read(&path, &mut |each: Found<'_>| {
         if each.index == index {
@@ -102,6 +102,11 @@ fn one(
     Ok(code)
 }
 
+/// The run of a log, which its folder is named as.
+fn run_of(folder: &Path) -> String {
+    folder.file_name().map_or_else(String::new, |name| event::text(name.as_encoded_bytes()))
+}
+
 struct Read {
     records: Vec<Record>,
     left_out: u64,
@@ -110,7 +115,7 @@ struct Read {
 
 fn read_all(path: &Path, limit: usize) -> Result<(Verdict, Read), AuditError> {
     let mut read = Read { records: Vec::new(), left_out: 0, ended: false };
-    let run = path.file_name().map_or_else(String::new, |name| event::text(name.as_encoded_bytes()));
+    let run = run_of(path);
     let verdict = log::read(path, &mut |found: Found<'_>| {
         let record = Record::of(&run, &found);
         read.ended |= matches!(record.event.as_str(), "run_end" | "launch_failure");

@@ -8,6 +8,7 @@ use crate::audit::log::Verdict;
 use crate::audit::{AuditError, Record, find};
 use crate::base::escape;
 use crate::cli::args::Told;
+use crate::cli::audit::{event_of, text};
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
@@ -26,8 +27,7 @@ pub(super) struct Answer {
 
 /// An event as a person names it: RUN:NUMBER. The run may be shortened.
 pub(super) fn event(dir: &Path, asked: &str) -> Option<Leaf> {
-    let (run, number) = asked.rsplit_once(':')?;
-    let index = number.parse().ok()?;
+    let (run, index) = event_of(asked)?;
     let folder = find(dir, run).ok().filter(|_| !run.contains('/'))?;
     Some(Leaf { run: folder.file_name()?.to_str()?.to_owned(), index })
 }
@@ -52,12 +52,6 @@ pub(super) fn answers(dir: &Path, asked: &str, most_proofs: usize) -> Result<Vec
     Ok(answers)
 }
 
-/// 0 when something is told, 1 when not, or when it is not proven.
-pub(super) fn code(answers: &[Answer]) -> u8 {
-    let failed = answers.iter().flat_map(|answer| &answer.proofs).any(|proof| !proof.proven);
-    u8::from(failed || answers.iter().all(|answer| answer.records.is_empty()))
-}
-
 pub(super) fn run(
     dir: &Path,
     asked: &str,
@@ -65,32 +59,48 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
     let answers = answers(dir, asked, if prove { how.limit } else { 0 })?;
-    let code = code(&answers);
-    if how.json {
+    tell(asked, &answers, how.json, out, &mut |answer, out| tell_one(answer, how.limit, out))
+}
+
+/// Tells the answers, each under its run by `each`, and gives the exit code: 0 when something is told, 1 when not, or when
+/// it is not proven.
+pub(super) fn tell(
+    asked: &str,
+    answers: &[Answer],
+    as_json: bool,
+    out: &mut dyn Write,
+    each: &mut dyn FnMut(&Answer, &mut dyn Write) -> Result<(), AuditError>,
+) -> Result<u8, AuditError> {
+    let failed = answers.iter().flat_map(|answer| &answer.proofs).any(|proof| !proof.proven);
+    let code = u8::from(failed || answers.iter().all(|answer| answer.records.is_empty()));
+    if as_json {
         print_json(out, &answers)?;
         return Ok(code);
     }
     if answers.is_empty() {
         print(out, &format!("{}: no record has this id", escape(asked.as_bytes())))?;
     }
-    for answer in &answers {
-        print(out, &format!("run {}  {}", answer.run, crate::cli::audit::text::verdict(&answer.verdict)))?;
-        let ends: Vec<&Decided> =
-            answer.decisions.iter().filter(|decided| decided.allowed.is_some()).collect();
-        for decided in ends.iter().take(how.limit) {
-            print(out, &decided.words)?;
-        }
-        if ends.is_empty() {
-            print(out, "nobody decided, as far as the record says")?;
-        }
-        for (place, record) in answer.records.iter().enumerate().take(how.limit) {
-            let text = crate::cli::audit::text::record(record).replace('\n', "\n    ");
-            print(out, &format!("  {:>5}  {text}", record.seq))?;
-            if let Some(proof) = answer.proofs.get(place) {
-                print(out, &format!("        {}", proof.line()))?;
-            }
-        }
-        super::print_rest(out, answer.records.len() as u64, how.limit.min(answer.records.len()))?;
+    for answer in answers {
+        print(out, &format!("run {}  {}", answer.run, text::verdict(&answer.verdict)))?;
+        each(answer, out)?;
     }
     Ok(code)
+}
+
+fn tell_one(answer: &Answer, limit: usize, out: &mut dyn Write) -> Result<(), AuditError> {
+    let ends: Vec<&Decided> = answer.decisions.iter().filter(|decided| decided.allowed.is_some()).collect();
+    for decided in ends.iter().take(limit) {
+        print(out, &decided.words)?;
+    }
+    if ends.is_empty() {
+        print(out, "nobody decided, as far as the record says")?;
+    }
+    for (place, record) in answer.records.iter().enumerate().take(limit) {
+        let text = text::record(record).replace('\n', "\n    ");
+        print(out, &format!("  {:>5}  {text}", record.seq))?;
+        if let Some(proof) = answer.proofs.get(place) {
+            print(out, &format!("        {}", proof.line()))?;
+        }
+    }
+    super::print_rest(out, answer.records.len() as u64, limit.min(answer.records.len()))
 }

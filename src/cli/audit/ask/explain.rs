@@ -5,7 +5,6 @@ use super::decided::{self, Decided};
 use super::{ask_of, print, print_json, records_of};
 use crate::audit::index::answer::Leaf;
 use crate::audit::{AuditError, Record, find};
-use crate::base::escape;
 use crate::cli::args::Told;
 use serde::Serialize;
 use std::io::Write;
@@ -26,19 +25,7 @@ pub(super) fn run(dir: &Path, asked: &str, how: &Told, out: &mut dyn Write) -> R
         return of_run(dir, asked, how, out);
     }
     let answers = approved::answers(dir, asked, 0)?;
-    let code = approved::code(&answers);
-    if how.json {
-        print_json(out, &answers)?;
-        return Ok(code);
-    }
-    if answers.is_empty() {
-        print(out, &format!("{}: no record has this id", escape(asked.as_bytes())))?;
-    }
-    for answer in &answers {
-        print(out, &format!("run {}  {}", answer.run, crate::cli::audit::text::verdict(&answer.verdict)))?;
-        tell(answer, one.as_ref(), how, out)?;
-    }
-    Ok(code)
+    approved::tell(asked, &answers, how.json, out, &mut |answer, out| tell(answer, one.as_ref(), how, out))
 }
 
 /// The event itself first, then what led to it and what followed.

@@ -29,12 +29,12 @@ use std::path::Path;
 pub(super) fn run(dir: &Path, question: &Question, out: &mut dyn Write) -> Result<u8, AuditError> {
     match question {
         Question::Last { run, how } => last::run(dir, run, how, out),
-        Question::Touched { glob, since, prove, how } => {
-            touched::run(dir, glob, (since_of(since)?, *prove, how), out)
+        Question::Touched { glob, since, checked, how } => {
+            touched::run(dir, glob, (since_of(since)?, checked.prove, how), out)
         }
-        Question::WhoApproved { id, prove, how } => approved::run(dir, id, (*prove, how), out),
-        Question::Moved { what, since, prove, how } => {
-            moved::run(dir, what.as_deref(), (since_of(since)?, *prove, how), out)
+        Question::WhoApproved { id, checked, how } => approved::run(dir, id, (checked.prove, how), out),
+        Question::Moved { what, since, checked, how } => {
+            moved::run(dir, what.as_deref(), (since_of(since)?, checked.prove, how), out)
         }
         Question::Explain { what, how } => explain::run(dir, what, how, out),
         Question::Tail { run, follow, lines, json } => tail::run(dir, run, (*follow, *lines, *json), out),

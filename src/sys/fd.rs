@@ -5,7 +5,9 @@ use std::fs::{File, TryLockError};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-/// Between two tries of a lock.
+/// The longest that a lock which others hold for moments is waited for.
+const MOMENTS: Duration = Duration::from_secs(5);
+/// Between two tries of it.
 const BETWEEN: Duration = Duration::from_millis(1);
 
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), `CLOSE_RANGE_CLOEXEC`, Linux 5.11).
@@ -20,13 +22,13 @@ pub fn close_on_exec_from(first: u32) -> Sys<()> {
 
 /// Takes the lock of a file (flock(2)) that others hold for moments only.
 /// # Errors
-/// `EWOULDBLOCK` when one of them held it all the time.
-pub fn lock_within(file: &File, most: Duration) -> Sys<()> {
+/// `EWOULDBLOCK` when one of them held it for five seconds.
+pub fn lock_soon(file: &File) -> Sys<()> {
     let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < most => std::thread::sleep(BETWEEN),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < MOMENTS => std::thread::sleep(BETWEEN),
             Err(TryLockError::WouldBlock) => return Err(Errno::EWOULDBLOCK),
             Err(TryLockError::Error(error)) => {
                 return Err(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw));

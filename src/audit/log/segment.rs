@@ -14,10 +14,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long readers, who look whether a writer lives, may hold a new log.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// A segment that has as many bytes gets no further block.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
 /// More than a block has beside its leaves: head, note, and the leaf that names a key.
@@ -61,7 +58,8 @@ impl Segments {
         let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
         let folder = openat(above.as_fd(), &name, flags, 0).map(File::from).map_err(failed)?;
         let file = create(folder.as_fd(), &self::name(0)).map_err(failed)?;
-        fd::lock_within(&file, PATIENCE).map_err(failed)?;
+        // Readers look whether a writer lives, by a lock of their own.
+        fd::lock_soon(&file).map_err(failed)?;
         reserve(folder.as_fd()).map_err(failed)?;
         let identity = identity(&file).map_err(failed)?;
         let (above, names_are_durable) = (Some(above), false);

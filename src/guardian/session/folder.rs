@@ -13,7 +13,6 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// All that is ever in a session folder.
 const NAMES: [&CStr; 5] = [STATE, NEW_STATE, c"control", c"broker", LOCK];
@@ -22,9 +21,6 @@ pub(super) const STATE: &CStr = c"state.json";
 const NEW_STATE: &CStr = c"state.json.new";
 /// How the name of a folder begins that is not ready yet.
 pub(super) const UNREADY: &str = ".new-";
-
-/// How long somebody who looks may hold a new lock.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An empty folder that the last run on a disk left for the next one.
 const SPARE: &CStr = c".spare";
@@ -182,7 +178,7 @@ fn lock(folder: &File, path: &Path) -> Result<File, SessionError> {
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW;
     let made = file::openat(folder.as_fd(), LOCK, flags, 0o600);
     let lock = made.map(File::from).map_err(|errno| failed("make the lock in", path, errno))?;
-    fd::lock_within(&lock, PATIENCE).map_err(|errno| failed("take the lock in", path, errno))?;
+    fd::lock_soon(&lock).map_err(|errno| failed("take the lock in", path, errno))?;
     Ok(lock)
 }
 

@@ -6,7 +6,6 @@
 use super::open::per_open;
 use aisandbox::sys::file::{self, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS};
 use aisandbox::sys::{asker, signal, socket};
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -60,7 +59,6 @@ pub(crate) fn serve(folder: &str) {
     asker::name_senders(socket).unwrap();
     let others: Vec<_> = (1..WAITS).map(|_| socket::message_pair().unwrap()).collect();
     let folder = File::open(folder).unwrap();
-    let note = CString::from(c"note");
     let mut call = vec![0; CALL];
     let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
     loop {
@@ -71,7 +69,7 @@ pub(crate) fn serve(folder: &str) {
         let Some(sender) = message.sender.filter(|_| message.length > 0) else { return };
         file::kind_and_identity(sender.as_fd()).unwrap();
         let found =
-            file::openat2(folder.as_fd(), &note, flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).unwrap();
+            file::openat2(folder.as_fd(), c"note", flags, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).unwrap();
         file::kind_and_identity(found.as_fd()).unwrap();
         socket::send(socket, &[7; ANSWER], Some(found.as_fd()), false).unwrap();
     }

@@ -19,6 +19,7 @@ mod private;
 mod proved;
 mod record;
 mod redact;
+pub mod report;
 pub mod schema;
 
 pub use cache::DigestCache;

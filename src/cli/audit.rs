@@ -10,6 +10,7 @@ mod check;
 mod export;
 mod list;
 mod network;
+mod report;
 mod schema;
 mod show;
 pub(super) mod text;

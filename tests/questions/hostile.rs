@@ -34,6 +34,7 @@ fn no_answer_sends_a_byte_of_an_agent_to_the_terminal() {
             &["audit", "tail"],
             &["audit", "stats"],
             &["audit", "touched", HOSTILE],
+            &["audit", "report"],
         ];
         for words in all {
             for json in [false, true] {

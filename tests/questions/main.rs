@@ -3,6 +3,7 @@
 
 mod answers;
 mod hostile;
+mod report;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

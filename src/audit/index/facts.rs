@@ -85,7 +85,7 @@ pub enum Said {
 /// What was found in what left, as bits.
 pub(super) const FOUND_RULE: i64 = 1;
 /// The content of something known: a file that was given, a secret, a decoy.
-pub(super) const FOUND_CONTENT: i64 = 2;
+pub(in crate::audit) const FOUND_CONTENT: i64 = 2;
 
 /// Several actions; those without a word of ours are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -127,31 +127,31 @@ impl Serialize for Acts {
 
 /// What the index keeps of one event. An empty text stands for none.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Facts {
-    pub(super) said: Said,
-    pub(super) acts: Acts,
-    pub(super) object: Option<(Kind, String)>,
-    pub(super) actor: String,
-    pub(super) pid: i64,
-    pub(super) count: u64,
+pub(in crate::audit) struct Facts {
+    pub(in crate::audit) said: Said,
+    pub(in crate::audit) acts: Acts,
+    pub(in crate::audit) object: Option<(Kind, String)>,
+    pub(in crate::audit) actor: String,
+    pub(in crate::audit) pid: i64,
+    pub(in crate::audit) count: u64,
     /// Bytes to the object, and from it; of a connection all so far.
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    pub(in crate::audit) sent: u64,
+    pub(in crate::audit) received: u64,
     /// The connection, where there is one.
-    pub(super) flow: Option<u64>,
-    pub(super) reason: String,
-    pub(super) by: String,
-    pub(super) label: String,
-    pub(super) findings: Vec<(String, u64)>,
+    pub(in crate::audit) flow: Option<u64>,
+    pub(in crate::audit) reason: String,
+    pub(in crate::audit) by: String,
+    pub(in crate::audit) label: String,
+    pub(in crate::audit) findings: Vec<(String, u64)>,
     /// Ids by which a person may ask for it.
-    pub(super) ids: Vec<String>,
+    pub(in crate::audit) ids: Vec<String>,
     /// The lease this goes through; it says on what.
-    pub(super) lease: Option<String>,
+    pub(in crate::audit) lease: Option<String>,
 }
 
 impl Facts {
     /// What is kept of this record.
-    pub(super) fn of(record: &Record) -> Self {
+    pub(in crate::audit) fn of(record: &Record) -> Self {
         let data = Fields(&record.data);
         let mut facts = Self { count: data.number("/count").unwrap_or(1).max(1), ..Self::default() };
         facts.ids = ["/request", "/grant", "/denial", "/decision_id", "/token", "/run", "/approval"]
@@ -309,7 +309,7 @@ impl Facts {
     }
 
     /// What kinds of evidence its findings are.
-    pub(super) fn evidence(&self) -> i64 {
+    pub(in crate::audit) fn evidence(&self) -> i64 {
         let bit = |kind: &str| match kind {
             "known-file" | "known-secret" | "canary" => FOUND_CONTENT,
             _ => FOUND_RULE,

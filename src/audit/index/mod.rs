@@ -21,6 +21,7 @@ pub use about::About;
 pub use answer::is_person;
 pub use database::Fault;
 pub use facts::{Acts, Kind, Said, is_about};
+pub(in crate::audit) use facts::{FOUND_CONTENT, Facts};
 pub use pattern::Pattern;
 
 use super::AuditError;

@@ -1,4 +1,5 @@
-//! Arguments of the questions to records: `audit last`, `touched`, `who-approved`, `moved`, `explain`, `tail`, `stats`.
+//! Arguments of the questions to records: `audit last`, `touched`, `who-approved`, `moved`, `explain`, `tail`, `stats`,
+//! `report`.
 
 use clap::{Args, Subcommand};
 
@@ -84,6 +85,18 @@ pub enum Question {
         /// How it is told
         #[command(flatten)]
         how: Told,
+    },
+    /// Report on a run: the three answers, timeline, processes, flows, refusals and the proof
+    Report {
+        /// Run id, the start of one, `last`, or a folder
+        #[arg(default_value = "last")]
+        run: String,
+        /// The most rows of each list
+        #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+        limit: usize,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 

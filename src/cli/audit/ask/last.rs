@@ -3,7 +3,7 @@
 use super::words::{self, Coverage, bytes, many, name, names};
 use super::{ask_of, code_of, print, print_json};
 use crate::audit::index::answer::{Moved, Named, Part, RunRow, Summary};
-use crate::audit::log::{Judge, Judged};
+use crate::audit::log::{Judge, Judged, Verdict};
 use crate::audit::{AuditError, find};
 use crate::base::{WallTime, escape};
 use crate::cli::args::Told;
@@ -29,9 +29,19 @@ pub(in crate::cli) struct Answer {
 pub(in crate::cli) fn summary(dir: &Path, asked: &str, limit: usize) -> Result<Answer, AuditError> {
     let folder = find(dir, asked)?;
     let judged = fresh(dir, &folder);
+    with(dir, asked, limit, judged.map(|judged| judged.verdict).as_ref())
+}
+
+/// The same with a verdict that was just given on its log.
+pub(in crate::cli::audit) fn with(
+    dir: &Path,
+    asked: &str,
+    limit: usize,
+    verdict: Option<&Verdict>,
+) -> Result<Answer, AuditError> {
     ask_of(dir, asked, &mut |index, mut row: RunRow| {
-        if let Some(judged) = &judged {
-            row.verdict = Some(judged.verdict.clone());
+        if let Some(verdict) = verdict {
+            row.verdict = Some(verdict.clone());
             row.checked = Some(WallTime::now().to_string());
         }
         let moved = index.moved_of_run(&row.run, limit)?;

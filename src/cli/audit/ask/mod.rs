@@ -1,4 +1,4 @@
-//! `audit last`, `touched`, `who-approved`, `moved`, `explain`, `tail`, `stats`: questions to the records of all runs.
+//! `audit last`, `touched`, `who-approved`, `moved`, `explain`, `tail`, `stats`, `report`: questions to the records of all runs.
 //!
 //! Answers come from the index; what is shown in words of the record is read from it, and so is all with `--prove`. Nothing
 //! of a record is printed unescaped, and every list has an end and says what is behind it.
@@ -6,7 +6,7 @@
 mod approved;
 mod decided;
 mod explain;
-mod last;
+pub(super) mod last;
 mod moved;
 pub(super) mod proven;
 mod stats;
@@ -39,6 +39,7 @@ pub(super) fn run(dir: &Path, question: &Question, out: &mut dyn Write) -> Resul
         Question::Explain { what, how } => explain::run(dir, what, how, out),
         Question::Tail { run, follow, lines, json } => tail::run(dir, run, (*follow, *lines, *json), out),
         Question::Stats { since, how } => stats::run(dir, since_of(since)?, how, out),
+        Question::Report { run, limit, json } => super::report::run(dir, run, (*limit, *json), out),
     }
 }
 
@@ -125,12 +126,12 @@ struct Row<T> {
 }
 
 /// What `show`, `last` and `report` end with.
-fn code_of(verdict: Option<&Verdict>) -> u8 {
+pub(super) fn code_of(verdict: Option<&Verdict>) -> u8 {
     verdict.map_or(125, shown_code)
 }
 
 /// Prints an answer as JSON on one line.
-fn print_json(out: &mut dyn Write, answer: &impl Serialize) -> Result<(), AuditError> {
+pub(super) fn print_json(out: &mut dyn Write, answer: &impl Serialize) -> Result<(), AuditError> {
     print(out, &json(answer)?)
 }
 

@@ -57,7 +57,7 @@ fn run(socket: BorrowedFd<'_>) -> Sys<()> {
             let [ours, teaches] = waits;
             // What must not leave is known before what leaves is looked into.
             if teaches.revents != 0 {
-                teacher.hear();
+                teacher.hear()?;
             }
             if ours.revents == 0 {
                 continue;

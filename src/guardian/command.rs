@@ -149,9 +149,13 @@ impl Guardian {
     }
 
     fn revoke(&mut self, session: u64, id: &str) {
+        let waited = self.revoke_lessons(id);
         let holding = |lease: &&super::grant::Lease| lease.holds && (id == "all" || lease.id == id);
         let numbers: Vec<u64> = self.leases.iter().filter(holding).map(|lease| lease.number).collect();
         let Some((last, others)) = numbers.split_last() else {
+            if waited {
+                return self.sessions.reply(session, &Reply::Done { grant: None, left: Vec::new() });
+            }
             return self.refuse_command(session, "no lease of this id holds");
         };
         // Of a host nothing is known below: what is not said to be one place is everything.

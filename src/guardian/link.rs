@@ -2,7 +2,7 @@
 //!
 //! A peer that does not read is given up when its queue is full; it never holds the Guardian back.
 
-use crate::sys::{Errno, socket};
+use crate::sys::{Errno, socket, stream};
 use crate::wire::codec::{MOST_BYTES, decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,13 @@ impl Link {
     /// Whether the peer was given up.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    /// Ends the connection for everybody who holds its descriptor: the peer ends too.
+    pub(super) fn hang_up(&self) {
+        if let Err(errno) = stream::hang_up(self.socket.as_fd()) {
+            tracing::debug!("the peer is gone already: {errno}");
+        }
     }
 
     /// Sends a message, or keeps it until the peer reads.

@@ -106,7 +106,7 @@ struct Guardian {
     requests: BTreeMap<u64, Request>,
     ending: BTreeMap<u64, Ending>,
     /// Leases that wait until what they give is known to role `dlp`.
-    lessons: BTreeMap<u64, lesson::Lesson>,
+    lessons: lesson::Lessons,
     /// The last refusals, newest last.
     denials: VecDeque<Denial>,
     /// Wishes that were cut without a record since the last one that had one.

@@ -262,7 +262,8 @@ impl Roles {
         match role {
             Role::Files => self.files = None,
             Role::Egress => self.egress = None,
-            Role::Dlp => self.dlp = None,
+            // The launcher holds its socket too: without this the role would go on, and not hear what must not leave.
+            Role::Dlp => self.dlp.take().iter().for_each(Link::hang_up),
             Role::Mounts => {
                 calls.extend(
                     self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),

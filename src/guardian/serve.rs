@@ -118,7 +118,7 @@ impl Serving {
             ways: BTreeMap::new(),
             requests: BTreeMap::new(),
             ending: BTreeMap::new(),
-            lessons: BTreeMap::new(),
+            lessons: super::lesson::Lessons::default(),
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
             cut: 0,

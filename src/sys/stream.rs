@@ -12,6 +12,14 @@ pub fn end_writing(connection: BorrowedFd<'_>) -> Sys<()> {
     checked_int(unsafe { libc::shutdown(connection.as_raw_fd(), libc::SHUT_WR) }).map(drop)
 }
 
+/// Ends both ways, for everybody who holds it: the peer reads the end, and nothing is sent any more.
+/// # Errors
+/// `ENOTCONN` when the connection is gone.
+pub fn hang_up(connection: BorrowedFd<'_>) -> Sys<()> {
+    // SAFETY: integers only.
+    checked_int(unsafe { libc::shutdown(connection.as_raw_fd(), libc::SHUT_RDWR) }).map(drop)
+}
+
 /// Closing it from now on aborts it: the peer gets a reset, never what looks like a whole end (SO_LINGER, socket(7)).
 /// # Errors
 /// `EBADF`, `ENOTSOCK`.

@@ -2,8 +2,8 @@
 //! any form.
 
 use crate::inspect::Site;
-use crate::support::for_each_user;
-use crate::{Guarded, event, events};
+use crate::support::{Home, for_each_user};
+use crate::{event, events};
 
 /// Reads the files that were granted and sends them in several forms; prints the status and reason of each.
 const SENDING: &str = r#"
@@ -18,43 +18,71 @@ for data in other, letter, letter[400:1200], base64.b64encode(letter), gzip.comp
         print(error.code, json.loads(error.read())["reason"])
 "#;
 
-/// Sentences that are in no other text.
-fn letter() -> String {
+/// Sentences that are in no other text; each word ends as it is said.
+fn letter(ends: &str) -> String {
     let words = [
         "merger", "harbour", "quiet", "ledger", "winter", "contract", "orchard", "signal", "velvet",
         "copper", "margin", "lantern", "border", "willow", "sermon", "gravel",
     ];
-    (0..240usize).map(|at| format!("{} ", words[(at * at + 3 * at + at / 7) % words.len()])).collect()
+    let word = |at: usize| words[(at * at + 3 * at + at / 7) % words.len()];
+    (0..240).map(|at| format!("{}{ends} ", word(at))).collect()
+}
+
+/// The same of two places that are asked for at one time.
+const SENDING_BOTH: &str = r#"
+import json, sys, threading, urllib.error, urllib.request
+places, start = ["Mail", "Maildir"], threading.Barrier(2)
+def read(name):
+    start.wait()
+    found[name] = open(name + "/letter", "rb").read()
+found = {}
+threads = [threading.Thread(target=read, args=[name]) for name in places]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+for data in [b"nothing of it"] + [found[name] for name in places]:
+    wish = urllib.request.Request("https://site.test:" + sys.argv[1] + "/ok", method="POST", data=data)
+    try:
+        print(urllib.request.urlopen(wish, timeout=120).status)
+    except urllib.error.HTTPError as error:
+        print(error.code, json.loads(error.read())["reason"])
+"#;
+
+/// A profile whose places may be read without a question, and whose network has the site, inspected.
+fn profile(home: &Home, site: &Site, places: &[&str]) -> String {
+    let entries: String = places
+        .iter()
+        .map(|place| format!("  - {{ path: $PWD/{place}, access: ask, actions: [read] }}\n"))
+        .collect();
+    let text = format!(
+        "version: 1\nextends: [cowork]\n\
+         consent: {{ channels: [ui], timeout: 5m, templates: [{{ name: all, actions: [read], path: $PWD }}] }}\n\
+         filesystem:\n{entries}\
+         network:\n  mode: filtered\n  allow:\n    - {{ host: site.test, port: {}, tls: inspect, networks: [127.0.0.0/8] }}\n",
+        site.port
+    );
+    home.write("exact.yaml", &text).to_str().unwrap().to_owned()
+}
+
+/// Runs a client with the site's port; gives the lines it printed.
+fn lines(home: &Home, site: &Site, profile: &str, client: &str) -> Vec<String> {
+    home.write("work/client.py", client);
+    let port = site.port.to_string();
+    let output = site.run(home, profile, &["python3", "client.py", &port]).output();
+    let lines: Vec<String> =
+        output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    assert!(!lines.is_empty(), "{output:?}");
+    lines
 }
 
 #[test]
 fn what_was_granted_of_a_sensitive_place_does_not_leave_in_any_form() {
     for_each_user(|home| {
-        // The person's commands are outside of the user namespace that others need here, and would be strangers.
-        if !home.user.is_root() {
-            return;
-        }
         let home = &home;
         let site = Site::start(home);
-        home.write("work/Mail/letter", &letter());
+        home.write("work/Mail/letter", &letter(""));
         home.write("work/Mail/note", "the vault opens at noon\n");
-        home.write("work/client.py", SENDING);
-        let profile = format!(
-            "version: 1\nextends: [cowork]\nconsent: {{ channels: [ui], timeout: 5m }}\n\
-             filesystem:\n  - {{ path: $PWD/Mail, access: ask, actions: [read] }}\n\
-             network:\n  mode: filtered\n  allow:\n    - {{ host: site.test, port: {}, tls: inspect, networks: [127.0.0.0/8] }}\n",
-            site.port
-        );
-        let profile = home.write("exact.yaml", &profile);
-        let port = site.port.to_string();
-        let run = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).start();
-        let guarded = Guarded { home, run };
-        let id = guarded.asked();
-        guarded.person(&["approve", &id]).expect_code(0);
-        let output = guarded.end();
-        let lines: Vec<String> =
-            output.stdout().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
-        assert_eq!(lines.len(), 6, "{lines:?} {}", output.stderr());
+        let lines = lines(home, &site, &profile(home, &site, &["Mail"]), SENDING);
+        assert_eq!(lines.len(), 6, "{lines:?}");
         assert_eq!(lines[0], "200", "the control: another text leaves");
         assert!(lines[1..].iter().all(|line| line == "403 dlp"), "{lines:?}");
         let known = event(home, "known_files");
@@ -73,5 +101,26 @@ fn what_was_granted_of_a_sensitive_place_does_not_leave_in_any_form() {
         let record = home.records().pop().unwrap();
         assert!(!record.contains("vault") && !record.contains("orchard"), "kinds, and no content");
         assert_eq!(std::fs::read_to_string(home.join("site/server.log")).unwrap().lines().count(), 1);
+    });
+}
+
+#[test]
+fn of_two_places_that_are_granted_at_once_neither_leaves() {
+    for_each_user(|home| {
+        let home = &home;
+        let site = Site::start(home);
+        for place in ["Mail", "Maildir"] {
+            // The smallest is sent first, and so much that the other place's begins before the letter's turn.
+            for at in 0..120 {
+                home.write(&format!("work/{place}/{at}"), &letter(&format!("{place}{at}")));
+            }
+            let long: String = (0..9).map(|at| letter(&format!("{at}{place}"))).collect();
+            home.write(&format!("work/{place}/letter"), &long);
+        }
+        let lines = lines(home, &site, &profile(home, &site, &["Mail", "Maildir"]), SENDING_BOTH);
+        assert_eq!(lines, ["200", "403 dlp", "403 dlp"]);
+        let known: Vec<_> = events(home).into_iter().filter(|(name, _)| name == "known_files").collect();
+        let counts: Vec<_> = known.iter().map(|(_, data)| (&data["files"], &data["left_out"])).collect();
+        assert_eq!(counts, [(&121.into(), &0.into()); 2], "{known:?}");
     });
 }

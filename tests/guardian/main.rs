@@ -11,6 +11,7 @@ mod exact;
 mod inside;
 mod inspect;
 mod kinds;
+mod lesson;
 mod network;
 mod own;
 mod person;
@@ -119,8 +120,13 @@ pub(crate) const DOCS: &str = "  - { path: $PWD/docs, access: ask, actions: [rea
 /// The way by which a question waits for `approve`.
 pub(crate) const WAITS: &str = "ui";
 
-/// Ends a role of a launcher, as a bug of it would. The agent may run before each role has its name.
+/// Ends a role of a launcher, as a bug of it would.
 pub(crate) fn kill_role(launcher: i32, name: &str) {
+    signal_role(launcher, name, nix::sys::signal::Signal::SIGKILL);
+}
+
+/// Signals a role of a launcher. The agent may run before each role has its name.
+pub(crate) fn signal_role(launcher: i32, name: &str, signal: nix::sys::signal::Signal) {
     let is_role = |pid: &&str| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
@@ -134,5 +140,5 @@ pub(crate) fn kill_role(launcher: i32, name: &str) {
     });
     assert!(begun, "no role {name}");
     let pid = nix::unistd::Pid::from_raw(pid.unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(pid, signal).unwrap();
 }

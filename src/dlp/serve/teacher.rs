@@ -1,8 +1,8 @@
 //! The socket by which files become known while streams are served: the content comes as bytes, since the role opens
 //! nothing and waits for no disk.
 //!
-//! Never keeps content longer than until its pieces are hashed. Who teaches nonsense is not listened to any more; what
-//! was learned stays.
+//! Never keeps content longer than until its pieces are hashed. Never goes on without its teacher, or after nonsense of it:
+//! then what must not leave would not be known, and the process ends.
 
 use super::setup::FILE_BYTES;
 use crate::dlp::exact::Known;
@@ -43,15 +43,16 @@ impl Teacher {
     }
 
     /// Hears what is there.
-    pub(super) fn hear(&mut self) {
+    /// # Errors
+    /// `EPIPE` when nobody teaches any more, `EBADMSG` for what makes no sense.
+    pub(super) fn hear(&mut self) -> Sys<()> {
         let mut buffer = Zeroizing::new(vec![0; MOST_BYTES]);
         for _ in 0..MOST_AT_ONCE {
-            match self.hear_one(&mut buffer) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(_) => return self.socket = None,
+            if !self.hear_one(&mut buffer)? {
+                break;
             }
         }
+        Ok(())
     }
 
     fn hear_one(&mut self, buffer: &mut [u8]) -> Sys<bool> {

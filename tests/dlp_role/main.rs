@@ -1,7 +1,9 @@
 //! Role `dlp` as its own process, confined: it finds, blocks and edits in streams, and ends at what makes no sense.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../support/mod.rs"]
 mod support;
+mod teach;
 
 use aisandbox::crypto::Secret;
 use aisandbox::dlp::canary::Decoys;
@@ -48,6 +50,15 @@ impl Role {
         told.iter().for_each(|message| role.tell(message, None));
         assert_eq!(role.begin(), FromDlp::Ready {});
         role
+    }
+
+    /// A role that serves, and the socket by which it is taught.
+    fn taught(home: &Home) -> (Self, OwnedFd) {
+        let mut role = Self::new(home);
+        let (ours, theirs) = socket::message_pair().unwrap();
+        role.tell(&ToDlp::Teacher {}, Some(&File::from(theirs)));
+        assert_eq!(role.begin(), FromDlp::Ready {});
+        (role, ours)
     }
 
     fn begin(&mut self) -> FromDlp {
@@ -187,7 +198,7 @@ fn what_is_known_is_critical_in_every_form_and_no_word_for_all_hides_it() {
         role.tell(&action("*", Act::Allow), None);
         role.tell(&ToDlp::Known { label: "api".into(), secret: secret.into(), canary: false }, None);
         role.tell(&ToDlp::Decoys { key_hex: "05".repeat(32) }, None);
-        let letter: String = (0..400).map(|word| format!("sentence {} of the plan. ", word * 7919)).collect();
+        let letter = letter();
         let file = file(&home, "plan.txt", letter.as_bytes());
         role.tell(&ToDlp::File { label: "plan".into() }, Some(&file));
         assert_eq!(role.begin(), FromDlp::Ready {});
@@ -208,39 +219,8 @@ fn what_is_known_is_critical_in_every_form_and_no_word_for_all_hides_it() {
     });
 }
 
-/// Teaches by the teacher's socket.
-fn teach(socket: &OwnedFd, message: &[u8]) {
-    socket::send(socket.as_fd(), message, None, true).unwrap();
-}
-
-#[test]
-fn files_become_known_while_streams_are_served_and_a_bad_teacher_is_not_heard_any_more() {
-    for_each_user(|home| {
-        let mut role = Role::new(&home);
-        let (ours, theirs) = socket::message_pair().unwrap();
-        role.tell(&ToDlp::Teacher {}, Some(&File::from(theirs)));
-        assert_eq!(role.begin(), FromDlp::Ready {});
-        let letter: String = (0..400).map(|word| format!("sentence {} of the plan. ", word * 7919)).collect();
-        assert_eq!(kinds(&role.whole(1, letter.as_bytes())), [], "nothing is known yet");
-        let file = encode(&ToDlp::File { label: "mail".into() }).unwrap();
-        for content in [letter.as_bytes(), b"the vault opens at noon\n"] {
-            teach(&ours, &file);
-            content.chunks(3000).for_each(|part| teach(&ours, &[&head(0, false)[..], part].concat()));
-            teach(&ours, &head(0, true));
-        }
-        teach(&ours, &encode(&ToDlp::Taught { lesson: 7, left_out: 2 }).unwrap());
-        let mut buffer = vec![0; 4096];
-        let (length, _) = socket::receive(ours.as_fd(), &mut buffer, true).unwrap();
-        let told: FromDlp = decode(&buffer[..length]).unwrap();
-        assert_eq!(told, FromDlp::Learned { lesson: 7, files: 2, left_out: 2 });
-        let known = [("known-file", Act::Block, true)];
-        assert_eq!(kinds(&role.whole(2, &letter.as_bytes()[2000..8000])), known);
-        assert_eq!(kinds(&role.whole(3, b"read: the vault opens at noon")), known, "a short file as a whole");
-        assert_eq!(kinds(&role.whole(4, b"read: the vault opens at one")), []);
-        teach(&ours, &encode(&ToDlp::Start {}).unwrap());
-        assert_eq!(kinds(&role.whole(5, &letter.as_bytes()[2000..8000])), known, "what was learned stays");
-        assert!(matches!(socket::receive(ours.as_fd(), &mut buffer, true), Ok((0, _)) | Err(_)));
-    });
+fn letter() -> String {
+    (0..400).map(|word| format!("sentence {} of the plan. ", word * 7919)).collect()
 }
 
 #[test]

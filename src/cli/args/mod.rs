@@ -110,11 +110,41 @@ pub enum Command {
     Agent,
 }
 
+/// The subcommands of which a start consists. Describing all of them to the parser takes longer than many a command
+/// runs, so these have a description of their own; it is the same, since every word of it stands at their types.
+#[derive(Debug, Parser)]
+#[command(name = "aisandbox", disable_help_subcommand = true)]
+enum Start {
+    #[command(alias = "run")]
+    Exec(Box<Exec>),
+    #[command(name = "__role")]
+    Role {
+        /// Its name
+        role: String,
+    },
+}
+
+/// Reads a command line that is one of [`Start`], and whole.
+fn parse_start() -> Option<Command> {
+    let word = std::env::args_os().nth(1)?;
+    if !["exec", "run", "__role"].iter().any(|name| word == *name) {
+        return None;
+    }
+    // A mistake, or a wish for help, is told by who knows all.
+    Some(match Start::try_parse().ok()? {
+        Start::Exec(exec) => Command::Exec(exec),
+        Start::Role { role } => Command::Role { role },
+    })
+}
+
 /// Reads the command line. On a mistake, or for `--help` and `--version`, gives the exit code after printing.
 /// # Errors
 /// The exit code: 0 after help, 125 after a mistake (so that it is never taken for the command's own); 2 for `request`,
 /// where 125 means that nobody can be asked.
 pub fn parse() -> Result<Cli, u8> {
+    if let Some(command) = parse_start() {
+        return Ok(Cli { command });
+    }
     Cli::try_parse().map_err(|error| {
         let asks = std::env::args_os().nth(1).is_some_and(|word| word == "request");
         let mistake = if asks { 2 } else { 125 };
@@ -141,4 +171,26 @@ pub fn flags() -> Vec<(String, Vec<String>)> {
     let mut out = Vec::new();
     walk(&Cli::command(), "", &mut out);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_start_consists_of_is_described_twice_and_alike() {
+        let (all, start) = (Cli::command(), Start::command());
+        assert_eq!(start.get_subcommands().count(), 2);
+        for short in start.get_subcommands() {
+            let whole = all.find_subcommand(short.get_name()).unwrap();
+            let words = |command: &clap::Command| {
+                command.get_arguments().map(|one| format!("{one:?}")).collect::<Vec<_>>()
+            };
+            assert_eq!(words(short), words(whole), "{}", short.get_name());
+            assert_eq!(
+                short.get_all_aliases().collect::<Vec<_>>(),
+                whole.get_all_aliases().collect::<Vec<_>>()
+            );
+        }
+    }
 }

@@ -58,11 +58,9 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Op::Ping {}),
         Just(Op::List {}),
         Just(Op::Renew {}),
-        (actions, resource(), text()).prop_map(|(actions, resource, why)| Op::Request {
-            actions,
-            resource,
-            why
-        }),
+        (actions, resource(), text(), proptest::option::of(text())).prop_map(
+            |(actions, resource, why, traceparent)| Op::Request { actions, resource, why, traceparent }
+        ),
         (texts(), action()).prop_map(|(paths, action)| Op::Open { paths, action }),
         (text(), text()).prop_map(|(path, text)| Op::Append { path, text }),
         (texts(), proptest::option::of(text()), less).prop_map(|(argv, chdir, less)| Op::Spawn {

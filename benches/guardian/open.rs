@@ -77,6 +77,7 @@ pub(crate) fn inside(docs: &str) {
         actions: vec![Action::Read],
         resource: Resource::File { path: docs.to_owned() },
         why: "to measure".to_owned(),
+        traceparent: None,
     };
     let (answer, _) = broker.call(wish, &mut |_, _| {}).unwrap();
     assert!(matches!(answer, Outcome::Granted { .. }), "{answer:?}");

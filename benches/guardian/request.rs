@@ -47,6 +47,7 @@ fn ends(tokens: &Tokens) -> (GuardianEnd, impl Iterator<Item = Vec<u8>> + use<>)
         actions: vec![Action::Read],
         resource: Resource::File { path },
         why: "the totals of the month are needed for the report you asked for".to_owned(),
+        traceparent: None,
     };
     println!("a frame of {} bytes", agent.call(wish.clone()).unwrap().1.len());
     let Welcomed::Open(mut agent) = AgentEnd::open(&welcome).unwrap() else { panic!("a channel is free") };

@@ -110,6 +110,12 @@ pub struct Request {
     pub why: Option<String>,
     /// How it came: `touch`, `broker`, `connection`, `upload` or `person`.
     pub by: String,
+    /// The id of the token it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// A W3C traceparent that the agent says it belongs to. Nothing here was checked but its form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
 }
 
 /// What a policy said.
@@ -179,6 +185,9 @@ pub struct Grant {
     pub bytes: Option<u64>,
     /// The policy's decision behind it.
     pub decision_id: Option<String>,
+    /// The id of the token it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// A refusal.
@@ -215,6 +224,12 @@ pub struct Revoke {
     pub left: Vec<String>,
     /// What was done to processes that held it: `leave`, `stop` or `kill`.
     pub holders: String,
+    /// The request that it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The id of the token that it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// Role `dlp` was taught what a sensitive place holds, before its lease took effect. Of the files only their number.
@@ -228,6 +243,12 @@ pub struct KnownFiles {
     pub files: u32,
     /// Files that are not: too large, too many, or not to be read.
     pub left_out: u32,
+    /// The request that it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The id of the token that it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// A lease was extended.
@@ -237,6 +258,12 @@ pub struct Extend {
     pub grant: String,
     /// Seconds from now.
     pub lease_s: u64,
+    /// The request that it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The id of the token that it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// What went through a lease.
@@ -254,6 +281,12 @@ pub struct Transfer {
     pub written: u64,
     /// Matches that were redacted.
     pub redacted: u64,
+    /// The request that it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// The id of the token that it was opened under, or that was asked under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// An agent was started by this one.
@@ -268,6 +301,9 @@ pub struct AgentStart {
     pub transition: Option<String>,
     /// Who asked.
     pub who: Who,
+    /// The id of the token it was asked for under, as hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// A channel of the broker ended, or a stranger was turned away.

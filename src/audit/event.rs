@@ -121,6 +121,21 @@ pub struct RunStart {
     /// Runs above, nearest first, when an agent started this one; the last is the one a person started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chain: Vec<String>,
+    /// Where it belongs among the traces of other systems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+/// A run's place in W3C trace context.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Trace {
+    /// The trace: 16 bytes as hex.
+    pub id: String,
+    /// The span around the run, 8 bytes as hex: whose work it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// Where both come from: `random`, `environment` (the person's `TRACEPARENT`) or `run` (the run above).
+    pub from: String,
 }
 
 /// A file by name and content.

@@ -21,6 +21,7 @@ mod record;
 mod redact;
 pub mod report;
 pub mod schema;
+mod spans;
 
 pub use cache::DigestCache;
 pub use error::AuditError;
@@ -34,8 +35,17 @@ pub use private::{
 };
 pub use proved::Proved;
 pub use record::Record;
+pub use spans::{Span, of_agent as span_of_agent};
 
-use crate::base::{RunId, WallTime};
+use crate::base::{RunId, TraceId, WallTime};
+
+/// A new trace id: 16 random bytes.
+/// # Errors
+/// As [`new_run_id`].
+pub fn new_trace_id() -> Result<TraceId, AuditError> {
+    let random = crate::sys::random::random_bytes::<16>().map_err(|errno| AuditError::Random { errno })?;
+    TraceId::of(random).ok_or(AuditError::Random { errno: crate::sys::Errno::EIO })
+}
 
 /// A new run id: now, and 80 random bits.
 /// # Errors

@@ -4,12 +4,14 @@
 
 use super::event::Event;
 use super::log::{Cut, Found, Leaf, Own, typed};
+use super::spans::Span;
 use crate::base::WallTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
 /// One event of a run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Record {
     /// Version of the leaf.
     pub v: u32,
@@ -71,5 +73,31 @@ impl Record {
     /// What the log itself says with it.
     pub fn own(&self) -> Option<Own> {
         typed(&self.event, &self.data)
+    }
+}
+
+/// Written out with the span it is in, which is made of the rest.
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Span { id, parent } = Span::of(self);
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("v", &self.v)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("time", &self.time)?;
+        map.serialize_entry("boot_ms", &self.boot_ms)?;
+        map.serialize_entry("run", &self.run)?;
+        map.serialize_entry("span", &id)?;
+        if let Some(parent) = parent {
+            map.serialize_entry("parent", &parent)?;
+        }
+        map.serialize_entry("event", &self.event)?;
+        map.serialize_entry("data", &self.data)?;
+        if let Some(cut) = &self.cut {
+            map.serialize_entry("cut", cut)?;
+        }
+        if let Some(sd) = &self.sd {
+            map.serialize_entry("sd", sd)?;
+        }
+        map.end()
     }
 }

@@ -11,6 +11,7 @@ mod hex;
 mod id;
 mod path;
 mod source;
+mod trace;
 
 pub use action::Action;
 pub use clock::{BootInstant, NotATime, WallTime, thread_time};
@@ -19,3 +20,4 @@ pub use hex::{to_hex, unhex};
 pub use id::RunId;
 pub use path::{HostPath, InnerPath, PathError, components_from_end};
 pub use source::Source;
+pub use trace::{NotATrace, TraceId, TraceParent};

@@ -7,7 +7,10 @@
 use super::args::{Exec, exec_of};
 use super::exec;
 use super::output::complain;
+use super::record;
 use super::shape;
+use crate::audit;
+use crate::audit::event::Trace;
 use crate::base::{RunId, Source};
 use crate::guardian::above::{Above, Pinned};
 use crate::guardian::token::TokenId;
@@ -76,7 +79,7 @@ fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<Owned
 }
 
 /// What a run can hand down of the profile that it was given, where its profile lets it start agents.
-pub(super) fn above(plan: &Plan, given: Profile, run: RunId) -> Option<Above> {
+pub(super) fn above(plan: &Plan, given: Profile, run: RunId, trace: &str) -> Option<Above> {
     if plan.profile.agents.is_none() && plan.transitions.is_empty() {
         return None;
     }
@@ -88,6 +91,7 @@ pub(super) fn above(plan: &Plan, given: Profile, run: RunId) -> Option<Above> {
     Some(Above {
         run: run.to_string(),
         chain: plan.chain.clone(),
+        trace: trace.to_owned(),
         profile: given,
         outline: outline(plan),
         programs: plan.transitions.iter().map(pinned).collect(),
@@ -119,6 +123,13 @@ impl Job {
             |name: &String| Layer::ALL.iter().find(|(_, known)| known == name).map(|(layer, _)| *layer);
         profile.required = self.handed.require.iter().filter_map(layer).collect();
         Ok(profile)
+    }
+
+    /// Where the run belongs: below the record that says that it was started.
+    pub(super) fn trace(&self) -> Result<Trace, u8> {
+        let id = self.handed.trace.parse().map_err(|_| 125u8)?;
+        let parent = self.handed.chain.first().map(|above| audit::span_of_agent(above, &self.handed.run));
+        Ok(record::trace(id, parent, "run"))
     }
 
     /// The root and depth of the token that it was asked for under.

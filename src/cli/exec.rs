@@ -50,7 +50,11 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         Some(job) => job.profile(&context)?,
         None => shape::profile(&exec.shape, &context)?,
     };
-    let mut doors = guarded::doors(&mut profile, &session, &context)?;
+    let trace = match job {
+        Some(job) => job.trace()?,
+        None => record::own_trace().map_err(|error| refuse(&error.to_string()))?,
+    };
+    let mut doors = guarded::doors(&mut profile, &session, &context, &trace.id)?;
     if let (Some(job), Some(doors)) = (job, &mut doors) {
         doors.go_back_to(job.under()?, job.overseer()?);
     }
@@ -65,7 +69,8 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
     enter_secrecy()?;
-    let mut record = Record::create(run).map_err(|error| refuse(&format!("no record, no run: {error}")))?;
+    let mut record =
+        Record::create(run, trace).map_err(|error| refuse(&format!("no record, no run: {error}")))?;
     if let Err(message) = programs::check(&plan).and_then(|()| programs::question(&plan, &record.log())) {
         note(record.failed(None, &message));
         return Err(refuse(&message));

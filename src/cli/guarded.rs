@@ -51,6 +51,8 @@ pub(super) struct Doors {
     under: Option<(TokenId, u8)>,
     overseer: Option<OwnedFd>,
     early: Option<egress::Early>,
+    /// The run's trace, as hex.
+    trace: String,
     /// The profile before anything of this run was put into it: what it can hand down.
     given: Profile,
 }
@@ -60,6 +62,7 @@ pub(super) fn doors(
     profile: &mut Profile,
     session: &Session,
     context: &Context,
+    trace: &str,
 ) -> Result<Option<Doors>, u8> {
     if !profile.guarded() {
         return Ok(None);
@@ -91,7 +94,8 @@ pub(super) fn doors(
         .map_or(Ok(Vec::new()), profile::answers)
         .map_err(|errors| shape::report(&errors))?;
     let (under, overseer) = (None, None);
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under, overseer, early, given }))
+    let trace = trace.to_owned();
+    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under, overseer, early, trace, given }))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -178,7 +182,7 @@ impl Doors {
             init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
             landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
             under: self.under,
-            above: agent::above(plan, self.given, run),
+            above: agent::above(plan, self.given, run, &self.trace),
             door: Some(self.ours),
             path_door: Some(self.path),
             control: Some(self.control),

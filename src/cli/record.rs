@@ -2,10 +2,10 @@
 
 use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
-    Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, text,
+    Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, Trace, text,
 };
-use crate::audit::{AuditError, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
-use crate::base::{BootInstant, HostPath, RunId};
+use crate::audit::{self, AuditError, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
+use crate::base::{BootInstant, HostPath, RunId, TraceId, TraceParent};
 use crate::crypto::{Digest, sha256, sha256_file};
 use crate::host::Object;
 use crate::host::facts::{Facts, security_modules};
@@ -18,9 +18,29 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 
+/// Where a run that a person starts belongs: what `TRACEPARENT` says, or else a trace of its own. What is none is passed over,
+/// as W3C trace context has it.
+pub(super) fn own_trace() -> Result<Trace, AuditError> {
+    let given = std::env::var("TRACEPARENT").ok();
+    let parent = given.as_deref().map(str::parse::<TraceParent>).transpose().unwrap_or_else(|error| {
+        tracing::info!("TRACEPARENT is passed over: {error}");
+        None
+    });
+    match parent {
+        Some(parent) => Ok(trace(parent.trace, Some(parent.span()), "environment")),
+        None => Ok(trace(audit::new_trace_id()?, None, "random")),
+    }
+}
+
+/// A run's place among traces.
+pub(super) fn trace(id: TraceId, parent: Option<String>, from: &str) -> Trace {
+    Trace { id: id.to_string(), parent, from: from.to_owned() }
+}
+
 /// The log of this run and what is counted for its end.
 pub(super) struct Record {
     log: SharedLog,
+    trace: Trace,
     since: BootInstant,
     denied: BTreeMap<(u16, u16), u64>,
 }
@@ -30,9 +50,9 @@ const DENIED_EVENTS: u64 = 3;
 
 impl Record {
     /// Opens the log.
-    pub(super) fn create(run: RunId) -> Result<Self, AuditError> {
+    pub(super) fn create(run: RunId, trace: Trace) -> Result<Self, AuditError> {
         let log = SharedLog::new(Log::create(&runs_dir()?, run)?);
-        Ok(Self { log, since: BootInstant::now(), denied: BTreeMap::new() })
+        Ok(Self { log, trace, since: BootInstant::now(), denied: BTreeMap::new() })
     }
 
     /// The log's own path; a file that exists and that no sandbox may see.
@@ -47,7 +67,8 @@ impl Record {
 
     /// Writes the start of the run, and what was accepted as degraded; on disk when the profile wants it durable.
     pub(super) fn start(&mut self, plan: &Plan, facts: &Facts) -> Result<(), AuditError> {
-        self.log.append(&Event::RunStart(Box::new(start_event(plan, facts))))?;
+        let start = RunStart { trace: Some(self.trace.clone()), ..start_event(plan, facts) };
+        self.log.append(&Event::RunStart(Box::new(start)))?;
         for (layer, why, accepted_by) in degraded(plan) {
             self.log.append(&Event::Degraded(Degraded { layer, why, accepted_by }))?;
         }
@@ -148,6 +169,7 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
         cwd: text(plan.chdir.as_path().as_os_str().as_bytes()),
         layers: plan.layers.iter().map(layer_state).collect(),
         chain: plan.chain.clone(),
+        trace: None,
     }
 }
 

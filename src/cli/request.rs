@@ -11,7 +11,7 @@ pub(super) use wanted::{WORDS, Wanted};
 use super::args::{Request, Wish};
 use super::broker::{Broker, BrokerError, Heard};
 use super::output::{complain, print};
-use crate::base::BootInstant;
+use crate::base::{BootInstant, TraceParent};
 use crate::profile::parse_duration;
 use crate::sys::{fd, file, signal};
 use crate::wire::broker::{Op, Outcome};
@@ -41,7 +41,10 @@ pub(super) fn run(request: &Request) -> u8 {
 
 fn ask(word: &str, wish: &Wish, print_it: bool) -> u8 {
     let here = std::env::current_dir().unwrap_or_else(|_| "/".into());
-    let wanted = match Wanted::read(word, &wish.resource, &wish.why, &here) {
+    let given = std::env::var("TRACEPARENT").ok().filter(|text| text.parse::<TraceParent>().is_ok());
+    let traceparent = wish.traceparent.clone().or(given);
+    let wanted = Wanted::read(word, &wish.resource, &wish.why, &here);
+    let wanted = match wanted.and_then(|wanted| wanted.within(traceparent.as_deref())) {
         Ok(wanted) => wanted,
         Err(why) => return mistake(&why.to_string()),
     };

@@ -217,7 +217,10 @@ impl Admitted {
         let Arrived { session, wanted, id, tell } = arrived;
         let meter = Meter::new(Arc::clone(&permit.chosen.usage), Arc::clone(&session.usage));
         let tell = tell.with(meter.clone());
-        tell.note(|event| event.rule = Some(permit.chosen.rule.id.clone()));
+        tell.note(|event| {
+            event.rule = Some(permit.chosen.rule.id.clone());
+            event.grant.clone_from(&permit.grant);
+        });
         let listed = session.grants.list(id, permit.grant, &place, wanted.port);
         let seat = permit.chosen.usage.enter(u32::MAX);
         let (listed, _seat) = match (listed, seat) {

@@ -85,10 +85,11 @@ impl Flow {
         Ok(stream)
     }
 
-    /// Asks a person before this is sent. The question is taken back when nobody waits for it any more.
+    /// Asks a person before this is sent; gives the lease of a yes. The question is taken back when nobody waits for it
+    /// any more.
     /// # Errors
     /// When the answer is no, or nobody can be asked.
-    pub(super) async fn ask_upload(&self, upload: Upload) -> Result<(), Denied> {
+    pub(super) async fn ask_upload(&self, upload: Upload) -> Result<String, Denied> {
         let by_rule = |reason| Denied::by(reason, &self.rule.id);
         let put = self.session.grants.put(&self.place, self.port, Some(self.id))?;
         let Some(id) = put.new else { return Err(by_rule(reason::REFUSED)) };
@@ -102,7 +103,7 @@ impl Flow {
             First::Right(()) => Err(Reason::Withdrawn.id()),
         };
         drop(asked);
-        answer.map(drop).map_err(by_rule)
+        answer.map_err(by_rule)
     }
 
     /// The inode of the agent's socket, while a process has it open.

@@ -161,6 +161,7 @@ pub(super) fn blank() -> Event {
         ech: false,
         process: None,
         rule: None,
+        grant: None,
         reason: None,
         sent: 0,
         received: 0,

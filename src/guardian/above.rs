@@ -19,6 +19,8 @@ pub struct Above {
     pub run: String,
     /// Runs above it, nearest first.
     pub chain: Vec<String>,
+    /// Its trace, as hex.
+    pub trace: String,
     /// Its profile as it was given, flags included: without what a run has of its own.
     pub profile: Profile,
     /// What its plan gives.
@@ -96,6 +98,7 @@ impl Above {
             chdir: start.chdir,
             transition,
             parent: self.outline.clone(),
+            trace: self.trace.clone(),
             under: Under { root: start.under.root.to_string(), depth: start.under.depth },
         })
     }

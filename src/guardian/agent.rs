@@ -3,7 +3,7 @@
 use super::agents::Caller;
 use super::ceiling::{Actions, How};
 use super::door::{Fresh, Wants};
-use super::request::{Waiter, Wish};
+use super::request::{Under, Waiter, Wish};
 use super::target::Host;
 use super::token::{Claims, LONGEST_S, TokenError};
 use super::{Guardian, record};
@@ -79,7 +79,7 @@ impl Guardian {
         }
         match call.op {
             Op::Ping {} => self.doors.answer(channel, call.id, Outcome::Done {}, Vec::new()),
-            Op::Request { actions, resource, why } => {
+            Op::Request { actions, resource, why, traceparent } => {
                 if !actions.iter().all(|action| claims.allows(*action, &resource)) {
                     let wanted = match &resource {
                         Resource::Host { host, port } => {
@@ -96,7 +96,8 @@ impl Guardian {
                     return self.deny(waiter, reason, &detail, &record::name(&resource));
                 }
                 let actions = self.with_reading(&resource, Actions::of(&actions), &claims);
-                self.wish(Wish { waiter, resource, actions, pid, why: Some(why), person: None });
+                let under = Under { token: Some(claims.id.to_string()), claimed: traceparent };
+                self.wish(Wish { waiter, resource, actions, pid, why: Some(why), under, person: None });
             }
             Op::Open { paths, action } => self.open(channel, call.id, &paths, action, &claims),
             Op::Append { path, text } => self.append(channel, call.id, &path, &text, &claims),

@@ -6,7 +6,8 @@ use super::Guardian;
 use super::ceiling::Actions;
 use super::consent::Kind;
 use super::link::{Link, Received};
-use super::request::{Waiter, Wish};
+use super::record::Through;
+use super::request::{Under, Waiter, Wish};
 use super::session::check_peer;
 use crate::audit::{Event, access};
 use crate::sys::{local, socket};
@@ -111,6 +112,7 @@ impl Guardian {
                 actions: Actions::of(&actions),
                 pid: None,
                 why: None,
+                under: Under::default(),
                 person: Some(seconds),
             }),
             Command::Revoke { id } => self.revoke(session, &id),
@@ -176,7 +178,10 @@ impl Guardian {
         let Some(number) = number else {
             return self.refuse_command(session, "no lease of this id holds");
         };
-        let event = Event::Extend(access::Extend { grant: id.to_owned(), lease_s: seconds });
+        let Some(Through { grant, request, token }) = self.leases.get(number).map(Through::of) else {
+            return;
+        };
+        let event = Event::Extend(access::Extend { grant, lease_s: seconds, request, token });
         if let Err(error) = self.recorder.durably(&event) {
             let refused = Reply::Refused { reason: Reason::NoRecord, detail: error.to_string() };
             return self.sessions.reply(session, &refused);

@@ -4,8 +4,9 @@
 //! Guardian finds out itself. A role that is gone leaves the sandbox without a way out, never without a guard.
 
 use super::Guardian;
-use super::record;
-use super::request::{Waiter, Wish};
+use super::grant::Lease;
+use super::record::{self, Through};
+use super::request::{Under, Waiter, Wish};
 use super::target::{Host, Sent};
 use crate::audit::Event;
 use crate::audit::network::Network;
@@ -16,6 +17,8 @@ use crate::wire::subject::{Asker, Resource};
 const MOST_TEXT: usize = 300;
 /// The most searches for a socket in a second; each takes about as long as there are processes.
 const MOST_SEARCHES: u32 = 64;
+/// The most leases that are over and still known.
+const MOST_OVER: usize = 256;
 /// The most protocols and kinds of findings that a record keeps.
 const MOST_LISTED: usize = 16;
 
@@ -42,6 +45,7 @@ impl Guardian {
                     actions: Host::actions(),
                     pid,
                     why: None,
+                    under: Under::default(),
                     person: None,
                 });
             }
@@ -78,9 +82,32 @@ impl Guardian {
         if *count > MOST_SEARCHES { None } else { self.processes.holder_of_socket(inode) }
     }
 
+    /// The lease of a host or an upload that the role names; one that there never was is none.
+    fn through(&self, grant: &str) -> Option<Through> {
+        let held = self.leases.by_id(grant).and_then(|number| self.leases.get(number));
+        let held = held.filter(|lease| lease.at().is_none()).map(Through::of);
+        held.or_else(|| self.over.iter().find(|over| over.grant == grant).cloned())
+    }
+
+    /// A lease is over: what went through it is still told for a while.
+    pub(super) fn keep_over(&mut self, lease: &Lease) {
+        if lease.at().is_some() {
+            return;
+        }
+        if self.over.len() >= MOST_OVER {
+            self.over.pop_front();
+        }
+        self.over.push_back(Through::of(lease));
+    }
+
     fn network_event(&mut self, event: egress::Event) {
         let alert = event.kind == Kind::Alert;
-        let event = Event::Network(Box::new(kept(event)));
+        let through = event.grant.as_deref().and_then(|grant| self.through(grant));
+        let mut network = kept(event);
+        if let Some(Through { grant, request, token }) = through {
+            (network.grant, network.approval, network.token) = (Some(grant), request, token);
+        }
+        let event = Event::Network(Box::new(network));
         if alert {
             return self.recorder.note(&event);
         }
@@ -108,6 +135,9 @@ fn kept(event: egress::Event) -> Network {
         ech: event.ech,
         process,
         rule: maybe(event.rule),
+        grant: None,
+        approval: None,
+        token: None,
         reason: maybe(event.reason),
         sent: event.sent,
         received: event.received,

@@ -5,8 +5,8 @@
 use super::Guardian;
 use super::act::holders::Watch;
 use super::decide::{Approval, Refusal, millis};
-use super::grant::Lease;
-use super::record::{self, Behind};
+use super::grant::{Basis, Lease};
+use super::record::{self, Behind, Through};
 use super::request::{Request, Stage, Waiter};
 use super::target::{Held, HeldPlace, Target};
 use crate::audit::{Event, access};
@@ -42,7 +42,6 @@ impl Guardian {
             );
         };
         let behind = Behind {
-            request: request.person.is_none().then(|| request.id.clone()),
             who: record::who(&request.asker),
             what: request.what(),
             scope: approval.scope,
@@ -96,6 +95,10 @@ impl Guardian {
             place: request.place,
             actions: request.actions,
             held,
+            basis: Basis {
+                request: request.person.is_none().then(|| request.id.clone()),
+                token: request.under.token.clone(),
+            },
             approved_by: approval.by.clone(),
             since: WallTime::now().unix_seconds(),
             until: seconds.map(|seconds| self.now + Duration::from_secs(seconds)),
@@ -174,7 +177,7 @@ impl Guardian {
 
     fn not_given(&mut self, number: u64, lease: u64, why: &str) {
         if let Some(lease) = self.leases.take(lease) {
-            self.record_end(&lease.id, "failed", Vec::new(), "leave");
+            self.record_end(&lease, "failed", Vec::new(), "leave");
         }
         self.refuse(number, Refusal::of(Reason::Unavailable, why));
     }
@@ -240,6 +243,7 @@ impl Guardian {
         let (Some(lease), Some(ending)) = (self.leases.take(number), self.ending.remove(&number)) else {
             return;
         };
+        self.keep_over(&lease);
         let on_revoke = self.ceiling.get(lease.place).map(|entry| entry.on_revoke);
         let mut left: Vec<String> =
             ending.watch.map(|watch| watch.after(&self.processes, on_revoke)).unwrap_or_default();
@@ -248,7 +252,7 @@ impl Guardian {
             left.extend(lease.opened.iter().map(handed));
         }
         let holders = on_revoke.unwrap_or_default().word();
-        self.record_end(&lease.id, ending.why, left.clone(), holders);
+        self.record_end(&lease, ending.why, left.clone(), holders);
         if lease.sent().is_none() {
             self.desk.forget(lease.place);
             self.doors.tell_revoked(&lease.id);
@@ -259,12 +263,15 @@ impl Guardian {
         self.changed = true;
     }
 
-    pub(super) fn record_end(&mut self, grant: &str, why: &str, left: Vec<String>, holders: &str) {
+    pub(super) fn record_end(&mut self, lease: &Lease, why: &str, left: Vec<String>, holders: &str) {
+        let Through { grant, request, token } = Through::of(lease);
         self.recorder.note(&Event::Revoke(access::Revoke {
-            grant: grant.to_owned(),
+            grant,
             why: why.to_owned(),
             left,
             holders: holders.to_owned(),
+            request,
+            token,
         }));
     }
 

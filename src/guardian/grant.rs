@@ -11,6 +11,15 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+/// What a lease goes back to: what every later event that goes through it names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// The request; `None` for a grant of the person's own.
+    pub request: Option<String>,
+    /// The id of the token it was asked for under, as hex.
+    pub token: Option<String>,
+}
+
 /// One lease.
 #[derive(Debug)]
 pub struct Lease {
@@ -24,6 +33,8 @@ pub struct Lease {
     pub actions: Actions,
     /// On what.
     pub held: Held,
+    /// What it goes back to.
+    pub basis: Basis,
     /// Who or what said yes.
     pub approved_by: String,
     /// Seconds since 1970.
@@ -224,6 +235,7 @@ mod tests {
                 shown: None,
                 host: String::new(),
             })),
+            basis: Basis::default(),
             approved_by: String::new(),
             since: 0,
             until: until.map(Duration::from_secs),

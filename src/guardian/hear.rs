@@ -4,7 +4,8 @@ use super::Guardian;
 use super::consent::WayId;
 use super::decide::Refusal;
 use super::link::Received;
-use super::request::{Request, Stage, Waiter, Wish};
+use super::record::Through;
+use super::request::{Request, Stage, Under, Waiter, Wish};
 use super::roles::{MountCall, Said};
 use crate::role::Role;
 use crate::wire::consent::Shown;
@@ -109,7 +110,15 @@ impl Guardian {
         let (resource, actions) = (super::state::resource_of(&entry.inner), entry.actions);
         let pid = (pid != 0).then(|| self.processes.outer(pid)).flatten();
         tracing::debug!("touch {touch} of {} ({name})", entry.inner);
-        self.wish(Wish { waiter: Waiter::Touch(touch), resource, actions, pid, why: None, person: None });
+        self.wish(Wish {
+            waiter: Waiter::Touch(touch),
+            resource,
+            actions,
+            pid,
+            why: None,
+            under: Under::default(),
+            person: None,
+        });
     }
 
     fn role_refused(&mut self, number: u16, action: Action, name: &str, spent: bool, pid: u32) {
@@ -144,9 +153,9 @@ impl Guardian {
         };
         let Some(kept) = self.leases.get_mut(lease) else { return };
         let spent = kept.spend_bytes(read.saturating_add(written));
-        let grant = kept.id.clone();
+        let through = Through::of(kept);
         let action = if written > 0 { Action::Overwrite } else { Action::Read };
-        self.recorder.transfer(&grant, None, action, (read, written), redacted);
+        self.recorder.transfer(through, None, action, (read, written), redacted);
         self.changed = true;
         if spent {
             self.end_lease(lease, "bytes", None);

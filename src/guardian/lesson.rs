@@ -11,6 +11,7 @@ use super::ceiling::Actions;
 use super::decide::Refusal;
 use super::grant::Lease;
 use super::label;
+use super::record::Through;
 use crate::audit::{Event, access};
 use crate::sys::{fd, stream};
 use crate::wire::denial::Reason;
@@ -135,14 +136,16 @@ impl Guardian {
             return;
         };
         if let Some(lesson) = lesson {
-            let (grant, label) = (lesson.lease.id.clone(), lesson.label.clone());
-            self.recorder.note(&Event::KnownFiles(access::KnownFiles { grant, label, files, left_out }));
+            let Through { grant, request, token } = Through::of(&lesson.lease);
+            let label = lesson.label.clone();
+            let known = access::KnownFiles { grant, label, files, left_out, request, token };
+            self.recorder.note(&Event::KnownFiles(known));
             if failed.load(Ordering::Acquire) {
                 self.not_known(lesson, "not all that is there could be made known in time");
             } else if self.requests.contains_key(&lesson.request) {
                 self.put_in_force(lesson.request, lesson.lease);
             } else {
-                self.record_end(&lesson.lease.id, "failed", Vec::new(), "leave");
+                self.record_end(&lesson.lease, "failed", Vec::new(), "leave");
             }
         }
         self.next_lesson();
@@ -175,7 +178,7 @@ impl Guardian {
         let lessons = self.lessons.take(|lesson| id == "all" || lesson.lease.id == id);
         let any = !lessons.is_empty();
         for Lesson { request, lease, .. } in lessons {
-            self.record_end(&lease.id, "revoked", Vec::new(), "leave");
+            self.record_end(&lease, "revoked", Vec::new(), "leave");
             self.refuse(request, Refusal::of(Reason::Revoked, ""));
         }
         any
@@ -183,7 +186,7 @@ impl Guardian {
 
     fn not_known(&mut self, Lesson { request, lease, .. }: Lesson, why: &str) {
         tracing::warn!("lease {} is not given: {why}", lease.id);
-        self.record_end(&lease.id, "failed", Vec::new(), "leave");
+        self.record_end(&lease, "failed", Vec::new(), "leave");
         self.refuse(request, Refusal::of(Reason::Unavailable, why));
     }
 }

@@ -107,6 +107,8 @@ struct Guardian {
     ending: BTreeMap<u64, Ending>,
     /// Leases that wait until what they give is known to role `dlp`.
     lessons: lesson::Lessons,
+    /// Leases of hosts and uploads that are over, newest last: connections tell of them a little longer.
+    over: VecDeque<record::Through>,
     /// The last refusals, newest last.
     denials: VecDeque<Denial>,
     /// Wishes that were cut without a record since the last one that had one.

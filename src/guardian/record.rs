@@ -3,7 +3,7 @@
 //! Never lets a grant pass without its record: [`Recorder::grant`] gives an error, and nothing may then be done. Other
 //! records that fail are told once; the log is closed then, so no grant will pass either.
 
-use super::grant::Lease;
+use super::grant::{Basis, Lease};
 use crate::audit::access::{self, Seen, Uploading, What, Who};
 use crate::audit::{AuditError, Event, SharedLog};
 use crate::wire::denial::Denial;
@@ -102,10 +102,25 @@ pub(super) fn given_word(given: Given) -> &'static str {
     }
 }
 
+/// The lease that something went through, and what that goes back to.
+#[derive(Debug, Clone)]
+pub(super) struct Through {
+    pub(super) grant: String,
+    pub(super) request: Option<String>,
+    /// The token of the call, or the one that the lease was asked for under.
+    pub(super) token: Option<String>,
+}
+
+impl Through {
+    pub(super) fn of(lease: &Lease) -> Self {
+        let Basis { request, token } = lease.basis.clone();
+        Self { grant: lease.id.clone(), request, token }
+    }
+}
+
 /// What stands behind a grant, for its record.
 #[derive(Debug)]
 pub(super) struct Behind {
-    pub(super) request: Option<String>,
     pub(super) who: Who,
     pub(super) what: What,
     pub(super) scope: Scope,
@@ -150,7 +165,7 @@ impl Recorder {
     pub(super) fn grant(&mut self, lease: &Lease, behind: Behind) -> Result<(), AuditError> {
         let event = Event::Grant(Box::new(access::Grant {
             grant: lease.id.clone(),
-            request: behind.request,
+            request: lease.basis.request.clone(),
             who: behind.who,
             what: behind.what,
             how: given_word(lease.given()).to_owned(),
@@ -161,6 +176,7 @@ impl Recorder {
             uses: lease.uses_left,
             bytes: lease.bytes_left,
             decision_id: behind.decision_id,
+            token: lease.basis.token.clone(),
         }));
         self.durably(&event)
     }
@@ -193,19 +209,21 @@ impl Recorder {
 
     pub(super) fn transfer(
         &mut self,
-        grant: &str,
+        through: Through,
         path: Option<&str>,
         action: Action,
         (read, written): (u64, u64),
         redacted: u64,
     ) {
         self.note(&Event::Transfer(access::Transfer {
-            grant: grant.to_owned(),
+            grant: through.grant,
             path: path.map(str::to_owned),
             action: action.word().to_owned(),
             read,
             written,
             redacted,
+            request: through.request,
+            token: through.token,
         }));
     }
 

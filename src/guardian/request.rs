@@ -47,8 +47,19 @@ pub(super) struct Wish {
     /// Whose wish; its pid outside, where known.
     pub(super) pid: Option<i32>,
     pub(super) why: Option<String>,
+    /// The token of a call, and the traceparent that came with it.
+    pub(super) under: Under,
     /// A person's own: how long it lasts, seconds. It needs no consent.
     pub(super) person: Option<Option<u64>>,
+}
+
+/// What a call said besides its wish.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Under {
+    /// The id of its token, as hex.
+    pub(super) token: Option<String>,
+    /// The agent's own word of what it belongs to.
+    pub(super) claimed: Option<String>,
 }
 
 /// Where a request is.
@@ -75,6 +86,7 @@ pub(super) struct Request {
     pub(super) target: Target,
     pub(super) asker: Asker,
     pub(super) why: Option<String>,
+    pub(super) under: Under,
     pub(super) waiters: Vec<Waiter>,
     pub(super) until: Duration,
     pub(super) decision: Option<Decision>,
@@ -237,6 +249,7 @@ impl Guardian {
             target,
             asker,
             why: reason(wish),
+            under: wish.under.clone(),
             waiters: vec![wish.waiter],
             until: self.now + self.timeout,
             decision: None,
@@ -264,6 +277,8 @@ impl Guardian {
             what: request.what(),
             why: request.why.clone(),
             by: by.to_owned(),
+            token: request.under.token.clone(),
+            claimed: request.under.claimed.clone(),
         })));
     }
 

@@ -119,6 +119,7 @@ impl Serving {
             requests: BTreeMap::new(),
             ending: BTreeMap::new(),
             lessons: super::lesson::Lessons::default(),
+            over: VecDeque::new(),
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
             cut: 0,

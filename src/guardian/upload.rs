@@ -5,7 +5,7 @@
 use super::Guardian;
 use super::decide::Refusal;
 use super::desk::{Closed, Key};
-use super::request::{Request, Waiter, Wish};
+use super::request::{Request, Under, Waiter, Wish};
 use super::target::{Sent, Target};
 use crate::wire::denial::Reason;
 
@@ -13,7 +13,15 @@ impl Guardian {
     /// Role `egress` holds an upload back and asks. `id` names the answer.
     pub(super) fn wish_upload(&mut self, id: u64, sent: Sent, pid: Option<i32>) {
         let (resource, actions) = (sent.resource(), Sent::actions());
-        let wish = Wish { waiter: Waiter::Upload(id), resource, actions, pid, why: None, person: None };
+        let wish = Wish {
+            waiter: Waiter::Upload(id),
+            resource,
+            actions,
+            pid,
+            why: None,
+            under: Under::default(),
+            person: None,
+        };
         let place = match self.ceiling.judge_upload(&sent.to, &sent.upload) {
             Ok(place) => place,
             Err(why) => return self.turn_away(&wish, Reason::Ceiling, &why),

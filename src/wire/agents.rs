@@ -77,6 +77,8 @@ pub struct Handed {
     pub parent: Outline,
     /// The token it was asked for under.
     pub under: Under,
+    /// The trace of the run above, as hex.
+    pub trace: String,
 }
 
 /// A program that is started beside the one that called it.

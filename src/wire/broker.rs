@@ -31,6 +31,9 @@ pub enum Op {
         resource: Resource,
         /// Why, in the agent's words; at most 500 characters are kept.
         why: String,
+        /// A W3C traceparent, version 00: what the agent says that it belongs to. It is kept as the agent's word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<String>,
     },
     /// Opens files of what is granted; each descriptor comes with the answer. At most eight.
     Open {

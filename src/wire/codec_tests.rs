@@ -25,6 +25,7 @@ fn what_is_encoded_comes_back() {
         actions: vec![Action::Read, Action::Append],
         resource: Resource::Host { host: "a\"\u{202e}\\".into(), port: 443 },
         why: "because\n".into(),
+        traceparent: Some("00-\u{7}".into()),
     };
     let sent = Call { id: u32::MAX, token: "".into(), op };
     assert_eq!(decode::<Call>(&encode(&sent).unwrap()), Ok(sent));

@@ -2,6 +2,7 @@
 
 use super::broker::{Allowed, Less, Op};
 use super::subject::Resource;
+use crate::base::TraceParent;
 
 /// Calls of one channel that wait for their answer. A person answers one question at a time; this is for programs that
 /// open files side by side.
@@ -56,8 +57,9 @@ pub fn kept(why: &str) -> &str {
 pub fn check(op: &Op) -> Result<(), &'static str> {
     match op {
         Op::Ping {} | Op::List {} | Op::Renew {} => Ok(()),
-        Op::Request { actions, resource, .. } => {
+        Op::Request { actions, resource, traceparent, .. } => {
             within(actions.len(), MOST_ACTIONS, "a request names one to eight actions")?;
+            check_trace(traceparent.as_deref())?;
             check_resource(resource)
         }
         Op::Open { paths, .. } => {
@@ -77,6 +79,13 @@ pub fn check(op: &Op) -> Result<(), &'static str> {
         Op::Signal { .. } => Err("a signal of this number is not passed on"),
         Op::Explain { id } | Op::Release { grant: id } => check_name(id),
         Op::Attenuate { allowed, .. } => check_allowed(allowed),
+    }
+}
+
+fn check_trace(traceparent: Option<&str>) -> Result<(), &'static str> {
+    match traceparent.map(str::parse::<TraceParent>) {
+        Some(Err(_)) => Err("a traceparent is no W3C trace context of version 00"),
+        Some(Ok(_)) | None => Ok(()),
     }
 }
 

@@ -74,6 +74,7 @@ impl Above {
             chdir: words::to_text([self.home.join("work")]),
             transition: None,
             parent: self.outline(),
+            trace: "7a".repeat(16),
             under: Under { root: "07".repeat(16), depth: 0 },
         }
     }

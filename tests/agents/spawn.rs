@@ -109,6 +109,30 @@ fn the_tokens_of_an_agent_go_back_to_the_one_it_was_asked_for_under() {
 }
 
 #[test]
+fn an_agent_is_in_the_trace_of_the_one_that_started_it_and_below_the_record_of_that() {
+    for_each_user(|home| {
+        run(&home, "{ most: 1, depth: 2 }", "$X exec -- true").expect_code(0);
+        let records: Vec<Value> = home
+            .records()
+            .iter()
+            .flat_map(|log| {
+                log.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+            })
+            .collect();
+        let of = |name: &str| records.iter().filter(|record| record["event"] == name).collect::<Vec<_>>();
+        let (starts, started) = (of("run_start"), of("agent_start"));
+        let [started] = started.as_slice() else { panic!("{started:?}") };
+        let is_below = |start: &&&Value| start["run"] == started["data"]["run"];
+        let below = starts.iter().find(is_below).unwrap();
+        let above = starts.iter().find(|start| start["run"] == started["run"]).unwrap();
+        assert_eq!(below["data"]["trace"]["id"], above["data"]["trace"]["id"]);
+        assert_eq!(below["data"]["trace"]["from"], "run");
+        assert_eq!(below["data"]["trace"]["parent"], started["span"], "{started}");
+        assert_eq!(started["data"]["token"].as_str().unwrap().len(), 32);
+    });
+}
+
+#[test]
 fn every_agent_is_gone_when_the_first_launcher_is_killed() {
     for_each_user(|home| {
         let beat = "while :; do date +%N > beat; sleep 0.05; done";

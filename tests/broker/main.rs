@@ -23,7 +23,7 @@ fn door() -> (OwnedFd, std::thread::JoinHandle<stand_in::Seen>) {
 
 fn request(path: &str) -> Op {
     let resource = Resource::File { path: path.into() };
-    Op::Request { actions: vec![Action::Read], resource, why: "because".into() }
+    Op::Request { actions: vec![Action::Read], resource, why: "because".into(), traceparent: None }
 }
 
 fn call(broker: &mut Broker, op: Op) -> Outcome {

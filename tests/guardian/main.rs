@@ -18,6 +18,7 @@ mod person;
 mod shipped;
 mod terminal;
 mod tokens;
+mod trace;
 
 use serde_json::Value;
 use std::path::Path;

@@ -127,6 +127,12 @@ fn a_connection_waits_for_the_person_and_ends_when_the_yes_does() {
         assert!(["closed", "ConnectionResetError"].contains(&lines[1].as_str()), "{lines:?}");
         assert_eq!(event(home, "grant")["what"]["resource"], format!("host localhost:{}", service.port));
         assert_eq!(event(home, "denial")["reason"], "refused");
+        let grant = event(home, "grant")["grant"].clone();
+        for what in ["open", "close"] {
+            let told = network(home).into_iter().find(|event| event["what"] == what).unwrap();
+            assert_eq!((&told["grant"], told["approval"].as_str()), (&grant, Some(id.as_str())), "{told}");
+        }
+        assert_eq!(event(home, "revoke")["request"], id.as_str());
     });
 }
 

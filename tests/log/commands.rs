@@ -28,6 +28,7 @@ fn start(argv: &[&str]) -> Event {
         cwd: "/home/u".into(),
         layers: vec![layer],
         chain: Vec::new(),
+        trace: None,
     }))
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn start(argv: &[&str]) -> Event {
         cwd: "/home/u/work".into(),
         layers: vec![layer("seccomp"), layer("landlock-filesystem")],
         chain: Vec::new(),
+        trace: None,
     }))
 }
 
@@ -108,6 +109,8 @@ fn lease() -> Vec<Event> {
             what: keys(),
             why: Some("to sign the release".into()),
             by: "broker".into(),
+            token: Some("7f".repeat(16)),
+            claimed: None,
         })),
         Event::Decision(Decision {
             request: "8F3K-1".into(),
@@ -133,12 +136,15 @@ fn lease() -> Vec<Event> {
             uses: None,
             bytes: None,
             decision_id: Some("d-77".into()),
+            token: Some("7f".repeat(16)),
         })),
         Event::KnownFiles(KnownFiles {
             grant: "8F3K-g1".into(),
             label: "keys".into(),
             files: 3,
             left_out: 0,
+            request: None,
+            token: None,
         }),
         Event::Transfer(Transfer {
             grant: "8F3K-g1".into(),
@@ -147,6 +153,8 @@ fn lease() -> Vec<Event> {
             read: 0,
             written: 0,
             redacted: 0,
+            request: Some("8F3K-1".into()),
+            token: Some("7f".repeat(16)),
         }),
         Event::Transfer(Transfer {
             grant: "8F3K-g1".into(),
@@ -155,6 +163,8 @@ fn lease() -> Vec<Event> {
             read: 4096,
             written: 0,
             redacted: 1,
+            request: Some("8F3K-1".into()),
+            token: Some("7f".repeat(16)),
         }),
     ]
 }
@@ -197,12 +207,15 @@ pub(crate) fn whole() -> Vec<Event> {
             command: Command::of(&["helper", "--less"]),
             transition: None,
             who: who(60, "/usr/bin/aisandbox"),
+            token: None,
         })),
         Event::Revoke(Revoke {
             grant: "8F3K-g1".into(),
             why: "expired".into(),
             left: Vec::new(),
             holders: "leave".into(),
+            request: Some("8F3K-1".into()),
+            token: None,
         }),
         Event::GuardianEnd(GuardianEnd {
             requests: 1,

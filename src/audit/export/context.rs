@@ -2,8 +2,8 @@
 //!
 //! Never guesses: what was not said, or was withheld, is absent.
 
-use crate::audit::Record;
 use crate::audit::log::Own;
+use crate::audit::{Record, Span};
 use serde_json::Value;
 
 /// What is known of a run so far.
@@ -27,6 +27,8 @@ pub struct Context {
     pub kernel: Option<String>,
     /// The run's W3C trace id.
     pub trace: Option<String>,
+    /// The span around the run.
+    pub above: Option<String>,
     /// What could not be observed, in one line.
     pub coverage: Option<String>,
 }
@@ -60,11 +62,19 @@ impl Context {
         self.program_sha256 = text("/program/sha256");
         self.profile = text("/profile/name");
         self.kernel = text("/kernel/release");
+        self.trace = text("/trace/id");
+        self.above = text("/trace/parent");
     }
 
     /// The version for headers; `unknown` where the run did not say.
     pub(super) fn version(&self) -> &str {
         self.version.as_deref().unwrap_or("unknown")
+    }
+
+    /// The span that a record is in, with its place in the trace.
+    pub(super) fn span(&self, record: &Record) -> Span {
+        let span = Span::of(record);
+        Span { parent: span.parent.or_else(|| self.above.clone()), ..span }
     }
 
     /// What heads of the run's log are called.

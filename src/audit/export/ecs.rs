@@ -15,6 +15,7 @@ pub(super) fn document(item: &Item<'_>, facts: Facts, context: &Context) -> Valu
     let is_program = facts.class_uid() == 1007;
     let file = facts.file().filter(|_| !is_program);
     let parent = facts.parents.first().map(process);
+    let span = context.span(&item.record);
     let document = json!({
         "@timestamp": item.record.time,
         "ecs": { "version": VERSION },
@@ -25,6 +26,7 @@ pub(super) fn document(item: &Item<'_>, facts: Facts, context: &Context) -> Valu
         "user": { "id": context.uid.map(|uid| uid.to_string()) },
         "rule": { "name": facts.policy.as_ref().or(facts.rule.as_ref()) },
         "trace": { "id": context.trace },
+        "span": { "id": span.id },
         "host": { "id": context.device, "os": { "type": "linux", "kernel": context.kernel } },
         "observer": { "product": "aisandbox", "vendor": "aisandbox", "version": context.version() },
     });
@@ -83,6 +85,8 @@ fn ours(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
         "request": facts.request,
         "grant": facts.grant,
         "token": facts.token,
+        "claimed": facts.claimed,
+        "parent_span": context.span(&item.record).parent,
         "child": facts.child,
         "flow": to.and_then(|to| to.flow),
         "exit_code": facts.exit_code,

@@ -65,6 +65,8 @@ pub(super) struct Facts {
     pub(super) request: Option<String>,
     pub(super) grant: Option<String>,
     pub(super) token: Option<String>,
+    /// What an agent said that it belongs to.
+    pub(super) claimed: Option<String>,
     /// The run that was started.
     pub(super) child: Option<String>,
     pub(super) exit_code: Option<i64>,
@@ -105,6 +107,7 @@ impl Facts {
             request: None,
             grant: rest.text("/grant"),
             token: rest.text("/token"),
+            claimed: rest.text("/claimed"),
             child: if name == "agent_start" { rest.text("/run") } else { None },
             exit_code: rest.number("/exit/code").and_then(|code| i64::try_from(code).ok()),
             took_ms: rest.number("/took_ms").or_else(|| rest.number("/duration_ms")),
@@ -112,7 +115,8 @@ impl Facts {
             rest,
         };
         facts.to = if is_network { network(&mut facts.rest) } else { facts.asked_host() };
-        facts.request = if is_network { None } else { facts.rest.text("/request") };
+        let request = if is_network { "/approval" } else { "/request" };
+        facts.request = facts.rest.text(request);
         facts
     }
 

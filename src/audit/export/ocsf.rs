@@ -8,6 +8,7 @@ use super::facts::Facts;
 use super::judge::Outcome;
 use super::objects::{self, EXECUTABLE};
 use super::rest::pruned;
+use crate::audit::Span;
 use serde_json::{Map, Value, json};
 
 /// The version of OCSF: the first with profile `record_integrity`.
@@ -22,7 +23,7 @@ pub(super) fn event(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
     event.insert("attestation_list".to_owned(), attestations(item, context));
     event.insert("raw_data".to_owned(), item.text().into());
     event.insert("raw_data_hash".to_owned(), objects::leaf_fingerprint(&item.hash()));
-    event.insert("unmapped".to_owned(), unmapped(facts, item));
+    event.insert("unmapped".to_owned(), unmapped(facts, item, &context.span(&item.record)));
     pruned(Value::Object(event))
 }
 
@@ -201,7 +202,7 @@ fn attestations(item: &Item<'_>, context: &Context) -> Value {
     }])
 }
 
-fn unmapped(facts: Facts, item: &Item<'_>) -> Value {
+fn unmapped(facts: Facts, item: &Item<'_>, span: &Span) -> Value {
     json!({ "aisandbox": {
         "event_version": facts.schema.map(|schema| schema.version),
         "outcome": facts.outcome.word(),
@@ -214,6 +215,9 @@ fn unmapped(facts: Facts, item: &Item<'_>) -> Value {
         "request": facts.request,
         "grant": facts.grant,
         "token": facts.token,
+        "claimed": facts.claimed,
+        "span": span.id,
+        "parent_span": span.parent,
         "exit_code": facts.exit_code,
         "withheld": item.record.sd,
         "cut": item.record.cut,

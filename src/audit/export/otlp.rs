@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub(super) fn logs(item: &Item<'_>, facts: &Facts, context: &Context) -> Value {
     let to = facts.to.clone().unwrap_or_default();
     let (number, text) = severity(facts.severity);
+    let span = context.span(&item.record);
     let mut record = pruned(json!({
         "timeUnixNano": item.record.ts.to_string(),
         "observedTimeUnixNano": item.record.ts.to_string(),
@@ -17,6 +18,7 @@ pub(super) fn logs(item: &Item<'_>, facts: &Facts, context: &Context) -> Value {
         "severityText": text,
         "eventName": item.record.event,
         "traceId": context.trace,
+        "spanId": context.trace.as_ref().map(|_| &span.id),
         "attributes": attributes(&[
             ("log.record.uid", json!(item.id())),
             ("log.record.original", json!(item.text())),
@@ -26,6 +28,8 @@ pub(super) fn logs(item: &Item<'_>, facts: &Facts, context: &Context) -> Value {
             ("aisandbox.action", json!(facts.action)),
             ("aisandbox.reason", json!(facts.reason)),
             ("aisandbox.approval", json!(facts.approval())),
+            ("aisandbox.parent_span.id", json!(span.parent)),
+            ("aisandbox.claimed", json!(facts.claimed)),
             ("process.pid", json!(facts.process.pid)),
             ("process.executable.path", json!(facts.process.program)),
             ("file.path", json!(facts.file())),

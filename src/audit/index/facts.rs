@@ -82,6 +82,13 @@ pub enum Said {
     Denied = 4,
 }
 
+/// What an id begins with that is only used under.
+pub(super) const UNDER: &str = "token ";
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && !text.contains(char::is_whitespace)
+}
+
 /// What was found in what left, as bits.
 pub(super) const FOUND_RULE: i64 = 1;
 /// The content of something known: a file that was given, a secret, a decoy.
@@ -154,12 +161,13 @@ impl Facts {
     pub(in crate::audit) fn of(record: &Record) -> Self {
         let data = Fields(&record.data);
         let mut facts = Self { count: data.number("/count").unwrap_or(1).max(1), ..Self::default() };
-        facts.ids = ["/request", "/grant", "/denial", "/decision_id", "/token", "/run", "/approval"]
+        facts.ids = ["/request", "/grant", "/denial", "/decision_id", "/run", "/approval"]
             .iter()
             .filter_map(|name| data.text(name))
-            .filter(|id| !id.is_empty() && id.len() <= 128 && !id.contains(char::is_whitespace))
+            .filter(|id| is_id(id))
             .map(str::to_owned)
             .collect();
+        facts.token(&data, &record.event);
         facts.process(&data);
         facts.reason = data.kept("/reason");
         facts.by = data.kept("/by");
@@ -190,6 +198,13 @@ impl Facts {
             facts.lease = data.text("/grant").map(str::to_owned);
         }
         facts.bounded()
+    }
+
+    /// A token names the records that tell of it. What was done under it is found by it as well, but does not lead from one
+    /// to the next: everything of a channel is under one token.
+    fn token(&mut self, data: &Fields<'_>, event: &str) {
+        let Some(token) = data.text("/token").filter(|id| is_id(id)) else { return };
+        self.ids.push(if event == "token" { token.to_owned() } else { format!("{UNDER}{token}") });
     }
 
     fn bounded(mut self) -> Self {

@@ -3,7 +3,7 @@
 //! Never holds a value that came from a log: those are bound parameters, wherever one is used.
 
 /// Counts up with every change of the tables or of what is put in them; an index of another version is made anew.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 /// "AISI", in the head of the file.
 pub(super) const APPLICATION: i32 = 0x4149_5349;
 

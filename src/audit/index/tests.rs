@@ -99,6 +99,7 @@ fn grant(id: &str, path: &str, label: &str) -> Event {
         uses: None,
         bytes: None,
         decision_id: None,
+        token: None,
     }))
 }
 
@@ -110,6 +111,8 @@ fn transfer(grant: &str, path: Option<&str>, action: &str) -> Event {
         read: 10,
         written: 0,
         redacted: 0,
+        request: None,
+        token: None,
     })
 }
 

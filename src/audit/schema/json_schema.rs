@@ -30,14 +30,21 @@ pub fn record_schema() -> Value {
         "time": { "type": "string", "format": "date-time", "description": "Wall time, RFC 3339 in UTC." },
         "boot_ms": { "type": "integer", "minimum": 0, "description": "Milliseconds of CLOCK_BOOTTIME." },
         "run": { "type": "string", "description": "The run." },
+        "span": hex_of(8, "The W3C span it is in; of a request, a lease, a connection, an agent, or the run."),
+        "parent": hex_of(8, "The span around that, within the run."),
     });
     schema("aisandbox audit record, version 2", record)
+}
+
+fn hex_of(bytes: u8, meaning: &str) -> Value {
+    json!({ "type": "string", "pattern": format!("^[0-9a-f]{{{}}}$", bytes * 2), "description": meaning })
 }
 
 fn schema(title: &str, head: Value) -> Value {
     let required: Vec<String> =
         head.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    let required: Vec<&str> = required.iter().map(String::as_str).chain(["event", "data"]).collect();
+    let required = required.iter().filter(|name| *name != "parent");
+    let required: Vec<&str> = required.map(String::as_str).chain(["event", "data"]).collect();
     let mut properties = Map::new();
     properties.extend(head.as_object().cloned().unwrap_or_default());
     properties.insert("event".to_owned(), json!({ "type": "string" }));

@@ -22,7 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "network",
-        version: 1,
+        version: 2,
         meaning: "Something was reached, or refused, on the way out.",
         durability: Async,
         ocsf: &[
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[Row] = &[
             Of(Public, &["alpn[]", "ech"]),
             In("process", SEEN),
             Of(Internal, &["rule"]),
-            Of(Public, &["reason", "sent", "received", "requests"]),
+            Of(Public, &["grant", "approval", "token", "reason", "sent", "received", "requests"]),
             Of(Personal, &["request"]),
             Of(Public, &["status", "findings[][]", "delay_ms", "took_ms", "count"]),
         ],

@@ -8,7 +8,7 @@ use super::rows::{COMMAND, PROGRAM, Row};
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "run_start",
-        version: 1,
+        version: 2,
         meaning: "A sandbox is planned and about to be made: who, what, by which profile, on which kernel.",
         durability: Sync,
         ocsf: &[600_203],
@@ -32,7 +32,7 @@ pub(super) const ROWS: &[Row] = &[
             Of(Personal, &["cwd"]),
             Of(Public, &["layers[].layer", "layers[].asked", "layers[].state"]),
             Of(Personal, &["layers[].detail"]),
-            Of(Public, &["chain[]"]),
+            Of(Public, &["chain[]", "trace.id", "trace.parent", "trace.from"]),
         ],
     },
     Row {

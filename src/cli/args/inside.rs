@@ -49,6 +49,9 @@ pub struct Wish {
     /// Wait at most this long for the answer, such as 2m
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
+    /// The W3C trace context it belongs to; else TRACEPARENT, where that is one
+    #[arg(long, value_name = "TRACEPARENT")]
+    pub traceparent: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 //!
 //! Never fills in what a model left out: a wish without its reason is refused here.
 
+use crate::base::TraceParent;
 use crate::cli::request::{Answer, WORDS, Wanted, explained_reason};
 use crate::wire::broker::Op;
 use serde_json::{Map, Value, json};
@@ -41,6 +42,7 @@ pub(super) fn list() -> Value {
                         "type": "integer", "minimum": 1, "maximum": MOST_WAIT,
                         "description": "Answer `pending` after so long; list_access shows later what came of it",
                     },
+                    "traceparent": { "type": "string", "description": "The W3C trace context that this is a part of" },
                 },
                 "required": ["action", "resource", "why"],
                 "additionalProperties": false,
@@ -81,9 +83,11 @@ pub(super) fn call(params: &Value, here: &Path) -> Result<Called, String> {
     };
     match name {
         "request_access" => {
-            only(arguments, &["action", "resource", "why", "wait_seconds"])?;
+            only(arguments, &["action", "resource", "why", "wait_seconds", "traceparent"])?;
             let (action, about) = (text(arguments, "action")?, text(arguments, "resource")?);
             let wanted = Wanted::read(action, about, text(arguments, "why")?, here);
+            let traceparent = traceparent(params, arguments)?;
+            let wanted = wanted.and_then(|wanted| wanted.within(traceparent));
             Ok(Called::Ask(wanted.map_err(|why| why.to_string())?.op(), patience(arguments)?))
         }
         "list_access" => {
@@ -109,6 +113,15 @@ fn only(arguments: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
 
 fn text<'a>(arguments: &'a Map<String, Value>, key: &str) -> Result<&'a str, String> {
     arguments.get(key).and_then(Value::as_str).ok_or_else(|| format!("`{key}` must be a text"))
+}
+
+/// What the call is a part of: its own word, or that of the host of the model (`_meta`), where it is one.
+fn traceparent<'a>(params: &'a Value, arguments: &'a Map<String, Value>) -> Result<Option<&'a str>, String> {
+    if arguments.contains_key("traceparent") {
+        return text(arguments, "traceparent").map(Some);
+    }
+    let given = params.pointer("/_meta/traceparent").and_then(Value::as_str);
+    Ok(given.filter(|given| given.parse::<TraceParent>().is_ok()))
 }
 
 fn patience(arguments: &Map<String, Value>) -> Result<Option<Duration>, String> {
@@ -157,5 +170,27 @@ mod tests {
         assert!(wish(json!({ "why": "w", "wait_seconds": 0 })).is_err());
         let called = wish(json!({ "why": "w", "wait_seconds": 5 })).unwrap();
         assert!(matches!(called, Called::Ask(Op::Request { .. }, Some(wait)) if wait.as_secs() == 5));
+    }
+
+    #[test]
+    fn a_traceparent_is_an_argument_or_the_hosts_word_and_never_half_one() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let asked = |argument: Option<Value>, meta: &str| {
+            let mut arguments = json!({ "action": "read", "resource": "/x", "why": "w" });
+            arguments
+                .as_object_mut()
+                .unwrap()
+                .extend(argument.map(|value| ("traceparent".to_owned(), value)));
+            let params =
+                json!({ "name": "request_access", "arguments": arguments, "_meta": { "traceparent": meta } });
+            call(&params, Path::new("/")).map(|called| match called {
+                Called::Ask(Op::Request { traceparent, .. }, _) => traceparent,
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(asked(None, good), Ok(Some(good.to_owned())));
+        assert_eq!(asked(None, "nonsense"), Ok(None), "the model did not say that");
+        assert_eq!(asked(Some(good.into()), "nonsense"), Ok(Some(good.to_owned())));
+        assert!(asked(Some("nonsense".into()), good).is_err() && asked(Some(7.into()), good).is_err());
     }
 }

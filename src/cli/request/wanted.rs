@@ -2,7 +2,7 @@
 //!
 //! Never looks at what a path leads to: what is asked for is usually not there yet.
 
-use crate::base::InnerPath;
+use crate::base::{InnerPath, TraceParent};
 use crate::wire::broker::Op;
 use crate::wire::limit::MOST_WHY;
 use crate::wire::subject::{Action, Resource};
@@ -30,6 +30,8 @@ pub(in crate::cli) struct Wanted {
     pub(in crate::cli) resource: Resource,
     /// Why.
     pub(in crate::cli) why: String,
+    /// What it belongs to, as the agent says.
+    pub(in crate::cli) traceparent: Option<TraceParent>,
 }
 
 /// Why the words are no wish.
@@ -72,13 +74,21 @@ impl Wanted {
         if why.is_empty() {
             return Err(NotWanted("no reason is given: a person who is asked wants to know why".into()));
         }
-        Ok(Self { actions, resource, why: why.chars().take(MOST_WHY).collect() })
+        Ok(Self { actions, resource, why: why.chars().take(MOST_WHY).collect(), traceparent: None })
+    }
+
+    /// The same as a part of what this traceparent names.
+    /// # Errors
+    /// When it is none.
+    pub(in crate::cli) fn within(self, traceparent: Option<&str>) -> Result<Self, NotWanted> {
+        let parse = |text: &str| text.parse().map_err(|why| NotWanted(format!("`{}`: {why}", shown(text))));
+        Ok(Self { traceparent: traceparent.map(parse).transpose()?, ..self })
     }
 
     /// The call.
     pub(in crate::cli) fn op(&self) -> Op {
-        let Self { actions, resource, why } = self.clone();
-        Op::Request { actions, resource, why }
+        let Self { actions, resource, why, traceparent } = self.clone();
+        Op::Request { actions, resource, why, traceparent: traceparent.map(|parent| parent.to_string()) }
     }
 }
 

@@ -30,6 +30,7 @@ struct State {
     large: Answer,
     found: BTreeMap<String, u64>,
     agreed: BTreeMap<String, u64>,
+    grant: Option<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,11 @@ impl Asking {
     /// How many bytes were announced.
     pub(super) fn announced(&self, bytes: Option<u64>) {
         self.state().bytes = bytes;
+    }
+
+    /// The lease of the last yes.
+    pub(super) fn grant(&self) -> Option<String> {
+        self.state().grant.clone()
     }
 
     /// It is larger than what goes out unasked.
@@ -91,11 +97,12 @@ impl Asking {
         let told = upload.found.clone();
         let large = upload.large;
         let answer = judge.way.ask_upload(upload).await;
-        answer.map_err(|denied| {
+        let grant = answer.map_err(|denied| {
             let why = if large { "a person did not allow so large an upload" } else { NOT_SENT };
             Refusal::new(403, denied.reason, why).by(&judge.rule)
         })?;
         let mut state = self.state();
+        state.grant = Some(grant);
         if large {
             state.large = Answer::Given;
         }

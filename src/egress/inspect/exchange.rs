@@ -62,6 +62,14 @@ struct Failed {
     told: bool,
 }
 
+/// A request that was answered by its host.
+struct Answered {
+    response: Response<Body>,
+    rule: Arc<Rule>,
+    /// The lease that its upload went out by.
+    grant: Option<String>,
+}
+
 impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, told: false }
@@ -88,6 +96,7 @@ impl Exchange {
         let mut incoming = Some(incoming);
         let told = |kind, status, rule, reason| Told {
             kind,
+            grant: None,
             request: Some(line.clone()),
             status: Some(status),
             rule,
@@ -95,9 +104,10 @@ impl Exchange {
             findings: drain(&findings),
         };
         match self.exchange(Request::from_parts(parts, ()), &mut incoming, &findings, &line).await {
-            Ok((response, rule)) => {
+            Ok(Answered { response, rule, grant }) => {
                 let status = response.status().as_u16();
-                self.way.tell(told(Kind::Request, status, Some(rule.id.clone()), None));
+                let told = told(Kind::Request, status, Some(rule.id.clone()), None);
+                self.way.tell(Told { grant, ..told });
                 Ok(response)
             }
             Err(Failed { refusal, told: already }) => {
@@ -121,7 +131,7 @@ impl Exchange {
         incoming: &mut Option<Incoming>,
         findings: &Findings,
         line: &str,
-    ) -> Result<(Response<Body>, Arc<Rule>), Failed> {
+    ) -> Result<Answered, Failed> {
         let rules = self.way.rules();
         let (judge, length) = self.judge(&request, &rules, findings)?;
         let empty = incoming.as_ref().is_none_or(hyper::body::Body::is_end_stream);
@@ -141,13 +151,15 @@ impl Exchange {
                 Some(refusal) => Failed { refusal, told: true },
                 None => Failed::from(refusal),
             })?;
-        let rule = judge.rule.clone();
+        let (rule, grant) = (judge.rule.clone(), judge.asking.grant());
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let upgrade =
                 upgrade.ok_or_else(|| odd("the host changed to a protocol that nobody asked for"))?;
-            return Ok((self.switch(judge, response, upgrade, line)?, rule));
+            let response = self.switch(judge, response, upgrade, line)?;
+            return Ok(Answered { response, rule, grant });
         }
-        Ok((self.hand_on(&judge, &method, response).await?, rule))
+        let response = self.hand_on(&judge, &method, response).await?;
+        Ok(Answered { response, rule, grant })
     }
 
     /// What the head says, before anything is done.
@@ -259,6 +271,7 @@ impl Exchange {
                 request: Some(line.to_owned()),
                 status: None,
                 rule: Some(judge.rule.id.clone()),
+                grant: None,
                 reason: None,
                 findings: Vec::new(),
             };

@@ -229,6 +229,7 @@ fn tell(way: &dyn Way, refusal: &Refusal) {
         request: None,
         status: Some(refusal.status),
         rule: refusal.rule.clone(),
+        grant: None,
         reason: Some(refusal.reason),
         findings: Vec::new(),
     });

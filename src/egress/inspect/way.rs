@@ -25,6 +25,8 @@ pub(super) struct Told {
     pub status: Option<u16>,
     /// The rule that decided.
     pub rule: Option<String>,
+    /// The lease that what was sent went out by, where a person was asked about it.
+    pub grant: Option<String>,
     /// Why it was refused.
     pub reason: Option<&'static str>,
     /// What role `dlp` found.
@@ -43,8 +45,8 @@ pub(super) trait Way: Debug + Send + Sync + 'static {
     fn proxied(&self) -> bool;
     /// Connects to the host.
     fn connect(&self) -> Waiting<'_, Result<TcpStream, Denied>>;
-    /// Asks a person before this is sent.
-    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>>;
+    /// Asks a person before this is sent; gives the lease of a yes.
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<String, Denied>>;
     /// Bytes are about to go to the host.
     fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>>;
     /// Bytes are about to go to the agent.
@@ -78,7 +80,7 @@ impl Way for Flow {
         Box::pin(Flow::connect(self))
     }
 
-    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>> {
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<String, Denied>> {
         Box::pin(Flow::ask_upload(self, upload))
     }
 
@@ -100,6 +102,7 @@ impl Way for Flow {
             event.status = told.status;
             event.findings = told.findings;
             event.rule = told.rule.or(event.rule.take());
+            event.grant = told.grant.or(event.grant.take());
             event.reason = told.reason.map(str::to_owned);
         });
     }

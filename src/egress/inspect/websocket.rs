@@ -96,6 +96,7 @@ pub(super) async fn relay(judge: Judge, agent: OnUpgrade, host: OnUpgrade, line:
         request: Some(line),
         status: Some(101),
         rule: refusal.rule.clone(),
+        grant: None,
         reason: Some(refusal.reason),
         findings: drain(&judge.findings),
     });

@@ -2,6 +2,7 @@
 
 use super::open::{open, reason};
 use crate::guardian::Guardian;
+use crate::guardian::record::Through;
 use crate::guardian::request::Waiter;
 use crate::guardian::token::Claims;
 use crate::sys::fd;
@@ -37,8 +38,9 @@ impl Guardian {
         if let Err(reason) = wrote {
             return self.deny(waiter, reason, reason.text(), path);
         }
-        let (spent, grant) = (lease.spend_bytes(bytes) | lease.spend_use(), lease.id.clone());
-        self.recorder.transfer(&grant, Some(path), Action::Append, (0, bytes), 0);
+        let spent = lease.spend_bytes(bytes) | lease.spend_use();
+        let through = Through { token: Some(claims.id.to_string()), ..Through::of(lease) };
+        self.recorder.transfer(through, Some(path), Action::Append, (0, bytes), 0);
         self.doors.answer(channel, call, Outcome::Done {}, Vec::new());
         if spent {
             self.end_lease(number, "used", None);

@@ -7,6 +7,7 @@ use crate::base::InnerPath;
 use crate::guardian::Guardian;
 use crate::guardian::ceiling::{Actions, Entry};
 use crate::guardian::grant::Lease;
+use crate::guardian::record::Through;
 use crate::guardian::token::Claims;
 use crate::sys::file::{self, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
 use crate::sys::{Errno, Sys, fd};
@@ -206,9 +207,10 @@ impl Guardian {
             Err(reason) => return Err(Box::new(self.new_denial(reason, reason.text(), what()))),
         };
         let (is_new, is_last) = (lease.opened(path), lease.spend_use());
-        let grant = lease.id.clone();
         if is_new {
-            self.recorder.transfer(&grant, Some(path), action, (0, 0), 0);
+            let token = Some(claims.id.to_string());
+            let through = Through { token, ..Through::of(lease) };
+            self.recorder.transfer(through, Some(path), action, (0, 0), 0);
         }
         if is_last {
             self.end_lease(number, "used", None);
@@ -262,6 +264,7 @@ mod tests {
                 shown: None,
                 host: String::new(),
             })),
+            basis: crate::guardian::grant::Basis::default(),
             approved_by: String::new(),
             since: 0,
             until: None,

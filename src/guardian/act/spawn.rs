@@ -66,6 +66,7 @@ impl Guardian {
             command: Command::of(&asked.argv),
             transition: asked.transition.map(str::to_owned),
             who: record::who(&asker),
+            token: Some(start.under.id.to_string()),
         };
         if let Err((reason, why)) = self.agents.may_start(&start.what) {
             return self.deny(waiter, reason, &why, asked.word());

@@ -50,6 +50,8 @@ pub struct Event {
     pub process: Option<Process>,
     /// The rule that decided.
     pub rule: Option<String>,
+    /// The lease that let it out, where one did.
+    pub grant: Option<String>,
     /// Why it was denied: a stable word.
     pub reason: Option<String>,
     /// Bytes to the host so far.

@@ -20,6 +20,8 @@ fn upload() -> What {
     What { upload: Some(upload), ..what(&["upload"], "upload to api.example.com:443", None) }
 }
 
+/// The token that all of it was asked for under.
+pub(super) const TOKEN: &str = "a1b2c3d4a1b2c3d4a1b2c3d4a1b2c3d4";
 const REPORT: &str = "file /home/alice/finance/q3.ods";
 const REPORT_PATH: Option<&str> = Some("/home/alice/finance/q3.ods");
 
@@ -30,6 +32,8 @@ pub(super) fn asked() -> Vec<(&'static str, Event)> {
         what,
         why: some("I need last quarter's numbers"),
         by: text("broker"),
+        token: some(TOKEN),
+        claimed: some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     };
     let decision = |outcome: &str| Decision {
         request: text("8F3K"),
@@ -90,6 +94,7 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
         uses: Some(5),
         bytes: Some(1_048_576),
         decision_id: some("8F3K-p"),
+        token: some(TOKEN),
     };
     let transfer = Transfer {
         grant: text("8F3K-g1"),
@@ -98,12 +103,16 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
         read: 40_960,
         written: 0,
         redacted: 1,
+        request: some("8F3K"),
+        token: some(TOKEN),
     };
     let revoke = Revoke {
         grant: text("8F3K-g1"),
         why: text("expired"),
         left: vec![text("pid 4711 holds it open")],
         holders: text("stop"),
+        request: some("8F3K"),
+        token: some(TOKEN),
     };
     let token = |what: &str| Token {
         what: text(what),
@@ -125,9 +134,19 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
                 label: text("finance"),
                 files: 120,
                 left_out: 2,
+                request: some("8F3K"),
+                token: some(TOKEN),
             }),
         ),
-        ("extend", Event::Extend(Extend { grant: text("8F3K-g1"), lease_s: 600 })),
+        (
+            "extend",
+            Event::Extend(Extend {
+                grant: text("8F3K-g1"),
+                lease_s: 600,
+                request: some("8F3K"),
+                token: some(TOKEN),
+            }),
+        ),
         ("denial", denial(what(&["read"], REPORT, REPORT_PATH))),
         ("denial.upload", denial(upload())),
         ("denial.host", denial(what(&["connect"], "host paste.example.net:443", None))),
@@ -142,6 +161,7 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
                 command: command(),
                 transition: some("/usr/bin/git"),
                 who: who(),
+                token: some(TOKEN),
             })),
         ),
         (

@@ -73,6 +73,11 @@ fn run_start() -> Event {
             detail: text("filter agent"),
         }],
         chain: vec![text("01K9V6Z4E8Q3R7T5W2Y1N0M4B5")],
+        trace: Some(Trace {
+            id: text("4bf92f3577b34da6a3ce929d0e0e4736"),
+            parent: some("00f067aa0ba902b7"),
+            from: text("environment"),
+        }),
     }))
 }
 

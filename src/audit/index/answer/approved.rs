@@ -1,7 +1,7 @@
 //! Which leaves belong to an id, and the newest yeses.
 
 use super::{Index, most, runs::time, summary::is_person};
-use crate::audit::index::facts::Acts;
+use crate::audit::index::facts::{Acts, UNDER};
 use crate::audit::index::{Fault, Kind};
 use rusqlite::params;
 use serde::Serialize;
@@ -49,10 +49,10 @@ impl Index {
     /// # Errors
     /// As [`ask`](crate::audit::index::ask).
     pub fn leaves_of(&self, id: &str) -> Result<Vec<Leaf>, Fault> {
-        let mut query = self.db.prepare("SELECT run, idx FROM ref WHERE id = ?1 LIMIT ?2")?;
+        let mut query = self.db.prepare("SELECT run, idx FROM ref WHERE id IN (?1, ?3 || ?1) LIMIT ?2")?;
         let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let first: BTreeSet<(i64, i64)> =
-            query.query_map(params![id, most(MOST_LEAVES)], pair)?.collect::<Result<_, _>>()?;
+            query.query_map(params![id, most(MOST_LEAVES), UNDER], pair)?.collect::<Result<_, _>>()?;
         self.connected(first)
     }
 
@@ -73,7 +73,7 @@ impl Index {
             for (run, index) in new {
                 let ids: Vec<String> =
                     ids_of.query_map([run, index], |row| row.get(0))?.collect::<Result<_, _>>()?;
-                for id in ids {
+                for id in ids.into_iter().filter(|id| !id.starts_with(UNDER)) {
                     let found = leaves_of.query_map(params![id, run, most(MOST_LEAVES)], |row| row.get(0))?;
                     let found: Vec<i64> = found.collect::<Result<_, _>>()?;
                     next.extend(found.into_iter().map(|index| (run, index)).filter(|at| !all.contains(at)));

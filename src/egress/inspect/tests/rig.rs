@@ -129,9 +129,9 @@ impl Way for Stand {
             TcpStream::connect(self.host).await.map_err(|_| Denied::because(reason::UNREACHABLE))
         })
     }
-    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<(), Denied>> {
+    fn ask_upload(&self, upload: Upload) -> Waiting<'_, Result<String, Denied>> {
         self.asked.lock().unwrap().push(upload);
-        Box::pin(async { if self.yes { Ok(()) } else { Err(Denied::because(reason::REFUSED)) } })
+        Box::pin(async { if self.yes { Ok("g1".to_owned()) } else { Err(Denied::because(reason::REFUSED)) } })
     }
     fn sent(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
@@ -279,6 +279,7 @@ async fn accept(listener: TcpListener, engine: Arc<Engine>, way: Arc<Stand>, tls
                     request: None,
                     status: None,
                     rule: denied.rule,
+                    grant: None,
                     reason: Some(denied.reason),
                     findings: vec![],
                 };

@@ -6,6 +6,8 @@ use super::access::{
     AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, KnownFiles,
     ProgramCheck, ReasonGiven, Request, Revoke, Token, Transfer,
 };
+use super::beside::{ClockStep, PolicyLoaded, Repeat};
+use super::coverage::Coverage;
 use super::network::{Network, NetworkStart};
 use super::redact;
 use crate::base::escape;
@@ -63,6 +65,12 @@ pub enum Event {
     NetworkStart(NetworkStart),
     /// Something was reached, or refused, on the way out.
     Network(Box<Network>),
+    /// Something that decides was loaded.
+    PolicyLoaded(PolicyLoaded),
+    /// The clock of the machine was set.
+    ClockStep(ClockStep),
+    /// Refusals that are told together.
+    Repeat(Box<Repeat>),
 }
 
 impl Event {
@@ -91,6 +99,9 @@ impl Event {
             Self::Token(_) => "token",
             Self::NetworkStart(_) => "network_start",
             Self::Network(_) => "network",
+            Self::PolicyLoaded(_) => "policy_loaded",
+            Self::ClockStep(_) => "clock_step",
+            Self::Repeat(_) => "repeat",
         }
     }
 }
@@ -124,6 +135,9 @@ pub struct RunStart {
     /// Where it belongs among the traces of other systems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+    /// What could be observed of the run, and what not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 /// A run's place in W3C trace context.

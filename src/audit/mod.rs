@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod beside;
 mod cache;
+mod coverage;
 mod error;
 pub mod event;
 pub mod export;
@@ -24,6 +26,7 @@ pub mod schema;
 mod spans;
 
 pub use cache::DigestCache;
+pub use coverage::Coverage;
 pub use error::AuditError;
 pub use event::Event;
 pub use find::{find, first_format, runs};

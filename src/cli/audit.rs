@@ -1,6 +1,6 @@
 //! `aisandbox audit …`: reads records and tells a person, or a program, what they say and whether they hold.
 //!
-//! Never writes a record, and prints nothing of one unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
+//! Never writes a record, but that some were handed out, and prints nothing of one unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
 //! an error is the caller's 125.
 
 mod access;
@@ -10,6 +10,7 @@ mod check;
 mod export;
 mod list;
 mod network;
+mod reading;
 mod report;
 mod schema;
 mod show;
@@ -50,7 +51,12 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
         Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
         Audit::Export(_) => Ok(0),
-        Audit::Bundle { run, out } => bundle::write(&find(&dir, run)?, out, &mut text).map(|()| 0),
+        Audit::Bundle { run, out } => {
+            let log = find(&dir, run)?;
+            let mut tell = |told: &str| output::complain(told, None);
+            reading::note(&dir, ("bundle", "segments"), std::slice::from_ref(&log), &mut tell);
+            bundle::write(&log, out, &mut text).map(|()| 0)
+        }
     });
     match (output::print(&String::from_utf8_lossy(&text)), done) {
         (0, Ok(code)) => code,

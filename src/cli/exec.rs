@@ -95,7 +95,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
             return Err(125);
         }
     };
-    if let Err(error) = record.start(&plan, &facts) {
+    if let Err(error) = record.start(&plan, &facts, &filter, plan.coverage(&filter, exec.pass_fd.len())) {
         running.abandon();
         return Err(refuse(&format!("no record, no run: {error}")));
     }

@@ -147,7 +147,7 @@ impl Doors {
         if ways(&plan.profile).contains(&Kind::Notification) {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
-        roles.0.extend(bundles::start(&plan.profile, context)?);
+        roles.0.extend(bundles::start(&plan.profile, context, &log)?);
         // Without namespaces there is no way out, and what was begun for one ends here.
         if let Some(early) = self.early.filter(|_| plan.egress.is_some()) {
             roles.0.extend(egress::serve(early, running, plan, &log)?);

@@ -1,17 +1,18 @@
 //! The record of one run: events made from a plan, and the log that must take them before anything runs.
 
+use crate::audit::beside::PolicyLoaded;
 use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
     Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, Trace, text,
 };
-use crate::audit::{self, AuditError, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
+use crate::audit::{self, AuditError, Coverage, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
 use crate::base::{BootInstant, HostPath, RunId, TraceId, TraceParent};
 use crate::crypto::{Digest, sha256, sha256_file};
 use crate::host::Object;
 use crate::host::facts::{Facts, security_modules};
 use crate::launch::{Outcome, StageFailure};
-use crate::plan::Plan;
 use crate::plan::layers::State;
+use crate::plan::{Plan, Program};
 use crate::profile::{AuditMode, Layer};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -66,9 +67,19 @@ impl Record {
     }
 
     /// Writes the start of the run, and what was accepted as degraded; on disk when the profile wants it durable.
-    pub(super) fn start(&mut self, plan: &Plan, facts: &Facts) -> Result<(), AuditError> {
-        let start = RunStart { trace: Some(self.trace.clone()), ..start_event(plan, facts) };
+    pub(super) fn start(
+        &mut self,
+        plan: &Plan,
+        facts: &Facts,
+        filter: &Program,
+        coverage: Coverage,
+    ) -> Result<(), AuditError> {
+        let (trace, coverage) = (Some(self.trace.clone()), Some(coverage));
+        let start = RunStart { trace, coverage, ..start_event(plan, facts) };
         self.log.append(&Event::RunStart(Box::new(start)))?;
+        for loaded in loaded(plan, filter) {
+            self.log.append(&Event::PolicyLoaded(loaded))?;
+        }
         for (layer, why, accepted_by) in degraded(plan) {
             self.log.append(&Event::Degraded(Degraded { layer, why, accepted_by }))?;
         }
@@ -170,7 +181,21 @@ fn start_event(plan: &Plan, facts: &Facts) -> RunStart {
         layers: plan.layers.iter().map(layer_state).collect(),
         chain: plan.chain.clone(),
         trace: None,
+        coverage: None,
     }
+}
+
+/// What decides from the start: each file of the profile, and the filter.
+fn loaded(plan: &Plan, filter: &Program) -> Vec<PolicyLoaded> {
+    let files = plan.profile.origins.iter();
+    let files = files.map(|origin| of_bytes("profile", &origin.name, origin.text.as_bytes()));
+    files.chain([of_bytes("filter", &plan.profile.seccomp.value, &filter.bytes())]).collect()
+}
+
+/// Something that decides, by its bytes.
+pub(super) fn of_bytes(kind: &str, name: &str, bytes: &[u8]) -> PolicyLoaded {
+    let (kind, name, sha256) = (kind.to_owned(), name.to_owned(), sha256(bytes).to_string());
+    PolicyLoaded { kind, name, sha256, level: None, revision: None }
 }
 
 /// The command with what looks like a secret left out.

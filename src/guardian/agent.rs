@@ -93,7 +93,8 @@ impl Guardian {
                         Err(why) => (Reason::Ceiling, why),
                     };
                     let detail = format!("{detail}; `aisandbox request list` says what can be asked for");
-                    return self.deny(waiter, reason, &detail, &record::name(&resource));
+                    let what = record::what(&actions, &resource, None, "");
+                    return self.deny_what(waiter, (reason, &detail), &record::name(&resource), what);
                 }
                 let actions = self.with_reading(&resource, Actions::of(&actions), &claims);
                 let under = Under { token: Some(claims.id.to_string()), claimed: traceparent };
@@ -140,13 +141,21 @@ impl Guardian {
 
     /// Refuses a call that never became a wish.
     pub(super) fn deny(&mut self, waiter: Waiter, reason: Reason, detail: &str, what: &str) {
+        self.deny_what(waiter, (reason, detail), what, access::What::default());
+    }
+
+    /// The same of one that is about something. In a record no word of an agent stands for an object.
+    fn deny_what(
+        &mut self,
+        waiter: Waiter,
+        (reason, detail): (Reason, &str),
+        text: &str,
+        what: access::What,
+    ) {
         let Waiter::Call { channel, call } = waiter else { return };
-        let denial = self.new_denial(reason, detail, what.to_owned());
-        self.cut += 1;
-        if self.cut.is_power_of_two() {
-            let count = self.cut - self.cut / 2;
-            self.recorder.denial(&denial, record::Refused { count, ..record::Refused::default() });
-        }
+        let denial = self.new_denial(reason, detail, text.to_owned());
+        let pid = self.doors.sender(channel);
+        self.note_refusal(&denial, what, pid);
         self.doors.answer(channel, call, Outcome::Denied { denial }, Vec::new());
     }
 

@@ -160,6 +160,11 @@ impl Doors {
         }
     }
 
+    /// The process that wrote last to a channel, by its pid outside.
+    pub(super) fn sender(&self, channel: u64) -> Option<i32> {
+        self.channels.get(&channel)?.sender
+    }
+
     /// The id of a channel.
     pub(super) fn id(&self, number: u64) -> Option<ChannelId> {
         self.channels.get(&number)?.end.as_ref().map(GuardianEnd::id)

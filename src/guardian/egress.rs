@@ -101,11 +101,14 @@ impl Guardian {
     }
 
     fn network_event(&mut self, event: egress::Event) {
-        let alert = event.kind == Kind::Alert;
+        let (alert, denied) = (event.kind == Kind::Alert, event.kind == Kind::Denied);
         let through = event.grant.as_deref().and_then(|grant| self.through(grant));
         let mut network = kept(event);
         if let Some(Through { grant, request, token }) = through {
             (network.grant, network.approval, network.token) = (Some(grant), request, token);
+        }
+        if denied {
+            return self.note_refused_connection(network);
         }
         let event = Event::Network(Box::new(network));
         if alert {

@@ -129,22 +129,11 @@ impl Guardian {
         }
         let Some(entry) = self.ceiling.get(place) else { return };
         let inner = entry.inner.clone();
-        self.cut += 1;
-        if !self.cut.is_power_of_two() {
-            return;
-        }
         let text = format!("{} {inner} {name}", action.word());
         let denial = self.new_denial(Reason::Ceiling, "the lease does not allow this", text);
         let pid = (pid != 0).then(|| self.processes.outer(pid)).flatten();
-        let asker = pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
         let what = super::record::what(&[action], &super::state::resource_of(&inner), None, "");
-        let refused = super::record::Refused {
-            who: super::record::who(&asker),
-            what,
-            count: self.cut - self.cut / 2,
-            ..super::record::Refused::default()
-        };
-        self.recorder.denial(&denial, refused);
+        self.note_refusal(&denial, what, pid);
     }
 
     fn moved(&mut self, number: u16, (read, written): (u64, u64), redacted: u64) {

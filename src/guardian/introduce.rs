@@ -74,9 +74,9 @@ fn ask_mounts(
 /// Hands role `policy` one bundle; it is in use when this returns.
 /// # Errors
 /// What is wrong with the bundle, with file and line, or that the role does not answer.
-pub fn policy(role: BorrowedFd<'_>, load: &ToPolicy, bundle: BorrowedFd<'_>) -> Result<(), String> {
+pub fn policy(role: BorrowedFd<'_>, load: &ToPolicy, bundle: BorrowedFd<'_>) -> Result<String, String> {
     match ask(role, "policy", load, Some(bundle), PATIENCE)? {
-        FromPolicy::Loaded { .. } => Ok(()),
+        FromPolicy::Loaded { revision } => Ok(revision),
         FromPolicy::NotLoaded { error } => Err(error),
         FromPolicy::Decided { .. } => Err("role policy answers what nobody asked".to_owned()),
     }

@@ -11,6 +11,7 @@ mod agent;
 pub mod agents;
 pub mod ceiling;
 mod channel;
+mod clock;
 mod command;
 pub mod consent;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub mod lesson;
 mod link;
 pub mod process;
 mod record;
+mod repeat;
 pub mod reputation;
 mod request;
 mod rights;
@@ -111,8 +113,8 @@ struct Guardian {
     over: VecDeque<record::Through>,
     /// The last refusals, newest last.
     denials: VecDeque<Denial>,
-    /// Wishes that were cut without a record since the last one that had one.
-    cut: u64,
+    /// Refusals that are counted and told together.
+    repeats: repeat::Repeats,
     /// The second, and the searches for sockets in it.
     searches: (u64, u32),
     summary: Summary,

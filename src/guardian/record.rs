@@ -14,21 +14,21 @@ use crate::wire::upload::Upload;
 use std::time::Duration;
 
 /// Records in a minute of what an agent can do at will and without end; more are counted and told at the end.
-const MOST_OFTEN: u32 = 120;
+pub(super) const MOST_OFTEN: u32 = 120;
 /// The same for connections and requests on the way out: a build that fetches its packages stays below.
 const MOST_TRAFFIC: u32 = 3000;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Records of one kind in the minute that goes on.
 #[derive(Debug, Default)]
-struct Often {
+pub(super) struct Often {
     minute: Duration,
     count: u32,
 }
 
 impl Often {
     /// Whether one more is written.
-    fn fits(&mut self, most: u32, now: Duration) -> bool {
+    pub(super) fn fits(&mut self, most: u32, now: Duration) -> bool {
         if now.saturating_sub(self.minute) >= MINUTE {
             *self = Self { minute: now, count: 0 };
         }

@@ -6,7 +6,7 @@ use super::act;
 use super::ceiling::{Actions, Entry, How, Within};
 use super::desk::{Key, Ruling};
 use super::label;
-use super::record::{self, Refused};
+use super::record;
 use super::target::{AskedPlace, Host, Target};
 use crate::audit::{Event, access};
 use crate::base::{InnerPath, WallTime, to_hex};
@@ -282,7 +282,7 @@ impl Guardian {
         })));
     }
 
-    /// Refuses a wish that never became a request. Many in a row are recorded together.
+    /// Refuses a wish that never became a request.
     pub(super) fn turn_away(&mut self, wish: &Wish, reason: Reason, detail: &str) {
         let actions = wish.actions.list();
         let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
@@ -291,14 +291,8 @@ impl Guardian {
         let stands =
             if reason == Reason::RateLimit { Duration::from_secs(1) } else { Duration::from_secs(5) };
         self.tell_denied(wish.waiter, &denial, stands);
-        self.cut += 1;
-        if self.cut.is_power_of_two() {
-            let count = self.cut - self.cut / 2;
-            let asker = wish.pid.map(|pid| self.processes.asker(pid)).unwrap_or_default();
-            let what = record::what(&actions, &wish.resource, None, "");
-            let who = record::who(&asker);
-            self.recorder.denial(&denial, Refused { who, what, count, ..Refused::default() });
-        }
+        let what = record::what(&actions, &wish.resource, None, "");
+        self.note_refusal(&denial, what, wish.pid);
     }
 
     /// Makes a refusal and keeps it for people and for `explain`.

@@ -6,6 +6,7 @@
 use super::agent::allowed;
 use super::agents::Agents;
 use super::ceiling::Ceiling;
+use super::clock::Clock;
 use super::command::Sessions;
 use super::consent::{Consent, Kind};
 use super::decide::Refusal;
@@ -20,7 +21,7 @@ use super::roles::Roles;
 use super::setup::{Setup, Summary, Teller};
 use super::token::{Signer, Tokens};
 use super::{Guardian, boot_now};
-use crate::audit::{Event, access};
+use crate::audit::{Event, access, beside};
 use crate::role::Role;
 use crate::sys::{process, signal};
 use crate::wire::denial::Reason;
@@ -35,6 +36,8 @@ use std::time::Duration;
 enum Source {
     Stop,
     Timer,
+    /// The clock was set.
+    Clock,
     Door,
     Path,
     Control,
@@ -74,6 +77,7 @@ struct Serving {
     guardian: Guardian,
     stop: OwnedFd,
     timer: TimerFd,
+    clock: Clock,
     armed: Option<Duration>,
     teller: Teller,
 }
@@ -82,6 +86,7 @@ impl Serving {
     fn start(setup: Setup) -> Result<Self, String> {
         let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK)
             .map_err(|errno| format!("no timer: {errno}"))?;
+        let clock = Clock::new().map_err(|errno| format!("no clock: {errno}"))?;
         let tokens = match setup.under {
             Some(under) => Tokens::below(&setup.about.run, under),
             None => Tokens::new(&setup.about.run),
@@ -122,7 +127,7 @@ impl Serving {
             over: VecDeque::new(),
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
-            cut: 0,
+            repeats: super::repeat::Repeats::default(),
             searches: (0, 0),
             summary: Summary::default(),
             now: boot_now(),
@@ -145,7 +150,7 @@ impl Serving {
             guardian.consent.attach(number, kind);
         }
         guardian.recorder.note(&Event::GuardianStart(start));
-        Ok(Self { guardian, stop: setup.stop, timer, armed: None, teller: setup.teller })
+        Ok(Self { guardian, stop: setup.stop, timer, clock, armed: None, teller: setup.teller })
     }
 
     fn run(mut self, init: &OwnedFd) -> Summary {
@@ -215,6 +220,7 @@ impl Serving {
         };
         wait(self.stop.as_fd(), libc::POLLIN, Source::Stop);
         wait(self.timer.as_fd(), libc::POLLIN, Source::Timer);
+        wait(self.clock.descriptor(), libc::POLLIN, Source::Clock);
         let single = [
             (&guardian.doors.door, Source::Door),
             (&guardian.doors.path, Source::Path),
@@ -255,6 +261,12 @@ impl Serving {
         match source {
             Source::Stop => {}
             Source::Timer => self.armed = None,
+            Source::Clock => {
+                if let Some(delta_ns) = self.clock.step() {
+                    let step = Event::ClockStep(beside::ClockStep { delta_ns });
+                    guardian.recorder.note_often(&step, guardian.now);
+                }
+            }
             Source::Door => guardian.greet(),
             Source::Path => guardian.admit(),
             Source::Control => guardian.admit_session(),
@@ -281,6 +293,7 @@ impl Serving {
             guardian.refuse(number, Refusal::of(Reason::Ending, ""));
         }
         guardian.sessions.all.values_mut().for_each(|session| session.link.flush());
+        guardian.tell_repeats(true);
         let mut summary = std::mem::take(&mut guardian.summary);
         summary.rejected = guardian.doors.rejected;
         guardian.recorder.note(&Event::GuardianEnd(access::GuardianEnd {
@@ -308,6 +321,7 @@ impl Guardian {
             self.heard(said);
         }
         self.late_lessons();
+        self.tell_repeats(false);
         if self.agents.due().is_some_and(|due| due <= self.now) {
             self.hear_agents();
         }
@@ -321,6 +335,7 @@ impl Guardian {
             self.agents.due(),
             self.lesson_due(),
             self.rotation.due(),
+            self.repeats.due(),
         ];
         all.into_iter().flatten().min()
     }

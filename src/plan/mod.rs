@@ -10,6 +10,7 @@ mod ask_tests;
 mod bare;
 mod bpf;
 pub mod command;
+mod coverage;
 mod dispatch;
 pub mod egress;
 pub mod environment;

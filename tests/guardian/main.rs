@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside;
 mod broker;
+mod coverage;
 mod cowork;
 mod end;
 mod exact;

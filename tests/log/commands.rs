@@ -29,6 +29,7 @@ fn start(argv: &[&str]) -> Event {
         layers: vec![layer],
         chain: Vec::new(),
         trace: None,
+        coverage: None,
     }))
 }
 

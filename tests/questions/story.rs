@@ -45,6 +45,7 @@ pub(crate) fn start(argv: &[&str]) -> Event {
         layers: vec![layer("seccomp"), layer("landlock-filesystem")],
         chain: Vec::new(),
         trace: None,
+        coverage: None,
     }))
 }
 

@@ -3,7 +3,7 @@
 //! Never guesses: what was not said, or was withheld, is absent.
 
 use crate::audit::log::Own;
-use crate::audit::{Record, Span};
+use crate::audit::{Coverage, Record, Span};
 use serde_json::Value;
 
 /// What is known of a run so far.
@@ -64,6 +64,9 @@ impl Context {
         self.kernel = text("/kernel/release");
         self.trace = text("/trace/id");
         self.above = text("/trace/parent");
+        let coverage = data.pointer("/coverage").cloned();
+        let coverage = coverage.and_then(|told| serde_json::from_value::<Coverage>(told).ok());
+        self.coverage = coverage.map(|told| told.line());
     }
 
     /// The version for headers; `unknown` where the run did not say.

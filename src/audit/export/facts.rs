@@ -83,7 +83,7 @@ impl Facts {
         let outcome = judge::outcome(name, &record.data);
         let mut rest = Rest(record.data.clone());
         let is_network = name == "network";
-        let who = if is_network { "" } else { "/who" };
+        let who = if is_network || name == "repeat" { "" } else { "/who" };
         let mut facts = Self {
             schema,
             outcome,
@@ -92,7 +92,7 @@ impl Facts {
             process: process(&mut rest, &format!("{who}/process")),
             parents: parents(&mut rest),
             action: action(&mut rest, name),
-            object: rest.text("/what/resource"),
+            object: rest.text(if name == "repeat" { "/first" } else { "/what/resource" }),
             path: path(&mut rest, name),
             sha256: rest.text("/sha256"),
             command: rest.texts("/command/argv"),
@@ -102,7 +102,7 @@ impl Facts {
             reason: reason(&mut rest, name),
             words: words(&mut rest, name),
             rule: rest.text("/rule"),
-            policy: rest.text("/policy"),
+            policy: if name == "policy_loaded" { rest.text("/name") } else { rest.text("/policy") },
             by: rest.text("/approved_by").or_else(|| rest.text("/by").filter(|_| name != "request")),
             request: None,
             grant: rest.text("/grant"),
@@ -170,7 +170,7 @@ fn parents(rest: &mut Rest) -> Vec<Process> {
 }
 
 fn action(rest: &mut Rest, name: &str) -> Option<String> {
-    let words = rest.texts("/what/actions");
+    let words = rest.texts(if name == "repeat" { "/actions" } else { "/what/actions" });
     match name {
         _ if !words.is_empty() => Some(words.join(" ")),
         "network" | "token" => rest.text("/what"),
@@ -198,7 +198,7 @@ fn findings(rest: &mut Rest) -> Vec<(String, u64)> {
 /// The stable word of why, where the event has one.
 fn reason(rest: &mut Rest, name: &str) -> Option<String> {
     match name {
-        "denial" | "network" | "run_end" => rest.text("/reason"),
+        "denial" | "network" | "run_end" | "repeat" => rest.text("/reason"),
         "revoke" => rest.text("/why"),
         "launch_failure" => rest.text("/stage"),
         _ => None,

@@ -48,7 +48,7 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
         ("guardian_end", _) if data.pointer("/ended_the_run").is_some_and(|why| !why.is_null()) => {
             Outcome::Failed
         }
-        ("protected_denied" | "denial", _) => Outcome::Denied,
+        ("protected_denied" | "denial" | "repeat", _) => Outcome::Denied,
         ("request" | "reason_given", _) => Outcome::Asked,
         ("decision", _) => match word(data, "/outcome") {
             "allow" => Outcome::Allowed,
@@ -68,9 +68,11 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
             "sealed" => Outcome::Allowed,
             _ => Outcome::Failed,
         },
-        ("degraded" | "revoke" | "known_files" | "channel_closed" | "device.enrolled", _) => {
-            Outcome::Observed
-        }
+        (
+            "degraded" | "revoke" | "known_files" | "channel_closed" | "device.enrolled" | "device.read"
+            | "policy_loaded" | "clock_step",
+            _,
+        ) => Outcome::Observed,
         _ => Outcome::Allowed,
     }
 }
@@ -81,6 +83,8 @@ pub(super) fn type_uid(schema: Option<&EventSchema>, data: &Value) -> u32 {
     let usual = schema.ocsf.first().copied().unwrap_or(0);
     let wanted = match schema.name {
         "denial" => by_action(data.pointer("/what/actions").and_then(last_text).unwrap_or_default()),
+        "repeat" if word(data, "/of") == "network" => Some(400_105),
+        "repeat" => by_action(data.pointer("/actions").and_then(last_text).unwrap_or_default()),
         "transfer" => by_action(word(data, "/action")),
         "protected_denied" if word(data, "/call").starts_with("rename") => Some(100_105),
         "token" if word(data, "/what") == "revoked" => Some(300_502),

@@ -185,13 +185,15 @@ impl Facts {
             "transfer" => facts.transfer(&data),
             "agent_start" => facts.agent(&data),
             "network" => facts.network(&data),
+            "repeat" => facts.repeat(&data),
+            "policy_loaded" => facts.reason = data.kept("/kind"),
             "token" => facts.said = if data.is("/what", "refused") { Said::Denied } else { Said::Other },
             "revoke" | "channel_closed" => facts.reason = data.kept("/why"),
             "degraded" => facts.reason = data.kept("/layer"),
             "launch_failure" => facts.reason = data.kept("/stage"),
             name if name.starts_with("log.") => facts.ids.clear(),
             "extend" | "known_files" | "reason_given" | "run_end" | "guardian_start" | "guardian_end"
-            | "network_start" => {}
+            | "network_start" | "clock_step" => {}
             _ => facts.unknown(&data),
         }
         if matches!(record.event.as_str(), "extend" | "revoke" | "known_files" | "transfer") {
@@ -226,17 +228,17 @@ impl Facts {
         self.said = said;
         self.acts = Acts::of(data.list("/what/actions"));
         self.label = data.kept("/what/label");
-        let (word, name) =
-            data.text("/what/resource").and_then(|text| text.split_once(' ')).unwrap_or_default();
-        let name = name.strip_prefix("to ").filter(|_| word == "upload").unwrap_or(name);
-        let kind = match word {
-            "host" | "upload" => Kind::Host,
-            "program" => Kind::Program,
-            "device" => Kind::Device,
-            _ => Kind::File,
-        };
+        let (kind, name) = named(data.text("/what/resource").unwrap_or_default());
         let path = data.text("/what/path").filter(|path| !path.is_empty());
         let name = path.filter(|_| matches!(kind, Kind::File | Kind::Program)).unwrap_or(name);
+        self.object = (!name.is_empty()).then(|| (kind, kept(name)));
+    }
+
+    /// Many refusals: of what the first was about.
+    fn repeat(&mut self, data: &Fields<'_>) {
+        self.said = Said::Denied;
+        self.acts = Acts::of(data.list("/actions"));
+        let (kind, name) = named(data.text("/first").unwrap_or_default());
         self.object = (!name.is_empty()).then(|| (kind, kept(name)));
     }
 
@@ -341,6 +343,19 @@ pub(super) fn kept(text: &str) -> String {
     let end = (0..=MOST_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     let digest = sha256(text.as_bytes()).to_string();
     format!("{}… [sha256 {digest}]", text.get(..end).unwrap_or_default())
+}
+
+/// A resource in words: what it is, and its name.
+fn named(resource: &str) -> (Kind, &str) {
+    let (word, name) = resource.split_once(' ').unwrap_or_default();
+    let name = name.strip_prefix("to ").filter(|_| word == "upload").unwrap_or(name);
+    let kind = match word {
+        "host" | "upload" => Kind::Host,
+        "program" => Kind::Program,
+        "device" => Kind::Device,
+        _ => Kind::File,
+    };
+    (kind, name)
 }
 
 struct Fields<'a>(&'a Value);

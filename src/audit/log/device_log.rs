@@ -1,17 +1,17 @@
 //! Reads a device's log: what every run was, and whether an entry is missing.
 //!
-//! Never writes. Takes every byte for hostile.
+//! Never writes, but a note of what was handed out. Takes every byte for hostile.
 
 use super::block::{self, Block};
 use super::hex::Hex;
 use super::leaf::Leaf;
-use super::ledger::{Ending, Entry, origin};
+use super::ledger::{Ending, Entry, Ledger, Reading, origin};
 use super::merkle::{Edge, Hash};
 use super::note::Note;
 use super::reader::State;
 use super::segment::name;
 use crate::audit::AuditError;
-use crate::base::RunId;
+use crate::base::{RunId, WallTime};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,6 +23,26 @@ pub struct Known {
     pub key: Option<Hex<32>>,
     /// Leaves and root at its end, and how it ended.
     pub end: Option<(u64, Hex<32>, Ending)>,
+}
+
+/// The most readings that are told.
+const MOST_READS: usize = 1000;
+
+/// Records that were handed out, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Read {
+    /// RFC 3339 in UTC.
+    pub time: String,
+    /// Which, as what, by whom.
+    #[serde(flatten)]
+    pub reading: Reading,
+}
+
+/// Notes in the log of the device in `state` that records were handed out; before they are.
+/// # Errors
+/// When it could not be written.
+pub fn note_read(state: &Path, reading: &Reading) -> Result<(), AuditError> {
+    Ledger::open(state)?.read(reading)
 }
 
 /// A device's log as it was found.
@@ -39,6 +59,9 @@ pub struct DeviceLog {
     /// The first byte that does not hold, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<(u64, String)>,
+    /// Records that were handed out, the last ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Read>,
     /// Every run of it.
     #[serde(skip)]
     pub runs: BTreeMap<RunId, Known>,
@@ -63,6 +86,7 @@ impl DeviceLog {
             entries: 0,
             missing: 0,
             damage: None,
+            reads: Vec::new(),
             runs: BTreeMap::new(),
         };
         let (mut edge, mut next, mut at) = (Edge::default(), 0, 0);
@@ -97,7 +121,8 @@ impl DeviceLog {
             return Err("an entry has another place than it says".to_owned());
         }
         let last = block.add_to(edge).ok_or("an entry has impossible lengths")?;
-        let entry: Entry = Leaf::parse(last).and_then(|leaf| leaf.own()).ok_or("an entry cannot be read")?;
+        let leaf = Leaf::parse(last).ok_or("an entry cannot be read")?;
+        let entry: Entry = leaf.own().ok_or("an entry cannot be read")?;
         let (key, identity) = entry.place().check().map_err(|_| "the key of an entry is not the device's")?;
         if *self.identity.get_or_insert(Hex(identity)) != Hex(identity) {
             return Err("an entry is of another device".to_owned());
@@ -111,13 +136,19 @@ impl DeviceLog {
         self.missing += number.checked_sub(*next).ok_or("a key signed twice")?;
         *next = number + 1;
         self.entries += 1;
-        self.keep(entry)
+        self.keep(entry, leaf.ts)
     }
 
-    fn keep(&mut self, entry: Entry) -> Result<(), String> {
+    fn keep(&mut self, entry: Entry, ts: u64) -> Result<(), String> {
         let id = |run: &str| run.parse::<RunId>().map_err(|_| "an entry names no run".to_owned());
         match entry {
             Entry::Begin { run, key, .. } => self.runs.entry(id(&run)?).or_default().key = Some(key),
+            Entry::Read { reading, .. } => {
+                if self.reads.len() >= MOST_READS {
+                    self.reads.remove(0);
+                }
+                self.reads.push(Read { time: WallTime(ts.into()).to_string(), reading });
+            }
             Entry::End { run, size, root, how, .. } => {
                 self.runs.entry(id(&run)?).or_default().end = Some((size, root, how));
             }

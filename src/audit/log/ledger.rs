@@ -40,6 +40,15 @@ pub enum Entry {
         /// The key that signs this entry.
         place: Place,
     },
+    /// Records were handed out.
+    #[serde(rename = "device.read")]
+    Read {
+        /// Which, as what, by whom.
+        #[serde(flatten)]
+        reading: Reading,
+        /// The key that signs this entry.
+        place: Place,
+    },
     /// The log of a run ended, or was found without an end.
     #[serde(rename = "device.end")]
     End {
@@ -60,9 +69,24 @@ impl Entry {
     /// The key that signs the block of this entry.
     pub fn place(&self) -> &Place {
         match self {
-            Self::Begin { place, .. } | Self::End { place, .. } => place,
+            Self::Begin { place, .. } | Self::Read { place, .. } | Self::End { place, .. } => place,
         }
     }
+}
+
+/// Records that were handed out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reading {
+    /// The command, or what else served them.
+    pub by: String,
+    /// The user's id.
+    pub uid: u32,
+    /// The form they went out in.
+    pub format: String,
+    /// The runs; the first of many.
+    pub runs: Vec<String>,
+    /// How many runs in all.
+    pub all: u64,
 }
 
 /// How the log of a run ended.
@@ -215,6 +239,13 @@ impl Ledger {
             Ok(Entry::Begin { run: name.clone(), key: *key, stable: *stable, place })
         })?;
         cert.ok_or(AuditError::Keys { errno: Errno::EINVAL })
+    }
+
+    /// Notes that records were handed out.
+    /// # Errors
+    /// When it could not be written.
+    pub(super) fn read(&mut self, reading: &Reading) -> Result<(), AuditError> {
+        self.add(|_, place| Ok(Entry::Read { reading: reading.clone(), place }))
     }
 
     /// Notes how the log of a run ended.

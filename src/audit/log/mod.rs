@@ -28,14 +28,14 @@ mod writer;
 
 pub use batch::Batch;
 pub use device::{Cert, Place, Step};
-pub use device_log::{DeviceLog, Known, read as read_device};
+pub use device_log::{DeviceLog, Known, Read, note_read, read as read_device};
 pub use hex::Hex;
 pub use judge::{Judge, Judged};
 #[cfg(test)]
 pub(in crate::audit) use leaf::encode;
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
 pub(in crate::audit) use ledger::Before;
-pub use ledger::{Ending, Entry};
+pub use ledger::{Ending, Entry, Reading};
 pub(in crate::audit) use merkle::leaf_hash;
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;

@@ -6,7 +6,8 @@ use super::rows::Part::{In, Of};
 use super::rows::{COMMAND, Row, WHAT, WHO};
 
 /// What a request may be for: a session's rights, a file by action, a host, a program.
-const BY_RESOURCE: &[u32] = &[300_301, 100_101, 100_102, 100_103, 100_104, 100_114, 400_105, 100_701];
+pub(super) const BY_RESOURCE: &[u32] =
+    &[300_301, 100_101, 100_102, 100_103, 100_104, 100_114, 400_105, 100_701];
 
 pub(super) const ROWS: &[Row] = &[
     Row {

@@ -5,6 +5,7 @@
 //! event.
 
 mod access;
+mod beside;
 mod json_schema;
 mod network;
 mod own;
@@ -136,7 +137,11 @@ impl EventSchema {
 }
 
 static TABLE: LazyLock<Vec<EventSchema>> = LazyLock::new(|| {
-    [run::ROWS, access::ROWS, network::ROWS, own::ROWS].into_iter().flatten().map(Row::schema).collect()
+    [run::ROWS, beside::ROWS, access::ROWS, network::ROWS, own::ROWS]
+        .into_iter()
+        .flatten()
+        .map(Row::schema)
+        .collect()
 });
 
 /// Every event: those of a run, then what the log and the device say of themselves.

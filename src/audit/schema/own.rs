@@ -74,6 +74,21 @@ pub(super) const ROWS: &[Row] = &[
         parts: &[Of(Public, &["run", "size", "root", "how", "how.recovered.cut"]), In("place", PLACE)],
     },
     Row {
+        name: "device.read",
+        version: 1,
+        meaning: "Records were handed out: which, as what, by whom.",
+        durability: Meta,
+        ocsf: &[100_803],
+        cef: ("Audit log read", 3, 3),
+        ecs: ECS,
+        parts: &[
+            Of(Public, &["by"]),
+            Of(Internal, &["uid"]),
+            Of(Public, &["format", "runs[]", "all"]),
+            In("place", PLACE),
+        ],
+    },
+    Row {
         name: "device.enrolled",
         version: 1,
         meaning: "The device has a new identity, and why.",

@@ -2,8 +2,26 @@
 
 use super::Class::{Internal, Personal, Public};
 use super::Durability::{Async, Sync};
-use super::rows::Part::{In, Of};
+use super::rows::Part::{self, In, Of};
 use super::rows::{COMMAND, PROGRAM, Row};
+
+const COVERAGE: &[Part] = &[Of(
+    Public,
+    &[
+        "requests",
+        "file_opens",
+        "read_bytes",
+        "writes",
+        "protected_names",
+        "exec",
+        "network",
+        "tls_bodies",
+        "landlock_denials",
+        "seccomp_denials",
+        "inherited_descriptors",
+        "io_uring",
+    ],
+)];
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -33,6 +51,7 @@ pub(super) const ROWS: &[Row] = &[
             Of(Public, &["layers[].layer", "layers[].asked", "layers[].state"]),
             Of(Personal, &["layers[].detail"]),
             Of(Public, &["chain[]", "trace.id", "trace.parent", "trace.from"]),
+            In("coverage", COVERAGE),
         ],
     },
     Row {

@@ -4,6 +4,7 @@ use crate::audit::access::{
     AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, ProgramCheck,
     ReasonGiven, Request, Revoke, Seen, Transfer, What, Who,
 };
+use crate::audit::beside::{PolicyLoaded, Repeat};
 use crate::audit::event::Event;
 use crate::base::{Escaped, escape};
 
@@ -42,6 +43,9 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         }
         Event::NetworkStart(start) => super::network::start(start),
         Event::Network(event) => super::network::event(event),
+        Event::PolicyLoaded(loaded) => vec![policy(loaded)],
+        Event::ClockStep(step) => vec![super::text::clock(step.delta_ns)],
+        Event::Repeat(repeat) => repeated(repeat),
         _ => return None,
     })
 }
@@ -169,6 +173,29 @@ fn channel_closed(closed: &ChannelClosed) -> Vec<String> {
     let mut lines =
         vec![format!("{}: {}, after {} messages", shown(name), shown(&closed.why), closed.messages)];
     lines.extend(who(&closed.who));
+    lines
+}
+
+fn policy(loaded: &PolicyLoaded) -> String {
+    let level = loaded.level.as_deref().map_or_else(String::new, |level| format!(" of the {}", shown(level)));
+    let revision = loaded.revision.as_deref();
+    let revision = revision.map_or_else(String::new, |revision| format!(", revision {}", shown(revision)));
+    let (kind, name) = (shown(&loaded.kind), shown(&loaded.name));
+    format!("{kind}{level} {name} (sha256 {}{revision})", shown(&loaded.sha256))
+}
+
+fn repeated(repeat: &Repeat) -> Vec<String> {
+    let (first, last) = (shown(&repeat.first), shown(&repeat.last));
+    let mut lines = vec![
+        format!(
+            "{} more of one kind within {} ms: {}",
+            repeat.count,
+            repeat.within_ms,
+            shown(&repeat.reason)
+        ),
+        format!("{} from {first} to {last}", list(&repeat.actions)),
+    ];
+    lines.extend(who(&Who { process: repeat.process.clone(), parents: Vec::new() }));
     lines
 }
 

@@ -60,7 +60,10 @@ pub fn export(
 ) -> Result<u8, AuditError> {
     let after = wish.after.map(place).transpose()?;
     let (mut codes, mut judges) = (Vec::new(), BTreeMap::new());
-    for folder in folders(dir, wish.runs)? {
+    let folders = folders(dir, wish.runs)?;
+    let word = Format::ALL.iter().find(|(format, _)| *format == wish.format).map_or("", |(_, word)| word);
+    super::reading::note(dir, ("export", word), &folders, tell);
+    for folder in folders {
         let named: Option<RunId> = folder.file_name().and_then(|name| name.to_str()?.parse().ok());
         let behind = match (after, named) {
             (Some((run, _)), Some(this)) if this < run => continue,

@@ -2,7 +2,7 @@
 
 use super::access;
 use crate::audit::event::{
-    Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart,
+    Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart, Trace,
 };
 use crate::audit::log::{DeviceLog, Hex, Own, Proven, State, Verdict};
 use crate::audit::{AuditError, Record, json};
@@ -47,7 +47,22 @@ pub(super) fn device(log: &DeviceLog) -> String {
     let damage = log.damage.as_ref();
     let damage =
         damage.map_or_else(String::new, |(at, why)| format!(", byte {at}: {}", escape(why.as_bytes())));
-    format!("the device's log, {word}, {} entries of {} runs{missing}{damage}", log.entries, log.runs.len())
+    let reads = match log.reads.as_slice() {
+        [] => String::new(),
+        [.., last] => {
+            let by = Escaped(last.reading.by.as_bytes());
+            format!(
+                ", read out {} times, the last by {by} at {}",
+                log.reads.len(),
+                Escaped(last.time.as_bytes())
+            )
+        }
+    };
+    format!(
+        "the device's log, {word}, {} entries of {} runs{reads}{missing}{damage}",
+        log.entries,
+        log.runs.len()
+    )
 }
 
 /// What a proof shows.
@@ -150,7 +165,18 @@ fn run_start(start: &RunStart) -> Vec<String> {
             .map_or_else(|| "not known".to_owned(), |names| escape(names.join(",").as_bytes())),
     ));
     lines.extend(start.layers.iter().map(layer));
+    lines.extend(start.trace.as_ref().map(trace));
+    lines.extend(start.coverage.as_ref().map(|told| format!("observed: {}", escape(told.line().as_bytes()))));
     lines
+}
+
+fn trace(trace: &Trace) -> String {
+    let parent = trace.parent.as_deref().map_or_else(String::new, |span| format!(", below {}", shown(span)));
+    format!("trace {}{parent} ({})", shown(&trace.id), shown(&trace.from))
+}
+
+fn shown(text: &str) -> Escaped<'_> {
+    Escaped(text.as_bytes())
 }
 
 fn file(file: &FileFacts) -> String {
@@ -206,6 +232,13 @@ fn run_end(end: &RunEnd) -> Vec<String> {
         end.denied.iter().map(|(what, count)| format!("denied {}: {count}", Escaped(what.as_bytes()))),
     );
     lines
+}
+
+/// A clock that was set, in words.
+pub(super) fn clock(delta_ns: i64) -> String {
+    let (seconds, rest) = (delta_ns.unsigned_abs() / 1_000_000_000, delta_ns.unsigned_abs() % 1_000_000_000);
+    let way = if delta_ns < 0 { "back" } else { "forward" };
+    format!("somebody set the clock {way} by {seconds}.{rest:09} s")
 }
 
 /// An exit code or signal in words.

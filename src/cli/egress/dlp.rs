@@ -3,9 +3,10 @@
 //!
 //! Never lets a run start whose rules, actions or secrets the role could not use.
 
+use crate::audit::beside::PolicyLoaded;
 use crate::base::to_hex;
 use crate::cli::roles::failed;
-use crate::crypto::Secret;
+use crate::crypto::{Secret, sha256_file};
 use crate::dlp::canary::{Decoy, Decoys};
 use crate::guardian::introduce;
 use crate::profile::{Network, NetworkMode, TlsUse};
@@ -58,7 +59,7 @@ pub(super) fn canaries(network: &Network) -> Result<Option<Canaries>, String> {
 }
 
 /// The role, which has been told everything and makes itself ready.
-pub(super) struct Starting(Started, OwnedFd);
+pub(super) struct Starting(Started, OwnedFd, Vec<PolicyLoaded>);
 
 /// Starts the role and tells it everything. `secrets` are the real credentials, by name. `None` where nothing is scanned.
 /// # Errors
@@ -78,16 +79,21 @@ pub(super) fn start<'a>(
     if done.is_err() {
         role.end(Duration::ZERO);
     }
-    done.map(|()| Some(Starting(role, ours)))
+    done.map(|loaded| Some(Starting(role, ours, loaded)))
 }
 
 impl Starting {
+    /// Rules of the profile's own that it was told.
+    pub(super) fn loaded(&self) -> &[PolicyLoaded] {
+        &self.2
+    }
+
     /// Waits until its rules are made ready; gives the socket that role `egress` gets as `Carried::Dlp`. What stays is the
     /// one by which the role is taught files.
     /// # Errors
     /// In words; then the agent must not start.
     pub(super) fn ready(self) -> Result<(Started, OwnedFd), String> {
-        let Self(mut role, teaches) = self;
+        let Self(mut role, teaches, _) = self;
         let said = match introduce::answer(role.socket.as_fd(), "dlp", PATIENCE) {
             Ok(FromDlp::Ready {}) => Ok(()),
             Ok(FromDlp::Refused { why }) => Err(format!("role dlp: {why}")),
@@ -111,11 +117,16 @@ fn tell_all<'a>(
     network: &Network,
     canaries: Option<&Canaries>,
     secrets: impl Iterator<Item = (&'a str, &'a str)>,
-) -> Result<(), String> {
+) -> Result<Vec<PolicyLoaded>, String> {
+    let mut loaded = Vec::new();
     for (path, asked) in &network.dlp.rules {
         let file = File::open(path.as_path())
             .map_err(|error| format!("read the rules {path} for dlp: {error} ({asked})"))?;
         let name = path.as_path().to_string_lossy().into_owned();
+        let digest = sha256_file(file.as_fd());
+        let sha256 = digest.map_err(|error| format!("read the rules {path} for dlp: {error}"))?.to_string();
+        let (kind, level, revision) = ("dlp-rules".to_owned(), None, None);
+        loaded.push(PolicyLoaded { kind, name: name.clone(), sha256, level, revision });
         introduce::tell(role, &ToDlp::Rules { name }, Some(file.as_fd()))?;
     }
     for (kind, word) in &network.dlp.actions {
@@ -129,7 +140,7 @@ fn tell_all<'a>(
         let (label, secret) = (label.to_owned(), secret.to_owned());
         introduce::tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
     }
-    introduce::tell(role, &ToDlp::Start {}, None)
+    introduce::tell(role, &ToDlp::Start {}, None).map(|()| loaded)
 }
 
 #[cfg(test)]

@@ -80,6 +80,10 @@ pub(super) fn serve(
     };
     let Early { role, credentials, authority, roots, scanner } = early;
     record(plan, &handed, &credentials, authority.as_deref(), log)?;
+    for loaded in scanner.iter().flat_map(dlp::Starting::loaded) {
+        let recorded = log.append(&Event::PolicyLoaded(loaded.clone()));
+        recorded.map_err(|error| format!("no record, no run: {error}"))?;
+    }
     let told = Teller(role.socket.as_fd());
     told.rules(&plan.profile)?;
     told.sockets(handed)?;

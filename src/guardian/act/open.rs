@@ -7,7 +7,7 @@ use crate::base::InnerPath;
 use crate::guardian::Guardian;
 use crate::guardian::ceiling::{Actions, Entry};
 use crate::guardian::grant::Lease;
-use crate::guardian::record::Through;
+use crate::guardian::record::{self, Through};
 use crate::guardian::token::Claims;
 use crate::sys::file::{self, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS};
 use crate::sys::{Errno, Sys, fd};
@@ -186,25 +186,24 @@ impl Guardian {
     }
 
     fn open_one(&mut self, path: &str, action: Action, claims: &Claims) -> Result<OwnedFd, Box<Denial>> {
-        let what = || format!("open {path} to {}", action.word());
         let (number, inner) = self.lease_for(path, action, claims)?;
         let Some(lease) = self.leases.get_mut(number) else {
-            return Err(Box::new(self.new_denial(Reason::Revoked, "", what())));
+            return Err(self.not_opened(Reason::Revoked, "", path, action));
         };
         if lease.given() == Given::Served {
             let detail = "it is served call by call; open it at its path";
-            return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
+            return Err(self.not_opened(Reason::Unavailable, detail, path, action));
         }
         let place = lease.place;
         let ceiling = self.ceiling.get(place).map(|entry| entry.actions).unwrap_or_default();
         let allowed = may_hand_out(ceiling, lease.actions, self.roles.landlock)
             .and_then(|()| only_what_is_allowed(action, lease.actions));
         if let Err(detail) = allowed {
-            return Err(Box::new(self.new_denial(Reason::Unavailable, detail, what())));
+            return Err(self.not_opened(Reason::Unavailable, detail, path, action));
         }
         let descriptor = match open(lease, &inner, action) {
             Ok(descriptor) => descriptor,
-            Err(reason) => return Err(Box::new(self.new_denial(reason, reason.text(), what()))),
+            Err(reason) => return Err(self.not_opened(reason, reason.text(), path, action)),
         };
         let (is_new, is_last) = (lease.opened(path), lease.spend_use());
         if is_new {
@@ -218,6 +217,14 @@ impl Guardian {
         Ok(descriptor)
     }
 
+    /// A file that is not opened: told, and recorded.
+    fn not_opened(&mut self, reason: Reason, detail: &str, path: &str, action: Action) -> Box<Denial> {
+        let denial = self.new_denial(reason, detail, format!("{} {path}", action.word()));
+        let resource = Resource::File { path: path.to_owned() };
+        self.note_refusal(&denial, record::what(&[action], &resource, None, ""), None);
+        Box::new(denial)
+    }
+
     /// The lease that allows an action on a path under a token.
     pub(super) fn lease_for(
         &mut self,
@@ -225,21 +232,20 @@ impl Guardian {
         action: Action,
         claims: &Claims,
     ) -> Result<(u64, InnerPath), Box<Denial>> {
-        let what = || format!("{} {path}", action.word());
         let resource = Resource::File { path: path.to_owned() };
         if !claims.allows(action, &resource) {
-            return Err(Box::new(self.new_denial(Reason::Token, "the token does not list it", what())));
+            return Err(self.not_opened(Reason::Token, "the token does not list it", path, action));
         }
         let within = match self.ceiling.judge(&resource, Actions::of(&[action])) {
             Ok(within) => within,
-            Err(why) => return Err(Box::new(self.new_denial(Reason::Ceiling, &why, what()))),
+            Err(why) => return Err(self.not_opened(Reason::Ceiling, &why, path, action)),
         };
         let lease = self.leases.covering(within.place, &within.path, within.actions, self.now);
         match lease {
             Some(number) => Ok((number, within.path)),
             None => {
                 let detail = "no lease covers it; ask with `request` first";
-                Err(Box::new(self.new_denial(Reason::Revoked, detail, what())))
+                Err(self.not_opened(Reason::Revoked, detail, path, action))
             }
         }
     }

@@ -1,11 +1,13 @@
 //! One event of each kind, and of kinds that become several things elsewhere one of each; every field has a value.
 
 mod access;
+mod beside;
 mod network;
 
+use crate::audit::Coverage;
 use crate::audit::access::*;
 use crate::audit::event::*;
-use crate::audit::log::{Before, Cert, Ending, Entry, Hex, NextKey, Own, Place, Start, Step};
+use crate::audit::log::{Before, Cert, Ending, Entry, Hex, NextKey, Own, Place, Reading, Start, Step};
 use crate::crypto::sha256;
 use serde::Serialize;
 use serde_json::Value;
@@ -77,6 +79,20 @@ fn run_start() -> Event {
             id: text("4bf92f3577b34da6a3ce929d0e0e4736"),
             parent: some("00f067aa0ba902b7"),
             from: text("environment"),
+        }),
+        coverage: Some(Coverage {
+            requests: text("all"),
+            file_opens: text("leases"),
+            read_bytes: text("served"),
+            writes: text("served"),
+            protected_names: text("refusals"),
+            exec: text("command"),
+            network: text("all"),
+            tls_bodies: text("inspected"),
+            landlock_denials: text("none"),
+            seccomp_denials: text("none"),
+            inherited_descriptors: 3,
+            io_uring: text("refused"),
         }),
     }))
 }
@@ -189,17 +205,31 @@ pub(super) fn all() -> Vec<(String, String)> {
         (
             "device.end",
             leaf(&Entry::End {
-                run,
+                run: run.clone(),
                 size: 90,
                 root: Hex([8; 32]),
                 how: Ending::Recovered { cut: 17 },
                 place: place(),
             }),
         ),
+        (
+            "device.read",
+            leaf(&Entry::Read {
+                reading: Reading {
+                    by: text("export"),
+                    uid: 1000,
+                    format: text("ocsf"),
+                    runs: vec![run.clone()],
+                    all: 1,
+                },
+                place: place(),
+            }),
+        ),
         ("device.enrolled", leaf(&Before::Enrolled { identity: Hex([9; 32]), why: "new" })),
         ("device.recovered", leaf(&Before::Recovered { cut: 40, leaves: 12 })),
     ];
-    let events = [of_run(), access::asked(), access::answered(), network::all()].into_iter().flatten();
+    let events =
+        [of_run(), beside::all(), access::asked(), access::answered(), network::all()].into_iter().flatten();
     let events = events.map(|(name, event)| (text(name), leaf(&event)));
     events.chain(own.map(|(name, leaf)| (text(name), leaf))).collect()
 }

@@ -5,6 +5,7 @@
 use super::words::{decider, many, name};
 use crate::audit::Record;
 use crate::audit::access::{Decision, Denial, Grant, ProgramCheck, What};
+use crate::audit::beside::Repeat;
 use crate::audit::event::Event;
 use crate::audit::index::is_person;
 use crate::audit::network::Network;
@@ -39,6 +40,7 @@ pub(in crate::cli) fn by(record: &Record) -> Option<Decided> {
         Event::Decision(decision) => Some(policy(&decision)),
         Event::ProgramCheck(check) => Some(checked(&check)),
         Event::Network(network) => went(&network),
+        Event::Repeat(repeat) => Some(repeated(&repeat)),
         Event::ProtectedDenied(denied) => Some(Decided {
             allowed: Some(false),
             by: "profile".to_owned(),
@@ -111,6 +113,26 @@ fn denied(denial: &Denial) -> Decided {
         person,
         because,
         hint: hint(&denial.reason),
+    }
+}
+
+fn repeated(repeat: &Repeat) -> Decided {
+    let known = Reason::ALL.iter().find(|reason| reason.id() == repeat.reason);
+    let text = known.map_or_else(|| reason_text(&repeat.reason), |reason| reason.text());
+    Decided {
+        allowed: Some(false),
+        by: String::new(),
+        person: false,
+        words: format!(
+            "REFUSED ({}): {} on {} up to {}, {}",
+            escape(repeat.reason.as_bytes()),
+            escape(repeat.actions.join(", ").as_bytes()),
+            name(&repeat.first),
+            name(&repeat.last),
+            times(repeat.count)
+        ),
+        because: vec![text.to_owned(), "they came too fast to be told one by one".to_owned()],
+        hint: hint(&repeat.reason),
     }
 }
 

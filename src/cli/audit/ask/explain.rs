@@ -1,6 +1,7 @@
 //! `audit explain`: why something was decided as it was, and what would change it.
 
 use super::approved::{self, Answer};
+use super::coverage::observed;
 use super::decided::{self, Decided};
 use super::{ask_of, print, print_json, records_of};
 use crate::audit::index::answer::Leaf;
@@ -56,9 +57,9 @@ fn tell_one(decided: &Decided, out: &mut dyn Write) -> Result<(), AuditError> {
 }
 
 fn of_run(dir: &Path, asked: &str, how: &Told, out: &mut dyn Write) -> Result<u8, AuditError> {
-    let (run, denied) = ask_of(dir, asked, &mut |index, row| {
-        let name = row.run.clone();
-        Ok((name, index.summary(row, how.limit)?.denied))
+    let (run, denied, seen) = ask_of(dir, asked, &mut |index, row| {
+        let (name, seen) = (row.run.clone(), observed(&row.about));
+        Ok((name, index.summary(row, how.limit)?.denied, seen))
     })?;
     let leaves: Vec<Leaf> =
         denied.told.iter().map(|one| Leaf { run: run.clone(), index: one.first }).collect();
@@ -90,5 +91,9 @@ fn of_run(dir: &Path, asked: &str, how: &Told, out: &mut dyn Write) -> Result<u8
         }
     }
     super::print_rest(out, denied.all, refused.len())?;
+    if !seen.unseen.is_empty() {
+        print(out, "what nobody saw, and no record can say:")?;
+    }
+    seen.unseen.iter().try_for_each(|line| print(out, &format!("    {line}")))?;
     Ok(0)
 }

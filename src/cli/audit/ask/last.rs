@@ -1,6 +1,7 @@
 //! `audit last`: one run, three answers.
 
-use super::words::{self, Coverage, bytes, many, name, names};
+use super::coverage::{Observed, observed};
+use super::words::{self, bytes, many, name, names};
 use super::{ask_of, code_of, print, print_json};
 use crate::audit::index::answer::{Moved, Named, Part, RunRow, Summary};
 use crate::audit::log::{Judge, Judged, Verdict};
@@ -22,7 +23,7 @@ pub(in crate::cli) struct Answer {
     #[serde(flatten)]
     pub(in crate::cli) summary: Summary,
     pub(in crate::cli) moved: Moved,
-    pub(in crate::cli) seen: Coverage,
+    pub(in crate::cli) seen: Observed,
 }
 
 /// The run in short, checked anew where that takes no more than a moment.
@@ -45,7 +46,7 @@ pub(in crate::cli::audit) fn with(
             row.checked = Some(WallTime::now().to_string());
         }
         let moved = index.moved_of_run(&row.run, limit)?;
-        let seen = words::coverage(&row.about);
+        let seen = observed(&row.about);
         Ok(Answer { summary: index.summary(row, limit)?, moved, seen })
     })
 }
@@ -81,6 +82,7 @@ pub(in crate::cli) fn text(answer: &Answer) -> String {
     part("APPROVED", approved(summary));
     part("MOVED", moved(&answer.moved, &answer.seen.network));
     part("DENIED", denied(summary));
+    part("UNSEEN", answer.seen.unseen.clone());
     out
 }
 

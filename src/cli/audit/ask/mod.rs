@@ -4,6 +4,7 @@
 //! of a record is printed unescaped, and every list has an end and says what is behind it.
 
 mod approved;
+mod coverage;
 mod decided;
 mod explain;
 pub(super) mod last;

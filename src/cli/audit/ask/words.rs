@@ -1,12 +1,11 @@
-//! Words of answers: amounts, times, names, what a record cannot say.
+//! Words of answers: amounts, times, names.
 //!
 //! Never lets a text of a record through unescaped.
 
-use crate::audit::index::{About, Acts, Kind};
+use crate::audit::index::{Acts, Kind};
 use crate::audit::log::State;
 use crate::base::{WallTime, escape};
 use crate::profile::parse_duration;
-use serde::Serialize;
 
 /// A number of bytes, in the unit that gives two or three digits.
 pub(in crate::cli) fn bytes(count: u64) -> String {
@@ -112,33 +111,6 @@ pub(in crate::cli) fn decider(by: &str, person: bool) -> String {
 pub(in crate::cli) fn user(uid: u32) -> String {
     let known = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).ok().flatten();
     known.map_or_else(|| format!("uid {uid}"), |user| format!("{} (uid {uid})", escape(user.name.as_bytes())))
-}
-
-/// What the record of a run can say, in words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in crate::cli) struct Coverage {
-    /// Of files.
-    pub(in crate::cli) files: String,
-    /// Of the network.
-    pub(in crate::cli) network: String,
-}
-
-/// What the record of this run can say.
-pub(in crate::cli) fn coverage(about: &About) -> Coverage {
-    let told = |name: &str| Some(escape(about.coverage.as_ref()?.get(name)?.as_str()?.as_bytes()));
-    let files = told("files").unwrap_or_else(|| {
-        if about.guarded {
-            "what was asked for, given, refused, and what went through the Guardian; not each file of a place that was mounted"
-        } else {
-            "refused names alone; no file that was opened"
-        }
-        .to_owned()
-    });
-    let network = told("network").unwrap_or_else(|| match &about.network {
-        Some(_) => "every connection and every refusal, by name".to_owned(),
-        None => "the network was not filtered, and nothing of it is in the record".to_owned(),
-    });
-    Coverage { files, network }
 }
 
 /// The moment that `--since` names, in microseconds since 1970.

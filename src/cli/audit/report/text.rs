@@ -144,5 +144,6 @@ fn proof(out: &mut String, answer: &last::Answer, evidence: &Evidence) {
     }
     line(out, &format!("  seen of files: {}", answer.seen.files));
     line(out, &format!("  seen of the network: {}", answer.seen.network));
+    answer.seen.unseen.iter().for_each(|unseen| line(out, &format!("  not seen: {unseen}")));
     line(out, &format!("  check it: aisandbox audit verify {}", row(answer).run));
 }

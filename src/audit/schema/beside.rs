@@ -1,0 +1,48 @@
+//! The table, of what happens beside requests.
+
+use super::Class::{Personal, Public};
+use super::Durability::{Async, Sync};
+use super::rows::Part::{In, Of};
+use super::rows::{Row, SEEN};
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "policy_loaded",
+        version: 1,
+        meaning: "Something that decides was loaded: a file of the profile, a filter, a policy, rules.",
+        durability: Sync,
+        ocsf: &[300_410],
+        cef: ("Policy loaded", 2, 2),
+        ecs: ("configuration", &["change"]),
+        parts: &[
+            Of(Public, &["kind"]),
+            Of(Personal, &["name"]),
+            Of(Public, &["sha256", "level", "revision"]),
+        ],
+    },
+    Row {
+        name: "clock_step",
+        version: 1,
+        meaning: "The clock of the machine was set while the run went on.",
+        durability: Async,
+        ocsf: &[100_899],
+        cef: ("Clock set", 5, 5),
+        ecs: ("configuration", &["change"]),
+        parts: &[Of(Public, &["delta_ns"])],
+    },
+    Row {
+        name: "repeat",
+        version: 1,
+        meaning: "Refusals of one kind that came faster than they are told one by one.",
+        durability: Async,
+        ocsf: super::access::BY_RESOURCE,
+        cef: ("Refusals repeated", 6, 6),
+        ecs: ("intrusion_detection", &["denied"]),
+        parts: &[
+            Of(Public, &["of", "reason", "actions[]"]),
+            Of(Personal, &["first", "last"]),
+            Of(Public, &["count", "within_ms"]),
+            In("process", SEEN),
+        ],
+    },
+];

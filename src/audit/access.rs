@@ -232,11 +232,14 @@ pub struct Revoke {
     pub token: Option<String>,
 }
 
-/// Role `dlp` was taught what a sensitive place holds, before its lease took effect. Of the files only their number.
+/// Role `dlp` was taught what a sensitive place holds, before it could be read. Of the files only their number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct KnownFiles {
-    /// The lease.
+    /// The lease. Empty for a place that the profile shows from the start.
     pub grant: String,
+    /// The place, as it is seen inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// How sensitive the place is.
     pub label: String,
     /// Files that are known: what is sent of them is found.

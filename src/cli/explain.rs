@@ -5,6 +5,7 @@ use super::egress;
 use super::output::{complain, print};
 use super::shape;
 use crate::audit;
+use crate::base::Source;
 use crate::host::cgroup::{self, Cgroup};
 use crate::host::facts::Facts;
 use crate::launch::{Stage, ruleset};
@@ -12,7 +13,7 @@ use crate::plan::ask::AskEntry;
 use crate::plan::transitions::Covered;
 use crate::plan::view::{Act, BindFlags, Step};
 use crate::plan::{self, Plan};
-use crate::profile::Context;
+use crate::profile::{Context, NetworkMode};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -133,6 +134,17 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     for line in egress::rules_of(&profile.network) {
         writeln!(out, "  {line}")?;
     }
+    if let Some((place, asked)) = parent_proxy(plan) {
+        writeln!(out, "  all of it through the proxy {place} ({asked})")?;
+    }
+    let lists = [
+        ("sensitive places that are shown: what is sent of them is found", egress::known_of(plan)),
+        ("decoys: one that is sent is an alert", decoys(plan)),
+    ];
+    for (title, lines) in lists.iter().filter(|(_, lines)| !lines.is_empty()) {
+        writeln!(out, "\n{title}")?;
+        lines.iter().try_for_each(|line| writeln!(out, "  {line}"))?;
+    }
     let credentials = egress::credentials_of(&profile.network);
     if !credentials.is_empty() {
         writeln!(out, "\ncredentials, which stay outside")?;
@@ -152,6 +164,21 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
         writeln!(out, "  {:>2} {}", number + 1, stage.text())?;
     }
     Ok(())
+}
+
+/// The proxy that a filtered network is left by, without what it is logged in with.
+fn parent_proxy(plan: &Plan) -> Option<(String, &Source)> {
+    let filtered = plan.profile.network.mode == NetworkMode::Filtered;
+    let (place, asked) = plan.profile.network.parent_proxy.as_ref().filter(|_| filtered)?;
+    let host = place.rsplit_once('@').map_or(place.as_str(), |(_, host)| host);
+    Some((crate::base::escape(host.as_bytes()), asked))
+}
+
+/// Where decoys will lie.
+fn decoys(plan: &Plan) -> Vec<String> {
+    let home =
+        plan.egress.is_some().then(|| Context::of_process().ok()).flatten().map(|context| context.home);
+    home.map(|home| egress::decoys_of(&plan.profile, &home)).unwrap_or_default()
 }
 
 fn stages(plan: &Plan) -> impl Iterator<Item = &'static Stage> {
@@ -254,6 +281,9 @@ fn json(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<Value, u8> {
         "network": plan.profile.network.mode,
         "rules": egress::rules_of(&plan.profile.network),
         "credentials": egress::credentials_of(&plan.profile.network),
+        "parent_proxy": parent_proxy(plan).map(|(place, _)| place),
+        "known_places": egress::known_of(plan),
+        "decoys": decoys(plan),
         "environment": plan.environment.iter().map(variable).collect::<serde_json::Map<_, _>>(),
         "limits": limits(plan),
         "seccomp": { "name": plan.profile.seccomp.value, "filter": filter },

@@ -138,7 +138,8 @@ impl Guardian {
         if let Some(lesson) = lesson {
             let Through { grant, request, token } = Through::of(&lesson.lease);
             let label = lesson.label.clone();
-            let known = access::KnownFiles { grant, label, files, left_out, request, token };
+            let place = lesson.lease.at().map(|at| at.path.as_path().display().to_string());
+            let known = access::KnownFiles { grant, place, label, files, left_out, request, token };
             self.recorder.note(&Event::KnownFiles(known));
             if failed.load(Ordering::Acquire) {
                 self.not_known(lesson, "not all that is there could be made known in time");

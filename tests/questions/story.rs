@@ -141,6 +141,7 @@ fn lease() -> Vec<Event> {
         })),
         Event::KnownFiles(KnownFiles {
             grant: "8F3K-g1".into(),
+            place: None,
             label: "keys".into(),
             files: 3,
             left_out: 0,

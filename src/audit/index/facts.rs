@@ -197,7 +197,8 @@ impl Facts {
             _ => facts.unknown(&data),
         }
         if matches!(record.event.as_str(), "extend" | "revoke" | "known_files" | "transfer") {
-            facts.lease = data.text("/grant").map(str::to_owned);
+            // What a profile shows from the start is known without a lease.
+            facts.lease = data.text("/grant").filter(|lease| !lease.is_empty()).map(str::to_owned);
         }
         facts.bounded()
     }

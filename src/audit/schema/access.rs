@@ -115,12 +115,16 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "known_files",
         version: 2,
-        meaning: "What a lease gives to read is known where bytes leave.",
+        meaning: "What a sensitive place gives to read is known where bytes leave.",
         durability: Async,
         ocsf: &[100_102],
         cef: ("Files known", 1, 3),
         ecs: ("file", &["info"]),
-        parts: &[Of(Public, &["grant", "label", "files", "left_out", "request", "token"])],
+        parts: &[
+            Of(Public, &["grant"]),
+            Of(Personal, &["place"]),
+            Of(Public, &["label", "files", "left_out", "request", "token"]),
+        ],
     },
     Row {
         name: "extend",

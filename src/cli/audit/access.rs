@@ -20,7 +20,7 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::Grant(grant) => granted(grant),
         Event::KnownFiles(known) => vec![format!(
             "{} [{}]: {} files are known, {} left out",
-            shown(&known.grant),
+            shown(known.place.as_deref().filter(|_| known.grant.is_empty()).unwrap_or(&known.grant)),
             shown(&known.label),
             known.files,
             known.left_out

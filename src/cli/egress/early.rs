@@ -8,6 +8,7 @@ use super::{authorities, rules, secrets};
 use crate::base::{InnerPath, WallTime};
 use crate::cli::roles::failed;
 use crate::crypto::{Secret, placeholder};
+use crate::dlp::canary::Decoy;
 use crate::guardian::introduce;
 use crate::plan::trust::trust;
 use crate::plan::view::door_source;
@@ -120,23 +121,39 @@ impl Early {
     }
 }
 
-/// Decoys lie in a home of the sandbox's own, where nothing real is.
 fn lay_out(canaries: &Canaries, profile: &mut Profile, home: &Path) {
-    let Ok(home) = InnerPath::new(home) else { return };
-    let own = |entry: &FsEntry| entry.path == home && matches!(entry.access, Access::Tmpfs { .. });
-    if !profile.filesystem.iter().any(own) {
-        return;
-    }
-    for decoy in canaries.files() {
-        let Ok(path) = InnerPath::new(home.as_path().join(decoy.path)) else { continue };
+    let files = laid_out(canaries, profile, home)
+        .map(|(path, decoy)| FsEntry::file(path, decoy.content.clone().into_bytes(), door_source()));
+    let files: Vec<FsEntry> = files.collect();
+    profile.filesystem.extend(files);
+}
+
+/// Decoys lie in a home of the sandbox's own, where nothing real is.
+fn laid_out<'a>(
+    canaries: &'a Canaries,
+    profile: &'a Profile,
+    home: &Path,
+) -> impl Iterator<Item = (InnerPath, &'a Decoy)> {
+    let home = InnerPath::new(home).ok();
+    let own =
+        |entry: &FsEntry| Some(&entry.path) == home.as_ref() && matches!(entry.access, Access::Tmpfs { .. });
+    let home = home.clone().filter(|_| profile.filesystem.iter().any(own));
+    canaries.files().filter_map(move |decoy| {
+        let home = home.as_ref()?;
+        let path = InnerPath::new(home.as_path().join(decoy.path)).ok()?;
         let meets = |entry: &FsEntry| {
             path.contains(&entry.path)
-                || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != home)
+                || (entry.path.contains(&path) && home.contains(&entry.path) && entry.path != *home)
         };
-        if !profile.filesystem.iter().any(meets) {
-            profile.filesystem.push(FsEntry::file(path, decoy.content.clone().into_bytes(), door_source()));
-        }
-    }
+        (!profile.filesystem.iter().any(meets)).then_some((path, decoy))
+    })
+}
+
+/// Where decoys will lie, for people.
+pub(in crate::cli) fn decoys_of(profile: &Profile, home: &Path) -> Vec<String> {
+    let canaries = dlp::canaries(&profile.network).ok().flatten();
+    let paths = canaries.iter().flat_map(|canaries| laid_out(canaries, profile, home));
+    paths.map(|(path, _)| path.to_string()).collect()
 }
 
 /// What a certificate can name. A name stands for all below it, too.

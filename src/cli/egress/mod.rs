@@ -6,6 +6,7 @@ mod about;
 mod authorities;
 mod dlp;
 mod early;
+mod known;
 mod outside;
 mod rules;
 mod secrets;
@@ -27,7 +28,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 pub(super) use about::about;
-pub(super) use early::Early;
+pub(super) use early::{Early, decoys_of};
+pub(super) use known::lines as known_of;
 
 /// How long the role may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -89,6 +91,9 @@ pub(super) fn serve(
     told.sockets(handed)?;
     told.published(&plan.profile)?;
     let (scanner, socket) = scanner.map(dlp::Starting::ready).transpose()?.unzip();
+    if let Some(scanner) = &scanner {
+        known::teach(scanner.socket.as_fd(), plan, log)?;
+    }
     if let Some(socket) = socket {
         told.hand(Carried::Dlp {}, socket)?;
     }

@@ -131,6 +131,7 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
             "known_files",
             Event::KnownFiles(KnownFiles {
                 grant: text("8F3K-g1"),
+                place: None,
                 label: text("finance"),
                 files: 120,
                 left_out: 2,
@@ -145,6 +146,18 @@ pub(super) fn answered() -> Vec<(&'static str, Event)> {
                 lease_s: 600,
                 request: some("8F3K"),
                 token: some(TOKEN),
+            }),
+        ),
+        (
+            "known_files.start",
+            Event::KnownFiles(KnownFiles {
+                grant: String::new(),
+                place: Some(text("/home/u/.ssh")),
+                label: text("keys"),
+                files: 4,
+                left_out: 0,
+                request: None,
+                token: None,
             }),
         ),
         ("denial", denial(what(&["read"], REPORT, REPORT_PATH))),

@@ -34,6 +34,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("rcgen", "src/egress/inspect/authority.rs"),
     ("aho_corasick", "src/egress/inspect/needle.rs"),
     ("flate2", "src/dlp/"),
+    ("flate2", "src/cli/audit/report/pack.rs"),
     ("ruzstd", "src/dlp/containers.rs"),
     ("brotli_decompressor", "src/dlp/containers.rs"),
     ("toml", "src/dlp/rule_file.rs"),

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
 mod answers;
+mod browser;
 mod hostile;
+mod page;
 mod report;
 mod story;
 #[path = "../support/mod.rs"]

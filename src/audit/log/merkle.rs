@@ -41,13 +41,20 @@ impl Edge {
 
     /// Adds the hash of the next leaf.
     pub(super) fn push(&mut self, leaf: Hash) {
+        self.push_and_tell(leaf, |_, _, _| ());
+    }
+
+    /// The same, and tells of every subtree that is whole with it: its level, its place there, its root.
+    pub(super) fn push_and_tell(&mut self, leaf: Hash, mut tell: impl FnMut(u32, u64, &Hash)) {
         let mut hash = leaf;
-        let mut above = self.size;
+        let (mut level, mut above) = (0, self.size);
+        tell(level, above, &hash);
         while above & 1 == 1 {
             if let Some(left) = self.peaks.pop() {
                 hash = node_hash(&left, &hash);
             }
-            above >>= 1;
+            (level, above) = (level + 1, above >> 1);
+            tell(level, above, &hash);
         }
         self.peaks.push(hash);
         self.size += 1;
@@ -62,8 +69,21 @@ impl Edge {
 
     /// The root of the tree as it is.
     pub(super) fn root(&self) -> Hash {
-        let joined = self.peaks.iter().rev().copied().reduce(|right, left| node_hash(&left, &right));
-        joined.unwrap_or_else(|| *sha256(&[]).bytes())
+        self.root_of_last(self.peaks.len()).unwrap_or_else(|| *sha256(&[]).bytes())
+    }
+
+    /// The root over the leaves below its last peaks, as many; `None` for none.
+    fn root_of_last(&self, peaks: usize) -> Option<Hash> {
+        let last = self.peaks.iter().rev().take(peaks);
+        last.copied().reduce(|right, left| node_hash(&left, &right))
+    }
+
+    /// The root of the subtree at a place of a level, where it is not whole: it ends with the tree. `None` where all of it
+    /// is there, or nothing.
+    pub(super) fn root_of_part(&self, level: u32, place: u64) -> Option<Hash> {
+        let below = self.size & ((1u64.checked_shl(level)?) - 1);
+        let is_last = below > 0 && self.size.checked_shr(level) == Some(place);
+        if is_last { self.root_of_last(below.count_ones() as usize) } else { None }
     }
 }
 

@@ -8,6 +8,7 @@ mod block;
 mod device;
 mod device_log;
 mod epoch;
+mod excerpt;
 mod hex;
 mod judge;
 mod key_file;
@@ -29,6 +30,7 @@ mod writer;
 pub use batch::Batch;
 pub use device::{Cert, Place, Step};
 pub use device_log::{DeviceLog, Known, Read, note_read, read as read_device};
+pub use excerpt::{Excerpt, Kept, excerpt, whole};
 pub use hex::Hex;
 pub use judge::{Judge, Judged};
 #[cfg(test)]

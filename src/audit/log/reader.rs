@@ -213,7 +213,7 @@ fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
     }
 }
 
-fn open(path: &Path) -> Result<File, AuditError> {
+pub(super) fn open(path: &Path) -> Result<File, AuditError> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
     let file = opened.map_err(|error| AuditError::io("open the log", path, &error))?;

@@ -24,7 +24,7 @@ const MOST_NAMES: usize = 128;
 
 /// What a report is made of beside the three answers.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct Evidence<T> {
     /// The verdict on the log as it was read.
     pub verdict: Verdict,
     /// The device's own log is here and has the run.
@@ -32,7 +32,7 @@ pub struct Evidence {
     /// Events, those of the log itself included, by name.
     pub counts: BTreeMap<String, u64>,
     /// The events of the timeline, in order.
-    pub timeline: Vec<Record>,
+    pub timeline: Vec<T>,
     /// Those that are not in it, by name.
     pub left_out: BTreeMap<String, u64>,
     /// Processes that asked for something or reached out.
@@ -46,10 +46,15 @@ fn is_key(record: &Record) -> bool {
     record.event == "log.key"
 }
 
-/// Reads the log in a folder once; the timeline has about twice `most` events.
+/// Reads the log in a folder once; the timeline has about twice `most` events, each as `of` makes it.
 /// # Errors
 /// When it cannot be read.
-pub fn gather(dir: &Path, folder: &Path, most: usize) -> Result<Evidence, AuditError> {
+pub fn gather<T>(
+    dir: &Path,
+    folder: &Path,
+    most: usize,
+    of: &dyn Fn(Record) -> T,
+) -> Result<Evidence<T>, AuditError> {
     let run = folder.file_name().map_or_else(String::new, |name| super::event::text(name.as_encoded_bytes()));
     let (mut keep, mut counts) = (Keep::new(most), BTreeMap::new());
     let (mut processes, mut flows) = (Processes::default(), Flows::default());
@@ -64,12 +69,13 @@ pub fn gather(dir: &Path, folder: &Path, most: usize) -> Result<Evidence, AuditE
         flows.take(&record, &facts);
         let weight = weight(&record, facts.said);
         let name = record.event.clone();
-        keep.take(weight, &name, record);
+        keep.take(weight, &name, (record.seq, of(record)));
     };
     let judge = &mut Judge::new(folder.parent().unwrap_or(dir), None);
     let Judged { verdict, known } = judge.read(folder, &mut take)?;
     let (mut timeline, left_out) = keep.finish();
-    timeline.sort_by_key(|record| record.seq);
+    timeline.sort_by_key(|(seq, _)| *seq);
+    let timeline = timeline.into_iter().map(|(_, one)| one).collect();
     Ok(Evidence { verdict, known, counts, timeline, left_out, processes, flows })
 }
 

@@ -2,6 +2,7 @@
 //! `report`.
 
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 /// `audit …`, as far as it asks what records say.
 #[derive(Debug, Subcommand)]
@@ -91,7 +92,10 @@ pub enum Question {
         /// Run id, the start of one, `last`, or a folder
         #[arg(default_value = "last")]
         run: String,
-        /// The most rows of each list
+        /// Write one HTML file that checks the record by itself where it is opened
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        html: Option<PathBuf>,
+        /// The most rows of each list; a page has bounds of its own
         #[arg(long, value_name = "NUMBER", default_value_t = 200)]
         limit: usize,
         /// Print JSON

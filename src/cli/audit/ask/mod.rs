@@ -40,7 +40,9 @@ pub(super) fn run(dir: &Path, question: &Question, out: &mut dyn Write) -> Resul
         Question::Explain { what, how } => explain::run(dir, what, how, out),
         Question::Tail { run, follow, lines, json } => tail::run(dir, run, (*follow, *lines, *json), out),
         Question::Stats { since, how } => stats::run(dir, since_of(since)?, how, out),
-        Question::Report { run, limit, json } => super::report::run(dir, run, (*limit, *json), out),
+        Question::Report { run, html, limit, json } => {
+            super::report::run(dir, run, (html.as_deref(), *limit, *json), out)
+        }
     }
 }
 

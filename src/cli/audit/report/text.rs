@@ -16,7 +16,7 @@ const MOST_DEPTH: usize = 24;
 
 pub(super) fn text(
     answer: &last::Answer,
-    evidence: &Evidence,
+    evidence: &Evidence<Record>,
     flows: Part<'_, Flow>,
     limit: usize,
 ) -> String {
@@ -32,7 +32,7 @@ fn line(out: &mut String, text: &str) {
     writeln!(out, "{text}").unwrap_or_default();
 }
 
-fn timeline(out: &mut String, evidence: &Evidence) {
+fn timeline(out: &mut String, evidence: &Evidence<Record>) {
     line(out, "\nTIMELINE (UTC)");
     let mut before: Option<&Record> = None;
     for record in &evidence.timeline {
@@ -51,7 +51,7 @@ fn timeline(out: &mut String, evidence: &Evidence) {
     }
 }
 
-fn processes(out: &mut String, evidence: &Evidence, limit: usize) {
+fn processes(out: &mut String, evidence: &Evidence<Record>, limit: usize) {
     line(out, "\nPROCESSES that asked or reached out");
     let all = evidence.processes.all();
     if all.is_empty() {
@@ -129,7 +129,7 @@ fn strength(strength: Strength) -> &'static str {
     }
 }
 
-fn proof(out: &mut String, answer: &last::Answer, evidence: &Evidence) {
+fn proof(out: &mut String, answer: &last::Answer, evidence: &Evidence<Record>) {
     line(out, "\nPROOF");
     let verdict = &evidence.verdict;
     let keys = evidence.counts.get("log.key").copied().unwrap_or(0);

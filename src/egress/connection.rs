@@ -116,7 +116,7 @@ impl Arrived {
 }
 
 fn tell_denied(tell: &Teller, denied: &Denied) {
-    tell.event(Kind::Denied, |event| {
+    tell.event(if denied.alert { Kind::Alert } else { Kind::Denied }, |event| {
         event.reason = Some(denied.reason.to_owned());
         if denied.rule.is_some() {
             event.rule.clone_from(&denied.rule);
@@ -339,7 +339,11 @@ fn reader(flow: &Flow, seen: &Seen) -> Result<Option<Seat>, Denied> {
 /// Passes it on unread. Where nothing came from the agent yet, what comes is still looked at.
 async fn splice(flow: &Flow, stream: TcpStream, front: Vec<u8>, seen: &Seen) -> Result<(), Denied> {
     let silent = *seen == Seen::Silent;
-    let host = match flow.connect().await {
+    let connected = match inspect::name(flow).await {
+        Ok(()) => flow.connect().await,
+        Err(denied) => Err(denied),
+    };
+    let host = match connected {
         Ok(host) => host,
         Err(denied) => {
             refuse::tell(stream, seen, (&flow.host, flow.port), &denied).await;

@@ -51,7 +51,9 @@ fn word(verdict: &Verdict) -> String {
         Verdict::Allow(chosen) => format!("+{}", chosen.rule.id),
         Verdict::Ask(chosen) => format!("?{}", chosen.rule.id),
         Verdict::Who => "who".to_owned(),
-        Verdict::Deny(Denied { reason, rule }) => format!("-{reason} {}", rule.as_deref().unwrap_or("none")),
+        Verdict::Deny(Denied { reason, rule, .. }) => {
+            format!("-{reason} {}", rule.as_deref().unwrap_or("none"))
+        }
     }
 }
 

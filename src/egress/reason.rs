@@ -56,6 +56,10 @@ reasons! {
     REFUSED = "refused", "a person said no, or nobody could be asked",
     /// The grant was taken back.
     REVOKED = "revoked", "the grant was taken back",
+    /// Something that must not leave.
+    DLP = "dlp", "what would leave holds something that must not",
+    /// What cannot be read, or nobody is there who could.
+    UNSCANNABLE = "dlp-unscannable", "what would leave cannot be read",
     /// This build or this run cannot do it.
     NOT_AVAILABLE = "not-available", "this is not available in this run",
 }
@@ -67,17 +71,19 @@ pub(super) struct Denied {
     pub reason: &'static str,
     /// The rule that decided, where one did.
     pub rule: Option<String>,
+    /// A secret or a decoy was on its way.
+    pub alert: bool,
 }
 
 impl Denied {
     /// Refused by no rule in particular.
     pub(super) fn because(reason: &'static str) -> Self {
-        Self { reason, rule: None }
+        Self { reason, rule: None, alert: false }
     }
 
     /// Refused by this rule.
     pub(super) fn by(reason: &'static str, rule: &str) -> Self {
-        Self { reason, rule: Some(rule.to_owned()) }
+        Self { reason, rule: Some(rule.to_owned()), alert: false }
     }
 }
 

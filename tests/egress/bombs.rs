@@ -2,16 +2,12 @@
 
 use super::guardian::{Role, Setup, name, rule, server};
 use super::http;
-use aisandbox::sys::process::ExecStrings;
-use aisandbox::sys::{socket, spawn};
-use aisandbox::wire::codec::{decode, encode};
-use aisandbox::wire::dlp::{FromDlp, ToDlp};
+use super::reader::reader;
 use aisandbox::wire::egress::Carried;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use std::fs::File;
 use std::io::Write;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Bytes that a bomb unpacks to: more than may come out of one.
@@ -19,32 +15,6 @@ const SWELLS: usize = 40 << 20;
 
 /// How long one request may take, in a build that is not optimized and on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// Role `dlp`.
-struct Reader(i32);
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.0);
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-        nix::sys::wait::waitpid(pid, None).unwrap();
-    }
-}
-
-/// The role, and the socket that role `egress` gets.
-fn reader() -> (Reader, OwnedFd) {
-    let (ours, theirs) = socket::message_pair().unwrap();
-    let program = File::open(env!("CARGO_BIN_EXE_aisandbox")).unwrap();
-    let argv = ExecStrings::new(vec![c"aisandbox".into(), c"__role".into(), c"dlp".into()]);
-    let none = ExecStrings::new(Vec::new());
-    let (pid, _pidfd) = spawn::start(program.as_fd(), &argv, &none, theirs.as_fd(), None).unwrap();
-    drop(theirs);
-    socket::send(ours.as_fd(), &encode(&ToDlp::Start {}).unwrap(), None, true).unwrap();
-    let mut buffer = vec![0; 65_536];
-    let (length, _) = socket::receive(ours.as_fd(), &mut buffer, true).unwrap();
-    assert_eq!(decode::<FromDlp>(&buffer[..length]), Ok(FromDlp::Ready {}));
-    (Reader(pid), ours)
-}
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -78,7 +48,7 @@ fn what_swells_is_refused_and_the_next_request_is_served() {
     let port = server(http::answer);
     let mut scanned = rule(name("a.test"), port);
     scanned.dlp = true;
-    let (_reader, socket) = reader();
+    let (_reader, socket) = reader(&[]);
     let role = Role::start_with(Setup::of([scanned]), &[(Carried::Dlp {}, socket.as_fd())]);
     let before = role.memory();
     let zeros = vec![0; SWELLS];

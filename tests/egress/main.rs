@@ -13,4 +13,6 @@ mod limits;
 mod load;
 mod names;
 mod people;
+mod reader;
 mod stream;
+mod wild;

@@ -80,7 +80,7 @@ fn an_address_of_the_inside_means_its_name() {
 }
 
 /// A name server outside: the addresses that `says` gives for the nth question of type A.
-fn outside(says: impl Fn(usize) -> Vec<[u8; 4]> + Send + 'static) -> (String, Arc<AtomicUsize>) {
+pub(crate) fn outside(says: impl Fn(usize) -> Vec<[u8; 4]> + Send + 'static) -> (String, Arc<AtomicUsize>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let at = socket.local_addr().unwrap().to_string();
     let count = Arc::new(AtomicUsize::new(0));

@@ -9,7 +9,7 @@ use crate::cli::roles::failed;
 use crate::crypto::{Secret, sha256_file};
 use crate::dlp::canary::{Decoy, Decoys};
 use crate::guardian::introduce;
-use crate::profile::{Network, NetworkMode, TlsUse};
+use crate::profile::{Allowed, Destination, Network, NetworkMode, TlsUse};
 use crate::role::{self, Role, Started};
 use crate::sys::socket;
 use crate::wire::dlp::{Act, FromDlp, ToDlp};
@@ -33,14 +33,16 @@ impl Canaries {
     }
 }
 
-/// Says whether something is read and scanned. What is no TLS is read on every port.
+/// Says whether something is read and scanned. What is no TLS is read on every port, and a name that an agent makes up
+/// whatever follows it.
 pub(super) fn is_wanted(network: &Network) -> bool {
     let read = |port: &u16| !matches!(port, 22 | 443);
-    network.mode == NetworkMode::Filtered
-        && network
-            .allow
-            .iter()
-            .any(|rule| rule.scan && (rule.tls == TlsUse::Inspect || rule.ports.iter().any(read)))
+    let wants = |rule: &Allowed| {
+        rule.tls == TlsUse::Inspect
+            || rule.ports.iter().any(read)
+            || matches!(rule.host, Destination::Below(_))
+    };
+    network.mode == NetworkMode::Filtered && network.allow.iter().any(|rule| rule.scan && wants(rule))
 }
 
 /// Files whose content honest programs send by themselves: a decoy there would stop npm, git and gh.
@@ -137,10 +139,17 @@ fn tell_all<'a>(
         introduce::tell(role, &ToDlp::Decoys { key_hex: to_hex(canaries.key.expose()) }, None)?;
     }
     for (label, secret) in secrets {
-        let (label, secret) = (label.to_owned(), secret.to_owned());
-        introduce::tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
+        for secret in spellings(secret) {
+            introduce::tell(role, &ToDlp::Known { label: label.to_owned(), secret, canary: false }, None)?;
+        }
     }
     introduce::tell(role, &ToDlp::Start {}, None).map(|()| loaded)
+}
+
+/// The secret, and as it goes out in the name of a host: in lower case.
+fn spellings(secret: &str) -> impl Iterator<Item = String> {
+    let lower = Some(secret.to_ascii_lowercase()).filter(|lower| lower != secret);
+    [secret.to_owned()].into_iter().chain(lower)
 }
 
 #[cfg(test)]
@@ -161,6 +170,12 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_known_as_the_name_of_a_host_has_it() {
+        assert_eq!(spellings("Key-1").collect::<Vec<_>>(), ["Key-1", "key-1"]);
+        assert_eq!(spellings("key-1").count(), 1);
+    }
+
+    #[test]
     fn what_is_read_and_scanned_wants_the_role_and_nothing_else_does() {
         for (text, wanted) in [
             ("none", false),
@@ -169,6 +184,8 @@ mod tests {
             ("filtered\n  allow: [{ host: a.example, tls: inspect, scan: false }]", false),
             ("filtered\n  allow: [{ host: a.example, port: 80 }]", true),
             ("filtered\n  allow: [{ host: a.example, port: 22 }]", false),
+            ("filtered\n  allow: [{ host: '*.a.example' }]", true),
+            ("filtered\n  allow: [{ host: '*.a.example', scan: false }]", false),
         ] {
             let network = network(text);
             assert_eq!(is_wanted(&network), wanted, "{text}");

@@ -80,6 +80,7 @@ pub(super) struct Engine {
     vault: Arc<Vault>,
     scanner: Mutex<Reader>,
     tokens: Arc<Tokens>,
+    names: name::Said,
 }
 
 /// Role `dlp`: a socket until the runtime is there.
@@ -140,6 +141,15 @@ impl Engine {
 pub(super) async fn tls(flow: Flow, client: Client, hello: Hello) -> Result<(), Denied> {
     let engine = flow.engine().clone();
     read_tls(&engine, Arc::new(flow), client, hello).await
+}
+
+/// Lets the name of a host below a wildcard be read, for a connection that is passed on unread.
+/// # Errors
+/// Why it must not be looked up; no event told it yet.
+pub(super) async fn name(flow: &Flow) -> Result<(), Denied> {
+    let engine = flow.engine();
+    let read = name::read(flow, engine.scanner().as_ref(), &engine.names).await;
+    read.map_err(|refusal| Denied { reason: refusal.reason, rule: refusal.rule, alert: refusal.alert })
 }
 
 /// Serves a connection that begins as HTTP/1 or as the preface of HTTP/2, without TLS.
@@ -217,7 +227,7 @@ async fn make(
     let is_tls = tls.is_some();
     let keys = Arc::new(engine.vault.keys(way.host(), is_tls)?);
     let scanner = engine.scanner();
-    name::read(&way, scanner.as_ref()).await?;
+    name::read(&*way, scanner.as_ref(), &engine.names).await?;
     let upstream = Upstream::connect(way.clone(), tls, spoken).await?;
     let tokens = engine.tokens.clone();
     Ok(Arc::new(Exchange { way, tls: is_tls, upstream, keys, scanner, tokens }))

@@ -3,7 +3,7 @@
 use super::super::flow::Flow;
 use super::super::reason::Denied;
 use super::refuse::Refusal;
-use crate::wire::egress::{Found, Kind, Rule};
+use crate::wire::egress::{Found, Host, Kind, Rule};
 use crate::wire::upload::Upload;
 use std::fmt::Debug;
 use std::future::Future;
@@ -55,6 +55,8 @@ pub(super) trait Way: Debug + Send + Sync + 'static {
     fn request(&self);
     /// Tells an event.
     fn tell(&self, told: Told);
+    /// From here on events name the rule's host instead of the name it is for.
+    fn hide_name(&self, host: &Host);
     /// Waits until the connection must end at once.
     fn over(&self) -> Waiting<'_, ()>;
 }
@@ -104,6 +106,13 @@ impl Way for Flow {
             event.rule = told.rule.or(event.rule.take());
             event.grant = told.grant.or(event.grant.take());
             event.reason = told.reason.map(str::to_owned);
+        });
+    }
+
+    fn hide_name(&self, host: &Host) {
+        self.tell.note(|event| {
+            event.host = host.to_string();
+            event.sni = None;
         });
     }
 

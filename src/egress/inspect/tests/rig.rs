@@ -144,6 +144,7 @@ impl Way for Stand {
     fn tell(&self, told: Told) {
         self.events.lock().unwrap().push(told);
     }
+    fn hide_name(&self, _: &Host) {}
     fn over(&self) -> Waiting<'_, ()> {
         Box::pin(std::future::pending())
     }

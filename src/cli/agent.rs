@@ -19,7 +19,7 @@ use crate::plan::transitions::Covered;
 use crate::plan::{Plan, programs};
 use crate::profile::{self, Context, Layer, Profile};
 use crate::sys::{Errno, fd, process, sealed, socket, spawn};
-use crate::wire::agents::{Beside, FromLauncher, Handed, ToLauncher};
+use crate::wire::agents::{Beside, FromLauncher, Handed, Placeholder, ToLauncher};
 use crate::wire::words;
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -79,7 +79,13 @@ fn next(socket: &OwnedFd, buffer: &mut [u8]) -> Result<(ToLauncher, Option<Owned
 }
 
 /// What a run can hand down of the profile that it was given, where its profile lets it start agents.
-pub(super) fn above(plan: &Plan, given: Profile, run: RunId, trace: &str) -> Option<Above> {
+pub(super) fn above(
+    plan: &Plan,
+    given: Profile,
+    run: RunId,
+    trace: &str,
+    placeholders: Vec<Placeholder>,
+) -> Option<Above> {
     if plan.profile.agents.is_none() && plan.transitions.is_empty() {
         return None;
     }
@@ -95,6 +101,7 @@ pub(super) fn above(plan: &Plan, given: Profile, run: RunId, trace: &str) -> Opt
         profile: given,
         outline: outline(plan),
         programs: plan.transitions.iter().map(pinned).collect(),
+        placeholders,
     })
 }
 
@@ -130,6 +137,11 @@ impl Job {
         let id = self.handed.trace.parse().map_err(|_| 125u8)?;
         let parent = self.handed.chain.first().map(|above| audit::span_of_agent(above, &self.handed.run));
         Ok(record::trace(id, parent, "run"))
+    }
+
+    /// What stands for secrets in the run above.
+    pub(super) fn placeholders(&self) -> &[Placeholder] {
+        &self.handed.placeholders
     }
 
     /// The root and depth of the token that it was asked for under.

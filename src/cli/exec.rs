@@ -54,7 +54,8 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         Some(job) => job.trace()?,
         None => record::own_trace().map_err(|error| refuse(&error.to_string()))?,
     };
-    let mut doors = guarded::doors(&mut profile, &session, &context, &trace.id)?;
+    let above = job.map(Job::placeholders).unwrap_or_default();
+    let mut doors = guarded::doors(&mut profile, &session, &context, &trace.id, above)?;
     if let (Some(job), Some(doors)) = (job, &mut doors) {
         doors.go_back_to(job.under()?, job.overseer()?);
     }

@@ -30,7 +30,7 @@ use crate::plan::view::door_source;
 use crate::profile::{self, Access, AuditMode, Context, FsEntry, Layer, Profile, Standing, Unknown};
 use crate::role::{self, Role};
 use crate::sys::{Errno, asker, fd, process, socket};
-use crate::wire::agents::{BINARY_AT, BROKER_AT};
+use crate::wire::agents::{BINARY_AT, BROKER_AT, Placeholder};
 use crate::wire::session::RunState;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -57,18 +57,20 @@ pub(super) struct Doors {
     given: Profile,
 }
 
-/// Makes the doors and shows them in the view; `None` for a run without a Guardian.
+/// Makes the doors and shows them in the view; `None` for a run without a Guardian. `above` are the placeholders of the run
+/// above, where there is one.
 pub(super) fn doors(
     profile: &mut Profile,
     session: &Session,
     context: &Context,
     trace: &str,
+    above: &[Placeholder],
 ) -> Result<Option<Doors>, u8> {
     if !profile.guarded() {
         return Ok(None);
     }
     let given = profile.clone();
-    let early = egress::Early::begin(profile, &context.home).map_err(|why| refuse(&why))?;
+    let early = egress::Early::begin(profile, &context.home, above).map_err(|why| refuse(&why))?;
     let told = |error: guardian::session::SessionError| {
         complain(&error.to_string(), error.hint());
         125
@@ -148,6 +150,7 @@ impl Doors {
             roles.0.push(role::start(Role::Notify).map_err(failed("start role notify"))?);
         }
         roles.0.extend(bundles::start(&plan.profile, context, &log)?);
+        let placeholders = self.early.as_ref().map(egress::Early::placeholders).unwrap_or_default();
         // Without namespaces there is no way out, and what was begun for one ends here.
         if let Some(early) = self.early.filter(|_| plan.egress.is_some()) {
             roles.0.extend(egress::serve(early, running, plan, &log)?);
@@ -182,7 +185,7 @@ impl Doors {
             init: Some(asker::descriptor_of(running.pid()).map_err(failed("hold init"))?),
             landlock: plan.state(Layer::LandlockFilesystem) == State::Enforced,
             under: self.under,
-            above: agent::above(plan, self.given, run, &self.trace),
+            above: agent::above(plan, self.given, run, &self.trace, placeholders),
             door: Some(self.ours),
             path_door: Some(self.path),
             control: Some(self.control),

@@ -6,7 +6,7 @@
 use super::token::Claims;
 use crate::base::{InnerPath, RunId, Source};
 use crate::profile::{Less, Profile, Transition, attenuate, descend, to_text};
-use crate::wire::agents::{Beside, Handed, Outline, Under};
+use crate::wire::agents::{Beside, Handed, Outline, Placeholder, Under};
 use crate::wire::broker;
 use crate::wire::denial::Reason;
 use crate::wire::hidden::Hidden;
@@ -27,6 +27,8 @@ pub struct Above {
     pub outline: Outline,
     /// Programs that get less.
     pub programs: Vec<Pinned>,
+    /// What stands for its secrets inside. What an agent wrote down of them means the same to one that it starts.
+    pub placeholders: Vec<Placeholder>,
 }
 
 /// A program that gets less. The plan holds its file open, so that no other file ever has its number.
@@ -97,6 +99,7 @@ impl Above {
             argv: start.argv,
             chdir: start.chdir,
             transition,
+            placeholders: self.placeholders.clone(),
             parent: self.outline.clone(),
             trace: self.trace.clone(),
             under: Under { root: start.under.root.to_string(), depth: start.under.depth },

@@ -73,12 +73,24 @@ pub struct Handed {
     pub chdir: Option<String>,
     /// The program, when it is one of a transition.
     pub transition: Option<Beside>,
+    /// Placeholders of `credentials` above: the same secret has the same one in both.
+    pub placeholders: Vec<Placeholder>,
     /// What the run above has.
     pub parent: Outline,
     /// The token it was asked for under.
     pub under: Under,
     /// The trace of the run above, as hex.
     pub trace: String,
+}
+
+/// What stands for a secret inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Placeholder {
+    /// The credential's name in the profile.
+    pub name: String,
+    /// What agents have in its place.
+    pub text: String,
 }
 
 /// A program that is started beside the one that called it.

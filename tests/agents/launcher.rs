@@ -65,6 +65,7 @@ impl Above {
         descend(&mut profile);
         attenuate(&mut profile, less, &Source::built_in("a test"));
         Handed {
+            placeholders: Vec::new(),
             run: aisandbox::audit::new_run_id().unwrap().to_string(),
             chain: vec!["01KB0000000000000000000000".into()],
             name: "above".into(),

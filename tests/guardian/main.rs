@@ -8,6 +8,7 @@ mod beside;
 mod broker;
 mod coverage;
 mod cowork;
+mod descend;
 mod end;
 mod exact;
 mod inside;

@@ -14,6 +14,7 @@ use crate::plan::trust::trust;
 use crate::plan::view::door_source;
 use crate::profile::{Access, Destination, FsEntry, NetworkMode, Profile, TlsUse};
 use crate::role::{self, Role, Started};
+use crate::wire::agents::Placeholder;
 use crate::wire::egress::{Credential, FromEgress, ToEgress};
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -45,17 +46,21 @@ pub(in crate::cli) struct Early {
 }
 
 impl Early {
-    /// Starts the role and changes the profile so that programs inside trust its authority and have placeholders; `None`
-    /// where the network is not filtered.
+    /// Starts the role and changes the profile so that programs inside trust its authority and have placeholders, those of
+    /// the run `above` for the same credentials; `None` where the network is not filtered.
     /// # Errors
     /// In words.
-    pub(in crate::cli) fn begin(profile: &mut Profile, home: &Path) -> Result<Option<Self>, String> {
+    pub(in crate::cli) fn begin(
+        profile: &mut Profile,
+        home: &Path,
+        above: &[Placeholder],
+    ) -> Result<Option<Self>, String> {
         if profile.network.mode != NetworkMode::Filtered {
             return Ok(None);
         }
         let role = role::start(Role::Egress).map_err(failed("start role egress"))?;
         let mut early = Self { role, credentials: Vec::new(), authority: None, roots: None, scanner: None };
-        early.placeholders(profile)?;
+        early.find_secrets(profile, above)?;
         let canaries = dlp::canaries(&profile.network)?;
         let secrets = early.credentials.iter().map(|one| (one.name.as_str(), one.secret.as_str()));
         // It makes its rules ready while the other role starts, and the sandbox is planned and made.
@@ -100,11 +105,18 @@ impl Early {
         Ok(())
     }
 
-    fn placeholders(&mut self, profile: &mut Profile) -> Result<(), String> {
+    /// What stands for each secret inside.
+    pub(in crate::cli) fn placeholders(&self) -> Vec<Placeholder> {
+        let one = |one: &Credential| Placeholder { name: one.name.clone(), text: one.placeholder.clone() };
+        self.credentials.iter().map(one).collect()
+    }
+
+    fn find_secrets(&mut self, profile: &mut Profile, above: &[Placeholder]) -> Result<(), String> {
         let seed = Secret::random().map_err(|errno| format!("make a key for placeholders: {errno}"))?;
         for credential in &profile.network.credentials {
             let Some(secret) = secrets::find_if_any(credential)? else { continue };
-            let placeholder = placeholder(&secret, &seed);
+            let known = above.iter().find(|known| known.name == credential.name && known.text != *secret);
+            let placeholder = known.map_or_else(|| placeholder(&secret, &seed), |known| known.text.clone());
             if let Some(variable) = &credential.variable {
                 profile.environment.set.retain(|(name, _)| name != variable);
                 profile.environment.set.push((variable.clone(), placeholder.clone()));

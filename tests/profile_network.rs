@@ -74,7 +74,7 @@ fn what_is_written_becomes_rules_and_means_the_same_when_shown() {
 #[test]
 fn several_hosts_share_one_rule_and_each_keeps_its_own_line() {
     let text = "network:\n  mode: filtered\n  allow:\n    - hosts:\n        - a.example\n        - b.example\n      \
-                tls: inspect\n      login: own\n      findings: redact\n      paths: [\"/*/x\"]\n\
+                tls: inspect\n      login: own\n      findings: redact\n      trace: keep\n      paths: [\"/*/x\"]\n\
                 credentials:\n  - { name: k, source: { environment: K }, hosts: [a.example, b.example], optional: true }\n";
     let profile = read(text).unwrap();
     let rules: Vec<(String, String)> =
@@ -83,7 +83,13 @@ fn several_hosts_share_one_rule_and_each_keeps_its_own_line() {
         rules,
         [("a.example".to_owned(), "x.yaml:6".to_owned()), ("b.example".to_owned(), "x.yaml:7".to_owned())]
     );
-    assert!(profile.network.allow.iter().all(|rule| rule.own_login && rule.redact && rule.ports == [443]));
+    assert!(
+        profile
+            .network
+            .allow
+            .iter()
+            .all(|rule| rule.own_login && rule.redact && rule.trace && rule.ports == [443])
+    );
     assert!(profile.network.credentials[0].optional);
     let again = load_str("again.yaml", &to_text(&profile), &person()).unwrap();
     assert_eq!(to_json(&again), to_json(&profile));

@@ -156,6 +156,7 @@ fn rule(way: Way, port: u16) -> Rule {
         redact: false,
         unscannable: Unscannable::Block,
         login: None,
+        trace: false,
         limits: Limits::default(),
     }
 }

@@ -18,6 +18,7 @@ fn rule(id: &str, host: Host, ports: &[u16]) -> Rule {
         redact: false,
         unscannable: Unscannable::Block,
         login: None,
+        trace: false,
         limits: Limits::default(),
     }
 }

@@ -77,6 +77,8 @@ pub struct Allowed {
     pub unscannable: bool,
     /// A request logs in with a credential for this host, and with nothing else.
     pub own_login: bool,
+    /// Ids of a trace go out as they are.
+    pub trace: bool,
     /// Limits of this destination.
     pub limits: Traffic,
     /// Where it was written.

@@ -14,7 +14,7 @@ use super::network::{
 use super::values::{Host, variable_name};
 use super::written_network::{
     ActWord, AllowKeys, CredentialKeys, DestinationWord, DlpKeys, FindingsWord, LoginWord, NetworkKeys,
-    PublishKeys, SourceKeys, TrafficKeys, UnscannableWord,
+    PublishKeys, SourceKeys, TraceWord, TrafficKeys, UnscannableWord,
 };
 use crate::base::Source;
 use crate::profile::ProfileError;
@@ -169,6 +169,7 @@ impl Reader<'_> {
             redact: value.findings == Some(FindingsWord::Redact),
             unscannable: value.unscannable == Some(UnscannableWord::Allow),
             own_login,
+            trace: value.trace == Some(TraceWord::Keep),
             limits,
             asked: asked.clone(),
         })

@@ -76,6 +76,9 @@ fn allowed(rule: &Allowed) -> Value {
     if rule.own_login {
         keys.insert("login".into(), "own".into());
     }
+    if rule.trace {
+        keys.insert("trace".into(), "keep".into());
+    }
     if rule.unscannable {
         keys.insert("unscannable".into(), "allow".into());
     }

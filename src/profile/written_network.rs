@@ -61,6 +61,8 @@ mapping! {
         unscannable: UnscannableWord,
         /// any, when not said, or own: only with a credential for this host is a request let through. For what is read.
         login: LoginWord,
+        /// strip: ids of a trace (traceparent and the like) are taken out of requests; keep. For what is read.
+        trace: TraceWord,
         /// Limits for this destination.
         limits: TrafficKeys,
     }
@@ -79,6 +81,14 @@ words! {
     LoginWord, "login" {
         "any" => Any,
         "own" => Own,
+    }
+}
+
+words! {
+    /// What becomes of a request's ids of a trace.
+    TraceWord, "trace" {
+        "strip" => Strip,
+        "keep" => Keep,
     }
 }
 

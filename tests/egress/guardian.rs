@@ -69,6 +69,7 @@ pub(crate) fn rule(host: Host, port: u16) -> Rule {
         redact: false,
         unscannable: Unscannable::Block,
         login: None,
+        trace: false,
         limits: Limits::default(),
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn allow(allowed: &Allowed, credentials: &[Credential]) -> Result<Rul
         ask: allowed.ask,
         dlp: allowed.scan,
         redact: allowed.redact,
+        trace: allowed.trace,
         login: allowed.own_login.then(|| {
             let here = credentials.iter().filter(|one| one.hosts.contains(&allowed.host));
             here.map(|one| one.name.clone()).collect()

@@ -210,7 +210,7 @@ impl Exchange {
                     .map_err(|_| Refusal::new(400, "no-host", "the request does not name its host"))?
             }
         };
-        strip_request(&mut parts.headers);
+        strip_request(&judge.rule, &mut parts.headers);
         login::strip(&judge.rule, &mut parts.headers);
         read_head(judge, &parts.method, &mut target, &mut parts.headers).await?;
         self.keys.swap_head(&mut target, &mut parts.headers)?;

@@ -30,6 +30,27 @@ const DROPPED: [&str; 12] = [
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 /// Headers by which frameworks take another path.
 const PATH_OVERRIDES: [&str; 3] = ["x-original-url", "x-rewrite-url", "x-original-uri"];
+/// Headers by which programs tell each other which work a request belongs to (W3C Trace Context and Baggage, and what was
+/// there before): ids of the inside, and words at will.
+const TRACES: [&str; 17] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "grpc-trace-bin",
+    "sentry-trace",
+    "uber-trace-id",
+    "x-amzn-trace-id",
+    "x-cloud-trace-context",
+    "x-datadog-trace-id",
+    "x-datadog-parent-id",
+    "x-datadog-tags",
+];
 /// Headers of an answer that are about one connection, or that offer another way to the same host.
 const DROPPED_BACK: [&str; 7] = [
     "connection",
@@ -188,9 +209,13 @@ fn judge(rule: &Rule, method: &Method, path: &str, headers: &HeaderMap) -> Resul
     }
 }
 
-/// Takes out of a request what is about this connection, or could change whose request it is.
-pub(super) fn strip_request(headers: &mut HeaderMap) {
+/// Takes out of a request, or of its trailers, what is about this connection, could change whose request it is, or tells the
+/// host of its rule which work inside it belongs to.
+pub(super) fn strip_request(rule: &Rule, headers: &mut HeaderMap) {
     strip(headers, &DROPPED);
+    if !rule.trace {
+        TRACES.iter().for_each(|name| drop(headers.remove(*name)));
+    }
     let trailers = headers.get(header::TE).is_some_and(|value| {
         value
             .to_str()

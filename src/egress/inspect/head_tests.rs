@@ -27,6 +27,7 @@ fn rule(id: &str, methods: &[&str], paths: &[&str]) -> Arc<Rule> {
         redact: false,
         unscannable: Unscannable::Block,
         login: None,
+        trace: false,
         limits: Limits::default(),
     })
 }
@@ -140,7 +141,7 @@ fn what_is_about_one_connection_stays_on_it() {
         ("x-forwarded-host", "b"),
         ("accept", "*/*"),
     ]);
-    strip_request(&mut map);
+    strip_request(&rule("p", &[], &[]), &mut map);
     let mut left: Vec<&str> = map.keys().map(HeaderName::as_str).collect();
     left.sort_unstable();
     assert_eq!(left, ["accept", "content-length", "host", "te"]);
@@ -148,4 +149,21 @@ fn what_is_about_one_connection_stays_on_it() {
     let mut back = headers(&[("alt-svc", "h3=\":443\""), ("connection", "close"), ("server", "x")]);
     strip_response(&mut back);
     assert_eq!(back.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["server"]);
+}
+
+#[test]
+fn ids_of_a_trace_stay_inside_unless_the_rule_keeps_them() {
+    let lines = [
+        ("traceparent", "00-1-2-01"),
+        ("tracestate", "x=1"),
+        ("baggage", "user=me"),
+        ("b3", "1-2"),
+        ("accept", "*/*"),
+    ];
+    let strict = rule("p", &[], &[]);
+    for (rule, left) in [(Rule { trace: true, ..(*strict).clone() }, 5), ((*strict).clone(), 1)] {
+        let mut map = headers(&lines);
+        strip_request(&rule, &mut map);
+        assert_eq!(map.len(), left, "{map:?}");
+    }
 }

@@ -139,7 +139,7 @@ async fn swallow(mut incoming: Incoming) {
 /// # Errors
 /// As for a head.
 pub(super) async fn next_trailers(judge: &Judge, mut trailers: HeaderMap) -> Result<HeaderMap, Refusal> {
-    strip_request(&mut trailers);
+    strip_request(&judge.rule, &mut trailers);
     let mut target = PathAndQuery::from_static("/");
     read_head(judge, &Method::POST, &mut target, &mut trailers).await?;
     judge.keys.swap_head(&mut target, &mut trailers)?;

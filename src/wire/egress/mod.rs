@@ -126,6 +126,8 @@ pub struct Rule {
     pub unscannable: Unscannable,
     /// Names of credentials, one of which each request logs in with, and with nothing else; `None`: as it likes.
     pub login: Option<Vec<String>>,
+    /// Ids of a trace go out with what is read.
+    pub trace: bool,
     /// Limits for this host.
     pub limits: Limits,
 }

@@ -71,6 +71,7 @@ pub(super) fn rule() -> Rule {
         redact: false,
         unscannable: Unscannable::Block,
         login: None,
+        trace: false,
         limits: Limits::default(),
     }
 }

@@ -195,7 +195,8 @@ impl Exchange {
         let (way, rule, keys) = (self.way.clone(), rule.clone(), self.keys.clone());
         let asking = Asking::new(request.method(), request.uri().path());
         let tokens = self.tokens.of(&rule.host);
-        Ok((Judge { way, rule, keys, scanner, findings: findings.clone(), asking, tokens }, length))
+        let (findings, fresh) = (findings.clone(), Arc::default());
+        Ok((Judge { way, rule, keys, scanner, findings, asking, tokens, fresh }, length))
     }
 
     /// Makes the head that goes to the host.

@@ -3,6 +3,7 @@
 //! Never changes a name, a method or a path: what must not leave there stops the request.
 
 use super::encode::percent;
+use super::heads;
 use super::judge::Judge;
 use super::login::LOGINS;
 use super::refuse::Refusal;
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use std::ops::Range;
 
 /// Headers whose values say nothing of the agent's, or were checked already.
-const PLAIN: [&str; 6] =
+pub(super) const PLAIN: [&str; 6] =
     ["host", "content-length", "accept-encoding", "connection", "transfer-encoding", "te"];
 
 /// What a range of the text is.
@@ -50,7 +51,7 @@ pub(super) async fn read_head(
     if judge.scanner.is_none() {
         return Ok(());
     }
-    let mut lines: Vec<(HeaderName, HeaderValue)> =
+    let lines: Vec<(HeaderName, HeaderValue)> =
         headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let mut text = Text::default();
     text.bytes.extend_from_slice(format!("{method} {}", target.path()).as_bytes());
@@ -72,15 +73,27 @@ pub(super) async fn read_head(
     if !logins.bytes.is_empty() {
         read(judge, &logins.bytes, true).await?;
     }
-    if edits.is_empty() {
-        return Ok(());
+    if !edits.is_empty() {
+        edit(judge, &text, edits, target, lines, headers)?;
     }
+    heads::read(judge, target, headers).await
+}
+
+/// Makes the edits.
+fn edit(
+    judge: &Judge,
+    text: &Text,
+    edits: Vec<Edit>,
+    target: &mut PathAndQuery,
+    mut lines: Vec<(HeaderName, HeaderValue)>,
+    headers: &mut HeaderMap,
+) -> Result<(), Refusal> {
     for edit in edits.iter().rev() {
         let range = usize::try_from(edit.start).unwrap_or(usize::MAX)..usize::try_from(edit.end).unwrap_or(0);
         if let Some(bytes) = text.bytes.get(range).filter(|_| edit.token) {
             judge.tokens.keep(&edit.with, bytes);
         }
-        change(&text, edit, target, &mut lines).ok_or_else(|| stuck(judge))?;
+        change(text, edit, target, &mut lines).ok_or_else(|| stuck(judge))?;
     }
     headers.clear();
     headers.extend(lines.into_iter().map(|(name, value)| (Some(name), value)));

@@ -11,6 +11,7 @@ use super::way::Way;
 use crate::wire::dlp::{Act, Finding};
 use crate::wire::egress::{Found, Rule, Unscannable};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What was found on one request, by kind.
@@ -36,6 +37,8 @@ pub(super) struct Judge {
     pub asking: Asking,
     /// What tokens stand for at this host.
     pub tokens: Arc<Table>,
+    /// Its head said something new.
+    pub fresh: Arc<AtomicBool>,
 }
 
 /// The findings so far, which are then told.

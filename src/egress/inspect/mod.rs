@@ -15,6 +15,7 @@ mod exchange;
 mod frames;
 mod head;
 mod head_scan;
+mod heads;
 mod judge;
 mod login;
 mod name;

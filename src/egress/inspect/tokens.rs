@@ -5,6 +5,7 @@
 //! oldest token is forgotten, and stays as it is in what comes.
 
 use super::credential::{Hidden, Keys};
+use super::heads::Heads;
 use super::needle::{Finder, Needles, Piece};
 use super::splice::BEFORE;
 use crate::wire::egress::Host;
@@ -24,9 +25,9 @@ const MOST_BYTES: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Tokens(Mutex<HashMap<Host, Arc<Table>>>);
 
-/// Tokens of one rule's hosts.
+/// Tokens of one rule's hosts, and what went there.
 #[derive(Debug, Default)]
-pub(super) struct Table(Mutex<Inside>);
+pub(super) struct Table(Mutex<Inside>, tokio::sync::Mutex<Heads>);
 
 #[derive(Debug, Default)]
 struct Inside {
@@ -58,6 +59,11 @@ impl Tokens {
 impl Table {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What heads of requests said.
+    pub(super) async fn heads(&self) -> tokio::sync::MutexGuard<'_, Heads> {
+        self.1.lock().await
     }
 
     /// A token goes out for these bytes.

@@ -12,6 +12,7 @@ use super::scan::{Scan, Step};
 use super::splice::Splice;
 use crate::wire::dlp::Edit;
 use crate::wire::egress::Place;
+use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
 /// The most bytes that wait for their release.
@@ -63,7 +64,13 @@ impl Upload {
     /// 403 `dlp-unscannable`.
     pub(super) async fn new(judge: Judge, coding: Coding, media: &str) -> Result<Self, Refusal> {
         let scan = judge.open(media).await?;
-        let splice = Splice::new(if scan.is_some() { judge.tokens.tail() } else { Vec::new() });
+        let splice = if scan.is_some() {
+            let fresh = judge.fresh.load(Ordering::Relaxed);
+            let head = if fresh { judge.tokens.heads().await.tail() } else { Zeroizing::default() };
+            Splice::new(judge.tokens.tail(), head)
+        } else {
+            Splice::new(Vec::new(), Zeroizing::default())
+        };
         let read = scan.is_some() || judge.keys.placeholders().is_some();
         let inflate = if read { Inflate::new(coding) } else { None };
         let deflate = inflate.as_ref().and_then(|_| Deflate::new(coding));

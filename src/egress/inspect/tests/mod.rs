@@ -4,6 +4,7 @@ mod clients;
 mod content;
 mod hostile;
 mod messages;
+mod parts;
 mod rig;
 mod secrets;
 mod streams;

@@ -34,6 +34,11 @@ impl Bucket {
         Duration::try_from_secs_f64(-self.tokens / self.rate as f64).unwrap_or(Duration::MAX)
     }
 
+    /// How long until everything that was taken is there.
+    pub(super) fn debt(&mut self, now: Instant) -> Duration {
+        self.take(0, now)
+    }
+
     /// Takes one if there is one.
     pub(super) fn take_one(&mut self, now: Instant) -> bool {
         self.gain(now);

@@ -103,6 +103,11 @@ impl Lane {
         bucket.lock().unwrap_or_else(PoisonError::into_inner).take(bytes, now)
     }
 
+    fn backlog(&self, now: Instant) -> Duration {
+        let debt = |bucket: &Mutex<Bucket>| bucket.lock().unwrap_or_else(PoisonError::into_inner).debt(now);
+        self.bucket.as_ref().map(debt).unwrap_or_default()
+    }
+
     fn chunk(&self) -> u64 {
         let Some(bucket) = &self.bucket else { return CHUNK };
         let rate = bucket.lock().unwrap_or_else(PoisonError::into_inner).rate;
@@ -179,6 +184,14 @@ impl Meter {
     /// How much to read from the host at once.
     pub(super) fn chunk_down(&self) -> u64 {
         self.0.host.down.chunk().min(self.0.session.down.chunk())
+    }
+
+    /// How long what comes next would wait for what the rates hold back already.
+    pub(super) fn backlog(&self) -> Duration {
+        let now = Instant::now();
+        let usages = [&self.0.host, &self.0.session].into_iter();
+        let lanes = usages.flat_map(|usage| [usage.up.backlog(now), usage.down.backlog(now)]);
+        lanes.max().unwrap_or_default()
     }
 
     /// Counts a request.

@@ -52,6 +52,8 @@ reasons! {
     UPLOAD = "limit-upload", "the bytes that may be sent are used up",
     /// The bytes that may be received are used up.
     DOWNLOAD = "limit-download", "the bytes that may be received are used up",
+    /// A request would wait too long for its turn.
+    RATE = "limit-rate", "so much waits for its turn already that this would take too long",
     /// A person said no, or nobody could be asked.
     REFUSED = "refused", "a person said no, or nobody could be asked",
     /// The grant was taken back.

@@ -113,6 +113,11 @@ c='curl -sS -m 60'
 say literal sh -c "$c http://192.0.2.7/ | grep -o 'reason[^,]*'"
 say literal-tls sh -c "$c https://192.0.2.7/ 2>&1 | grep -o 'alert.*'"
 say literal-6 sh -c "$c 'http://[2001:db8::7]/' | grep -o 'reason[^,]*'"
+say six sh -c "$c -6 https://site.test/ 2>&1 | grep -c -e 'curl: .6.' -e 'curl: .7.'"
+say six-unlisted sh -c "$c -6 https://unlisted.test/ 2>&1 | grep -o 'curl: .6..*'"
+say literal-6-tls sh -c "$c 'https://[2001:db8::7]/' 2>&1 | grep -o 'alert.*'"
+say mapped sh -c "$c 'http://[::ffff:192.0.2.7]/' | grep -o 'reason[^,]*'"
+say metadata-6 sh -c "$c 'http://[fd00:ec2::254]/' | grep -o 'reason[^,]*'"
 say metadata sh -c "$c http://169.254.169.254/latest/meta-data/ | grep -o 'reason[^,]*'"
 say private sh -c "$c http://10.0.0.1/ | grep -o 'reason[^,]*'"
 say inside sh -c "$c http://198.18.200.1/ | grep -o 'reason[^,]*'"
@@ -126,9 +131,10 @@ say proxy sh -c "$c -x http://198.18.0.1:3128 http://unlisted.test/ | grep -o 'r
 say socks sh -c "$c -x socks5h://198.18.0.1:1080 http://unlisted.test/ 2>&1 | grep -o 'curl: .97.'"
 say udp python -c "
 import socket
-for address in ('198.18.0.1', 443), ('192.0.2.7', 443), ('192.0.2.7', 123):
+for address in ('198.18.0.1', 443), ('192.0.2.7', 443), ('192.0.2.7', 123), ('2001:db8::7', 443):
     try:
-        datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ':' in address[0] else socket.AF_INET
+        datagram = socket.socket(family, socket.SOCK_DGRAM)
         datagram.connect(address)
         datagram.send(b'x')
         print('sent')
@@ -143,6 +149,11 @@ for address in ('198.18.0.1', 443), ('192.0.2.7', 443), ('192.0.2.7', 123):
 literal: {listed}
 literal-tls: alert access denied
 literal-6: {listed}
+six: 1
+six-unlisted: curl: (6) Could not resolve host: unlisted.test
+literal-6-tls: alert access denied
+mapped: {listed}
+metadata-6: {listed}
 metadata: {listed}
 private: {listed}
 inside: reason\":\"no-name\"
@@ -154,7 +165,7 @@ resolve: {listed}
 connect-to: alert access denied
 proxy: {listed}
 socks: curl: (97)
-udp: 1|1|1
+udp: 1|1|1|1
 "
         );
         expect(output, &wanted);

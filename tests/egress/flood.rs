@@ -6,19 +6,19 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// More memory than this is too much for one connection.
 const MOST_KIB: u64 = 32 << 10;
 /// More than all buffers of the kernel on the way take.
 const MOST_BYTES: usize = 256 << 20;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// The head of a request for this host, in HPACK without its tables.
-fn head(method: u8, host: &str) -> Vec<u8> {
+pub(crate) fn head(method: u8, host: &str) -> Vec<u8> {
     [&[method, 0x86, 0x84, 0x01, u8::try_from(host.len()).unwrap()][..], host.as_bytes()].concat()
 }
 
@@ -30,7 +30,7 @@ fn host(mut stream: TcpStream) {
 
 /// How a flood came to its end.
 #[derive(Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     /// The connection was ended.
     Ended,
     /// The sender has to wait.
@@ -69,7 +69,7 @@ fn setup() -> (Role, u16, u16) {
 }
 
 /// Another connection is served, and the role did not grow.
-fn is_well(role: &Role, one: u16, before: u64, what: &str) {
+pub(crate) fn is_well(role: &Role, one: u16, before: u64, what: &str) {
     let began = Instant::now();
     let mut other = patient(role.open("b.test", one));
     assert_eq!(http::get(&mut other, &format!("b.test:{one}")), 200, "{what}");

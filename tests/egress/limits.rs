@@ -1,6 +1,7 @@
 //! Totals, rates and numbers of connections.
 
-use super::guardian::{Role, Setup, echo, name, rule, server};
+use super::guardian::{Role, Setup, echo, name, patient, rule, server};
+use super::http;
 use aisandbox::wire::egress::{Kind, Limits};
 use std::io::{ErrorKind, Read, Write};
 use std::sync::mpsc;
@@ -79,6 +80,38 @@ fn a_rate_holds_bytes_back_and_the_delay_is_told() {
     let event = role.event(Kind::Close);
     // What the bytes took on their way is time gained, so it is less than all of it.
     assert!(event.delay_ms >= 200, "{}", event.delay_ms);
+}
+
+#[test]
+fn a_request_that_would_wait_long_is_told_when_to_come_again() {
+    let port = server(http::answer);
+    let mut slow = rule(name("a.test"), port);
+    // What is read at once takes more than a minute at this rate.
+    slow.limits.upload_rate = Some(50);
+    slow.limits.upload_burst = Some(5000);
+    let role = Role::start(Setup::of([slow, rule(name("b.test"), port)]));
+    let mut large = patient(role.open("a.test", port));
+    let head = format!("POST / HTTP/1.1\r\nHost: a.test:{port}\r\nContent-Length: 100000\r\n\r\n");
+    large.write_all(head.as_bytes()).and_then(|()| large.write_all(&[b'x'; 100_000])).unwrap();
+    let ask = || {
+        let mut stream = patient(role.open("a.test", port));
+        let head = format!("GET / HTTP/1.1\r\nHost: a.test:{port}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let mut answer = String::new();
+    super::guardian::wait_until("so much waits", || {
+        answer = ask();
+        answer.starts_with("HTTP/1.1 429")
+    });
+    let line = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap_or_default();
+    assert!((30..=3000).contains(&line.parse::<u64>().unwrap()), "{answer}");
+    assert!(answer.contains("\"reason\":\"limit-rate\",\"rule\":\"test.yaml:1\""), "{answer}");
+    assert_eq!(role.event(Kind::Denied).reason.as_deref(), Some("limit-rate"));
+    let mut other = patient(role.open("b.test", port));
+    assert_eq!(http::get(&mut other, &format!("b.test:{port}")), 200, "another host waits for nobody");
 }
 
 #[test]

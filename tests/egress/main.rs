@@ -8,6 +8,7 @@ mod denials;
 mod endings;
 mod flood;
 mod guardian;
+mod hosts;
 mod http;
 mod limits;
 mod load;

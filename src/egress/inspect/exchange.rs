@@ -6,7 +6,7 @@ use super::asking::{Asking, check_size};
 use super::body::{Aborted, Body, Came, read};
 use super::coding::Coding;
 use super::credential::Keys;
-use super::head::{Target, check_framing, check_names, permit, strip_request, strip_response};
+use super::head::{Target, check_framing, check_names, permit, size, strip_request, strip_response};
 use super::head_scan::read_head;
 use super::judge::{Findings, Judge, drain};
 use super::login;
@@ -86,7 +86,7 @@ impl Exchange {
     /// # Errors
     /// When the agent must see its end instead.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Aborted> {
-        self.way.request();
+        let admitted = self.way.request();
         let path: String = request.uri().path().chars().take(MOST_LINE).collect();
         let line = format!("{} {path}", request.method());
         let findings = Findings::default();
@@ -103,7 +103,11 @@ impl Exchange {
             reason,
             findings: drain(&findings),
         };
-        match self.exchange(Request::from_parts(parts, ()), &mut incoming, &findings, &line).await {
+        let exchanged = match admitted {
+            Ok(()) => self.exchange(Request::from_parts(parts, ()), &mut incoming, &findings, &line).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        match exchanged {
             Ok(Answered { response, rule, grant }) => {
                 let status = response.status().as_u16();
                 let told = told(Kind::Request, status, Some(rule.id.clone()), None);
@@ -222,9 +226,7 @@ impl Exchange {
         if upgrade {
             websocket::ask(&mut parts.headers);
         }
-        let size = |(name, value): (&header::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
-        let size = target.as_str().len() + parts.headers.iter().map(size).sum::<usize>();
-        self.way.sent(size as u64).await?;
+        self.way.sent(target.as_str().len() as u64 + size(&parts.headers)).await?;
         let host = HeaderValue::from_str(authority.as_str());
         if self.upstream.spoken() == Spoken::Two {
             parts.headers.remove(header::HOST);
@@ -309,6 +311,7 @@ impl Exchange {
         strip_response(&mut parts.headers);
         let back = Back::new(self.keys.clone(), judge.tokens.clone());
         back.headers(&mut parts.headers);
+        self.way.received(size(&parts.headers)).await?;
         parts.version = Version::HTTP_11;
         if hyper::body::Body::is_end_stream(&incoming) || *method == Method::HEAD {
             return Ok(Response::from_parts(parts, Body::empty()));

@@ -209,6 +209,12 @@ fn judge(rule: &Rule, method: &Method, path: &str, headers: &HeaderMap) -> Resul
     }
 }
 
+/// Bytes of headers as HTTP/1 has them.
+pub(super) fn size(headers: &HeaderMap) -> u64 {
+    let one = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    headers.iter().map(one).sum::<usize>() as u64
+}
+
 /// Takes out of a request, or of its trailers, what is about this connection, could change whose request it is, or tells the
 /// host of its rule which work inside it belongs to.
 pub(super) fn strip_request(rule: &Rule, headers: &mut HeaderMap) {

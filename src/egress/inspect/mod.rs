@@ -8,6 +8,7 @@ mod ahead;
 mod asking;
 mod authority;
 mod body;
+mod bounds;
 mod coding;
 mod credential;
 mod encode;

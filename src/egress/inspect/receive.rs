@@ -3,7 +3,7 @@
 
 use super::body::{Aborted, Came, Parts, read};
 use super::coding::{Coding, Inflate};
-use super::head::strip_response;
+use super::head::{size, strip_response};
 use super::refuse::Refusal;
 use super::send::PAUSE;
 use super::tokens::Back;
@@ -74,6 +74,7 @@ impl Receiving {
                     if let Came::Trailers(mut trailers) = came {
                         strip_response(&mut trailers);
                         self.back.headers(&mut trailers);
+                        self.way.received(size(&trailers)).await.map_err(|_| Aborted)?;
                         self.trailers = Some(trailers);
                     }
                     self.open(b"", true)?.into()

@@ -2,6 +2,7 @@
 
 use crate::egress::refuse::json;
 use crate::wire::egress::{Kind, Rule};
+use std::time::Duration;
 
 /// Why a request goes no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,12 +17,14 @@ pub(super) struct Refusal {
     pub why: String,
     /// A secret, a decoy or a placeholder was on its way.
     pub alert: bool,
+    /// The same may go out after so long.
+    pub again_in: Option<Duration>,
 }
 
 impl Refusal {
     /// A refusal by no rule.
     pub(super) fn new(status: u16, reason: &'static str, why: impl Into<String>) -> Self {
-        Self { status, reason, rule: None, why: why.into(), alert: false }
+        Self { status, reason, rule: None, why: why.into(), alert: false, again_in: None }
     }
 
     /// The same, by this rule.

@@ -1,7 +1,7 @@
 //! A body of an agent, part by part, to the host.
 
 use super::body::{Aborted, Came, Parts, read};
-use super::head::strip_request;
+use super::head::{size, strip_request};
 use super::head_scan::read_head;
 use super::judge::{Judge, drain};
 use super::refuse::Refusal;
@@ -135,7 +135,7 @@ async fn swallow(mut incoming: Incoming) {
     }
 }
 
-/// Trailers are judged as headers are.
+/// Trailers are judged and counted as headers are.
 /// # Errors
 /// As for a head.
 pub(super) async fn next_trailers(judge: &Judge, mut trailers: HeaderMap) -> Result<HeaderMap, Refusal> {
@@ -143,6 +143,7 @@ pub(super) async fn next_trailers(judge: &Judge, mut trailers: HeaderMap) -> Res
     let mut target = PathAndQuery::from_static("/");
     read_head(judge, &Method::POST, &mut target, &mut trailers).await?;
     judge.keys.swap_head(&mut target, &mut trailers)?;
+    judge.way.sent(size(&trailers)).await?;
     Ok(trailers)
 }
 

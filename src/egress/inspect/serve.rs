@@ -2,10 +2,10 @@
 
 use super::ahead::Gathered;
 use super::body::{Aborted, Body};
+use super::bounds::{self, MOST_BUFFER, MOST_HEAD, MOST_HEADERS};
 use super::exchange::Exchange;
 use super::refuse::Refusal;
 use super::tls::Spoken;
-use super::upstream::{CONNECTION_WINDOW, MOST_HEAD, MOST_HEADERS, STREAM_FRAME, STREAM_WINDOW};
 use crate::egress::refuse::phrase;
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -24,8 +24,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 const HEAD_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 60 });
 /// How long a connection of HTTP/2 may be without a stream.
 const IDLE: Duration = Duration::from_secs(300);
-/// Streams at one time.
-const MOST_STREAMS: u32 = 128;
 /// How long an agent may take to hear that nothing goes.
 const REFUSAL_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -75,6 +73,9 @@ pub(super) fn response(refusal: &Refusal, host: &str) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    if let Some(again_in) = refusal.again_in {
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from(again_in.as_secs() + 1));
+    }
     response
 }
 
@@ -91,7 +92,7 @@ where
             .header_read_timeout(HEAD_PATIENCE)
             .max_headers(MOST_HEADERS)
             .max_header_size(MOST_HEAD)
-            .max_buf_size(4 * MOST_HEAD)
+            .max_buf_size(MOST_BUFFER)
             .auto_date_header(false)
             .half_close(true)
             .keep_alive(keep)
@@ -100,17 +101,10 @@ where
         // An agent that went away is no error of ours.
         return drop(connection.await);
     }
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(STREAM_FRAME)
-        .max_header_list_size(MOST_HEAD as u32)
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_send_buf_size(STREAM_WINDOW as usize)
-        .keep_alive_interval(Duration::from_secs(60))
-        .auto_date_header(false)
-        .serve_connection(io, service);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.timer(TokioTimer::new()).auto_date_header(false);
+    bounds::of_agent(&mut builder);
+    let connection = builder.serve_connection(io, service);
     let mut connection = pin!(connection);
     let mut idle = pin!(busy.idle(keep));
     let mut ending = false;

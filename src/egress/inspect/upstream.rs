@@ -4,6 +4,7 @@
 
 use super::ahead::Gathered;
 use super::body::Body;
+use super::bounds::{self, MOST_BUFFER, MOST_HEADERS};
 use super::refuse::Refusal;
 use super::tls::{Spoken, Tls};
 use super::way::Way;
@@ -20,13 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-/// The most bytes of a head.
-pub(super) const MOST_HEAD: usize = 64 << 10;
-/// The most headers of a head.
-pub(super) const MOST_HEADERS: usize = 128;
-/// Bytes of one stream and of one connection of HTTP/2 that may be on their way.
-pub(super) const STREAM_WINDOW: u32 = 1 << 20;
-pub(super) const CONNECTION_WINDOW: u32 = 4 << 20;
 /// How long a host may think before it answers.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -94,21 +88,15 @@ impl Upstream {
         if spoken != Spoken::Two {
             let mut builder = http1::Builder::new();
             // Names as the agent wrote them could say more than what was read of them.
-            builder.title_case_headers(true).max_headers(MOST_HEADERS).max_buf_size(4 * MOST_HEAD);
+            builder.title_case_headers(true).max_headers(MOST_HEADERS).max_buf_size(MOST_BUFFER);
             let (sender, connection) = builder.handshake(io).await.map_err(failed)?;
             tokio::spawn(until_over(way, async move { drop(connection.with_upgrades().await) }));
             return Ok(Link::One(sender));
         }
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(STREAM_FRAME)
-            .max_header_list_size(MOST_HEAD as u32)
-            .keep_alive_interval(Duration::from_secs(60))
-            .handshake(io)
-            .await
-            .map_err(failed)?;
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new());
+        bounds::of_host(&mut builder);
+        let (sender, connection) = builder.handshake(io).await.map_err(failed)?;
         tokio::spawn(until_over(way, async move { drop(connection.await) }));
         Ok(Link::Two(sender))
     }
@@ -163,9 +151,6 @@ impl Upstream {
         Ok(link)
     }
 }
-
-/// Bytes of one frame of HTTP/2.
-pub(super) const STREAM_FRAME: u32 = 64 << 10;
 
 fn take_back(mut error: TrySendError<Request<Body>>) -> Option<Request<Body>> {
     error.take_message()

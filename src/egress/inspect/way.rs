@@ -1,7 +1,7 @@
 //! What reading a connection needs of it: where it leads, how to get there, its counts and its events.
 
 use super::super::flow::Flow;
-use super::super::reason::Denied;
+use super::super::reason::{self, Denied};
 use super::refuse::Refusal;
 use crate::wire::egress::{Found, Host, Kind, Rule};
 use crate::wire::upload::Upload;
@@ -9,7 +9,11 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
+
+/// A request that would wait longer for its turn is told when to come again.
+const MOST_WAIT: Duration = Duration::from_secs(30);
 
 /// Something that is waited for.
 pub(super) type Waiting<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,7 +56,9 @@ pub(super) trait Way: Debug + Send + Sync + 'static {
     /// Bytes are about to go to the agent.
     fn received(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>>;
     /// Counts a request.
-    fn request(&self);
+    /// # Errors
+    /// 429 `limit-rate`, when it would wait too long.
+    fn request(&self) -> Result<(), Refusal>;
     /// Tells an event.
     fn tell(&self, told: Told);
     /// From here on events name the rule's host instead of the name it is for.
@@ -94,8 +100,14 @@ impl Way for Flow {
         Box::pin(async move { self.meter.received(bytes).await.map_err(|cut| limit(cut.0)) })
     }
 
-    fn request(&self) {
+    fn request(&self) -> Result<(), Refusal> {
         self.meter.request();
+        let wait = self.meter.backlog();
+        if wait <= MOST_WAIT {
+            return Ok(());
+        }
+        let refused = Refusal::new(429, reason::RATE, reason::text(reason::RATE)).by(&self.rule);
+        Err(Refusal { again_in: Some(wait), ..refused })
     }
 
     fn tell(&self, told: Told) {

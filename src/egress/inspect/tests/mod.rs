@@ -2,6 +2,7 @@
 
 mod clients;
 mod content;
+mod counted;
 mod hostile;
 mod messages;
 mod parts;

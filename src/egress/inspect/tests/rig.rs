@@ -110,6 +110,7 @@ pub(super) struct Stand {
     pub events: Mutex<Vec<Told>>,
     pub asked: Mutex<Vec<Upload>>,
     pub sent: AtomicU64,
+    pub received: AtomicU64,
 }
 
 impl Way for Stand {
@@ -138,10 +139,13 @@ impl Way for Stand {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
         Box::pin(async { Ok(()) })
     }
-    fn received(&self, _: u64) -> Waiting<'_, Result<(), Refusal>> {
+    fn received(&self, bytes: u64) -> Waiting<'_, Result<(), Refusal>> {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
         Box::pin(async { Ok(()) })
     }
-    fn request(&self) {}
+    fn request(&self) -> Result<(), Refusal> {
+        Ok(())
+    }
     fn tell(&self, told: Told) {
         self.events.lock().unwrap().push(told);
     }
@@ -241,6 +245,7 @@ async fn start(setup: Setup) -> Started {
         events: Mutex::default(),
         asked: Mutex::default(),
         sent: AtomicU64::new(0),
+        received: AtomicU64::new(0),
     });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -21,7 +21,7 @@ pub(crate) fn run() {
     report(&engine, "random bytes", &random(8 << 20), None);
 }
 
-fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     let options = Options::new(Arc::new(Secret::random().unwrap()), classify::score);
     Engine::new(Rules::shipped().unwrap(), options)
 }

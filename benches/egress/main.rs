@@ -7,6 +7,7 @@
 
 mod client;
 mod dlp;
+mod flood;
 mod held;
 mod inspect;
 #[path = "../parts/mod.rs"]
@@ -26,6 +27,7 @@ const PARTS: &[Part] = &[
     ("small", small::run),
     ("held", held::run),
     ("dlp", dlp::run),
+    ("flood", flood::run),
     ("quality", quality::run),
 ];
 

@@ -6,6 +6,7 @@
 use super::letters::{BASE64, DIGIT, HEX, LOWER, UPPER, WORD, sort, text_share};
 use super::map::Map;
 use super::wide::{is_wide, wide_start};
+use super::work::{READINGS, Work};
 
 /// Letters of the shortest run.
 pub(super) const SHORTEST: usize = 20;
@@ -33,13 +34,19 @@ pub(super) struct Run {
     lines: Vec<(usize, usize)>,
 }
 
-/// Calls back with each run.
-pub(super) fn runs(text: &[u8], mut found: impl FnMut(Run)) {
+/// Calls back with each run, as long as that says to go on.
+pub(super) fn runs(text: &[u8], mut found: impl FnMut(Run) -> bool) {
     let mut at = SHORTEST - 1;
     let mut floor = 0;
     while let Some(byte) = text.get(at) {
         if sort(*byte) & BASE64 == 0 {
             at += SHORTEST;
+            continue;
+        }
+        // Of twenty letters around this one, eight stand beside each other on one side of it.
+        let near = beside(text, at);
+        if let Some(behind) = near {
+            at += behind + SHORTEST;
             continue;
         }
         let left = super::letters::run_before(text, at, BASE64, at - floor);
@@ -52,8 +59,21 @@ pub(super) fn runs(text: &[u8], mut found: impl FnMut(Run)) {
         let run = with_lines(text, start, end);
         floor = run.end;
         at = run.end + SHORTEST - 1;
-        found(run);
+        if !found(run) {
+            return;
+        }
     }
+}
+
+/// Where the run around a place is too short for sure: how many of its letters there are from the place on.
+#[inline(always)]
+fn beside(text: &[u8], at: usize) -> Option<usize> {
+    let around: &[u8; 16] = text.get(at.checked_sub(8)?..at + 8)?.try_into().ok()?;
+    let bits = (0..)
+        .zip(around)
+        .fold(0u16, |bits, (place, byte)| bits | u16::from(sort(*byte) & BASE64 != 0) << place);
+    let (left, right) = ((bits as u8).leading_ones(), ((bits >> 8) as u8).trailing_ones());
+    (left < 8 && right < 8).then_some(right as usize)
 }
 
 /// The run with the lines it goes on in.
@@ -122,7 +142,7 @@ fn shape(text: &[u8]) -> Shape {
 }
 
 /// Every reading of a run that may be more than chance.
-pub(super) fn decode(text: &[u8], run: &Run) -> Vec<Decoded> {
+pub(super) fn decode(text: &[u8], run: &Run, work: &Work) -> Vec<Decoded> {
     let Some(first) = text.get(run.start..run.end) else { return Vec::new() };
     let head = first.get(..first.len().min(512)).unwrap_or_default();
     let Shape { sorts, hex, changes } = shape(head);
@@ -131,7 +151,7 @@ pub(super) fn decode(text: &[u8], run: &Run) -> Vec<Decoded> {
         // A line of hex with a word below it is a line of hex.
         let rest = run.lines.iter().skip(1).filter_map(|(start, end)| text.get(*start..*end)).flatten();
         if hex && !rest.copied().all(|byte| sort(byte) & HEX != 0) {
-            return decode(text, &Run { start: *start, end: *end, lines: Vec::new() });
+            return decode(text, &Run { start: *start, end: *end, lines: Vec::new() }, work);
         }
     }
     let mut found = Vec::new();
@@ -168,6 +188,9 @@ pub(super) fn decode(text: &[u8], run: &Run) -> Vec<Decoded> {
     }
     let mixed = sorts & UPPER != 0 && sorts & LOWER != 0 && changes * 4 >= head.len();
     if !mixed && letters.len() < LONG || hex {
+        return found;
+    }
+    if !work.take(READINGS + letters.len()) {
         return found;
     }
     for phase in 0..4usize {
@@ -325,7 +348,10 @@ mod tests {
 
     fn readings(text: &[u8]) -> Vec<(String, &'static str)> {
         let mut all = Vec::new();
-        runs(text, |run| all.extend(decode(text, &run)));
+        runs(text, |run| {
+            all.extend(decode(text, &run, &Work::new(u64::MAX, 0)));
+            true
+        });
         all.into_iter()
             .map(|decoded| (String::from_utf8_lossy(&decoded.bytes).into_owned(), decoded.name))
             .collect()

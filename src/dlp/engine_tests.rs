@@ -161,9 +161,9 @@ fn a_bomb_costs_no_more_than_to_unpack_it_and_its_beginning_is_read() {
         leaf: false,
     };
     let Limits { work_bytes, output_bytes, .. } = Limits::default();
-    let mut work = work::Work::new(work_bytes, output_bytes);
-    let found = engine.look(&layer, &mut work);
+    let work = work::Work::new(work_bytes, output_bytes);
+    let found = engine.look(&layer, &work);
     assert!(!found.hits.is_empty());
-    assert_eq!(work.blocked, Some(Unscannable::Bomb));
+    assert_eq!(work.blocked(), Some(Unscannable::Bomb));
     assert!(work.take(28 << 20), "{work:?}");
 }

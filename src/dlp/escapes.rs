@@ -3,6 +3,7 @@
 
 use super::letters::{WORD, run, run_before};
 use super::map::Map;
+use super::work::{self, Work};
 
 /// A word with escapes: where it stands, what it says, and which escapes it had first.
 #[derive(Debug)]
@@ -25,31 +26,43 @@ struct Escape {
 }
 
 /// Calls back with each word that has an escape. It says how far it has read, and it is not called for words before that.
-pub(super) fn find(text: &[u8], mut found: impl FnMut(Plain)) {
+pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Plain)) {
     let mut done = 0;
     let ascii = memchr::memchr3_iter(b'%', b'\\', 0xe2, text);
     for at in ascii {
-        visit(text, at, &mut done, &mut found);
+        if !work.take(work::ESCAPE) {
+            return;
+        }
+        visit(text, at, &mut done, work, &mut found);
     }
     // The rarer ones have passes of their own, and do not come where the first pass was.
-    rare(text, memchr::memchr2_iter(0xc2, 0xef, text), &mut found);
-    rare(text, memchr::memchr2_iter(b'&', b'=', text), &mut found);
+    rare(text, memchr::memchr2_iter(0xc2, 0xef, text), work, &mut found);
+    rare(text, memchr::memchr2_iter(b'&', b'=', text), work, &mut found);
     if !text.is_ascii() {
-        rare(text, memchr::memchr2_iter(0xd0, 0xd1, text), &mut found);
-        rare(text, memchr::memchr2_iter(0xce, 0xcf, text), &mut found);
-        rare(text, memchr::memchr2_iter(0xd2, 0xd4, text), &mut found);
+        rare(text, memchr::memchr2_iter(0xd0, 0xd1, text), work, &mut found);
+        rare(text, memchr::memchr2_iter(0xce, 0xcf, text), work, &mut found);
+        rare(text, memchr::memchr2_iter(0xd2, 0xd4, text), work, &mut found);
     }
 }
 
 /// Words with escapes at these places, but those that the first pass has read. Each word is looked at once: one without an
 /// end would cost its length for each of its letters.
-fn rare(text: &[u8], places: impl Iterator<Item = usize>, found: &mut impl FnMut(Plain)) {
+fn rare(text: &[u8], places: impl Iterator<Item = usize>, work: &Work, found: &mut impl FnMut(Plain)) {
     let mut done = 0;
     for at in places {
-        if at < done || escape(text, at).is_none_or(|escape| escape.name.is_empty()) {
+        if !work.take(work::ESCAPE) {
+            return;
+        }
+        if at < done || !may_be_escape(text, at) {
+            continue;
+        }
+        if escape(text, at).is_none_or(|escape| escape.name.is_empty()) {
             continue;
         }
         let (start, end) = word(text, at, done);
+        if !work.take(work::ESCAPED + 2 * (end - start)) {
+            return;
+        }
         let word = text.get(start..end).unwrap_or_default();
         let common = memchr::memchr3_iter(b'%', b'\\', 0xe2, word)
             .any(|place| escape(text, start + place).is_some_and(|escape| !escape.name.is_empty()));
@@ -60,14 +73,30 @@ fn rare(text: &[u8], places: impl Iterator<Item = usize>, found: &mut impl FnMut
     }
 }
 
-fn visit(text: &[u8], at: usize, done: &mut usize, found: &mut impl FnMut(Plain)) {
-    if at < *done || escape(text, at).is_none_or(|escape| escape.name.is_empty()) {
+fn visit(text: &[u8], at: usize, done: &mut usize, work: &Work, found: &mut impl FnMut(Plain)) {
+    if at < *done || !may_be_escape(text, at) {
+        return;
+    }
+    if escape(text, at).is_none_or(|escape| escape.name.is_empty()) {
         return;
     }
     let (start, end) = word(text, at, *done);
     *done = end;
-    if let Some(plain) = plain(text, start, end) {
+    if work.take(work::ESCAPED + 2 * (end - start))
+        && let Some(plain) = plain(text, start, end)
+    {
         found(plain);
+    }
+}
+
+/// Says fast that a sign which programs are full of starts no escape with a name here.
+#[inline(always)]
+fn may_be_escape(text: &[u8], at: usize) -> bool {
+    match text.get(at..at + 2) {
+        Some([b'&', next]) => *next == b'#',
+        Some([b'=', next]) => matches!(next, b'\r' | b'\n' | b'0'..=b'9' | b'A'..=b'F'),
+        Some([b'\\', next]) => matches!(next, b'x' | b'u' | b'/' | b'\\'),
+        _ => true,
     }
 }
 
@@ -288,9 +317,13 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    fn plenty() -> Work {
+        Work::new(u64::MAX, 0)
+    }
+
     fn all(text: &str) -> Vec<(String, &'static str)> {
         let mut words = Vec::new();
-        find(text.as_bytes(), |plain| {
+        find(text.as_bytes(), &plenty(), |plain| {
             words.push((String::from_utf8_lossy(&plain.bytes).into_owned(), plain.name))
         });
         words
@@ -331,7 +364,7 @@ mod tests {
         {
             let text = letters.repeat((1 << 20) / letters.len());
             let mut bytes = 0;
-            find(text.as_bytes(), |plain| bytes += plain.bytes.len());
+            find(text.as_bytes(), &plenty(), |plain| bytes += plain.bytes.len());
             assert!(bytes <= 2 * text.len(), "{letters}");
         }
     }
@@ -339,7 +372,9 @@ mod tests {
     #[test]
     fn a_place_in_the_plain_word_leads_back_to_its_escape() {
         let mut places = Vec::new();
-        find(b"x=%67hp%5fabc", |plain| places.push((plain.map.outer(2, 6), plain.map.outer(2, 9))));
+        find(b"x=%67hp%5fabc", &plenty(), |plain| {
+            places.push((plain.map.outer(2, 6), plain.map.outer(2, 9)))
+        });
         assert_eq!(places, [((2, 10), (2, 13))]);
     }
 }

@@ -32,6 +32,10 @@ const ANCHOR: usize = 8;
 /// Bytes kept of the code over a whole secret.
 const CODE: usize = 16;
 
+/// What it costs to look for what has a hash, and to prove it, in bytes of ordinary text.
+const MEETING: usize = 24;
+const PROOF: usize = 256;
+
 /// What a hit is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum What {
@@ -160,9 +164,15 @@ impl Known {
     /// Where something known is in these bytes, in order; at most 256 places. A file counts when eight pieces of it
     /// are there.
     pub fn find(&self, text: &[u8]) -> Vec<KnownHit> {
+        self.find_within(text, |_| true)
+    }
+
+    /// The same, as long as there is work left: `work` is told of steps that take longer than the bytes they read, in bytes of
+    /// ordinary text, and says whether to go on.
+    pub fn find_within(&self, text: &[u8], work: impl Fn(usize) -> bool) -> Vec<KnownHit> {
         let mut hits = Vec::new();
-        self.find_secrets(text, &mut hits);
-        for part in self.files.find(text) {
+        self.find_secrets(text, &work, &mut hits);
+        for part in self.files.find(text, &work) {
             let Some(label) = self.labels.get(usize::from(part.label)) else { continue };
             let (label, what) = (Arc::clone(label), What::File);
             hits.push(KnownHit { start: part.start, end: part.end, label, what, shared: part.shared });
@@ -210,27 +220,43 @@ impl Known {
         u16::try_from(place).map_err(|_| NotAdded::Full)
     }
 
-    fn find_secrets(&self, text: &[u8], hits: &mut Vec<KnownHit>) {
+    fn find_secrets(&self, text: &[u8], work: &impl Fn(usize) -> bool, hits: &mut Vec<KnownHit>) {
         if self.needles.is_empty() {
             return;
         }
         for (at, bytes) in text.array_windows::<ANCHOR>().enumerate() {
             let anchor = self.mix.of(*bytes);
             if self.sieve.may_have(anchor) && hits.len() < MOST_HITS {
-                self.proved(text, at, anchor, hits);
+                if !work(MEETING) {
+                    return;
+                }
+                self.proved(text, at, anchor, work, hits);
             }
         }
     }
 
     /// Adds the secrets that have this anchor here.
-    fn proved(&self, text: &[u8], at: usize, anchor: u64, hits: &mut Vec<KnownHit>) {
+    fn proved(
+        &self,
+        text: &[u8],
+        at: usize,
+        anchor: u64,
+        work: &impl Fn(usize) -> bool,
+        hits: &mut Vec<KnownHit>,
+    ) {
         let from = self.needles.partition_point(|needle| needle.anchor < anchor);
         let same = self.needles.iter().skip(from).take_while(|needle| needle.anchor == anchor);
         for needle in same {
             let Some(start) = at.checked_sub(needle.offset as usize) else { continue };
             let end = start + needle.length as usize;
             let Some(found) = text.get(start..end) else { continue };
-            if self.mix.tail(found) != Some(needle.tail) || code(&self.key, found) != needle.code {
+            if self.mix.tail(found) != Some(needle.tail) {
+                continue;
+            }
+            if !work(PROOF + found.len()) {
+                return;
+            }
+            if code(&self.key, found) != needle.code {
                 continue;
             }
             let Some(label) = self.labels.get(usize::from(needle.label)) else { continue };

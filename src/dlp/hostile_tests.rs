@@ -80,6 +80,35 @@ fn the_words_of_a_wallet_are_found_behind_a_word_for_them_and_encoded() {
     }
 }
 
+/// Steps that take longer than the bytes they read have their price, so that a flood of them has an end.
+#[test]
+fn a_flood_takes_more_work_than_a_text_of_its_length_and_is_told() {
+    let engine = engine();
+    let blocked = |pattern: &str| {
+        let text = pattern.repeat((1 << 17) / pattern.len());
+        let mut stream = engine.stream(Limits { work_bytes: 1 << 18, ..Limits::default() });
+        stream.feed(text.as_bytes(), true).blocked
+    };
+    for text in
+        ["nothing but words, as people write them. ", "    let number = 17;\n", "<p class=\"a\">one</p>\n"]
+    {
+        assert_eq!(blocked(text), None, "{text}");
+    }
+    for pattern in [
+        "password=",
+        "password='Xk3vQz9!' ",
+        "&#103; ",
+        "\u{ff47} ",
+        "4556737586899855,",
+        "+49 30 901820 ",
+        "mnemonic abandon ability ",
+        "1 A street, 12345",
+        " AKIA",
+    ] {
+        assert_eq!(blocked(pattern), Some(Unscannable::TooMuchWork), "{pattern}");
+    }
+}
+
 /// One that looked at each letter's whole word for each letter took minutes for this.
 #[test]
 fn hostile_text_is_read_in_time() {

@@ -9,7 +9,7 @@ use super::finding::Unscannable;
 use super::looking::Looking;
 use super::map::Map;
 use super::settle::{best, settle};
-use super::work::Work;
+use super::work::{self, Work};
 use super::{escapes, letters, mail, numbers, separated, wide};
 
 /// Layers inside each other that are looked into.
@@ -69,40 +69,46 @@ pub(super) struct Found {
 impl Engine {
     /// Everything in a layer and in those inside it. Hits are in order and do not overlap, unless they come from the same
     /// packed bytes.
-    pub(super) fn look(&self, layer: &Layer<'_>, work: &mut Work) -> Found {
+    pub(super) fn look(&self, layer: &Layer<'_>, work: &Work) -> Found {
         let text = layer.text;
         if !work.take(text.len()) {
             return Found::default();
         }
         let mut looking =
-            Looking { engine: self, text, own: Vec::new(), marks: Vec::new(), read_to: Vec::new() };
+            Looking { engine: self, work, text, own: Vec::new(), marks: Vec::new(), read_to: Vec::new() };
         self.prefilter.find(text, |id, start, end| looking.word(id, start, end));
-        numbers::find(text, |number| looking.number(number));
-        memchr::memchr_iter(b'@', text).for_each(|at| {
+        numbers::find(text, work, |number| looking.number(number));
+        memchr::memchr_iter(b'@', text).take_while(|_| work.take(work::SIGN)).for_each(|at| {
             if let Some(number) = mail::address(text, at) {
                 looking.number(number);
             }
         });
         looking.known();
         looking.wallet();
-        let Looking { own, marks, .. } = looking;
+        let Looking { own, mut marks, .. } = looking;
+        // Words come by where they are rarest, not by where they start.
+        marks.sort_by_key(|(_, start)| *start);
         if layer.leaf {
             return Found { hits: best(own), open: None };
         }
         let mut kids = Kids { engine: self, layer, work, hits: Vec::new(), open: None };
         kids.packed(&marks);
-        escapes::find(text, |plain| {
+        escapes::find(text, work, |plain| {
             let decoded = Decoded { bytes: plain.bytes, map: plain.map, name: plain.name };
             kids.look(decoded, true, false);
         });
         carve::runs(text, |run| {
-            for decoded in carve::decode(text, &run) {
+            if !work.take(work::RUN + (run.end - run.start) / 4) {
+                return false;
+            }
+            for decoded in carve::decode(text, &run, work) {
                 let guess = !context::is_sum(text, run.start);
                 kids.look(decoded, true, guess);
             }
+            true
         });
-        wide::find(text, |decoded| kids.look(decoded, true, false));
-        separated::find(text, |decoded| kids.look(decoded, true, false));
+        wide::find(text, work, |decoded| kids.look(decoded, true, false));
+        separated::find(text, work, |decoded| kids.look(decoded, true, false));
         if layer.backwards && text.len() <= MOST_BACKWARDS {
             let bytes: Vec<u8> = text.iter().rev().copied().collect();
             // No depth: nothing in it is decoded.
@@ -114,7 +120,7 @@ impl Engine {
             );
         }
         let (open, hits) = (kids.open, kids.hits);
-        Found { hits: settle(best(own), hits), open }
+        Found { hits: settle(best(own), hits, work), open }
     }
 }
 
@@ -122,7 +128,7 @@ impl Engine {
 struct Kids<'a> {
     engine: &'a Engine,
     layer: &'a Layer<'a>,
-    work: &'a mut Work,
+    work: &'a Work,
     hits: Vec<Hit>,
     open: Option<usize>,
 }
@@ -180,7 +186,7 @@ impl Kids<'_> {
             && text.len() <= 1 << 20
             && text.first().is_some_and(|first| containers::may_be_brotli(*first))
             && letters::text_share(text.get(..64.min(text.len())).unwrap_or_default()) < 0.8;
-        if brotli {
+        if brotli && self.work.take(work::DECODER) {
             let all = containers::unpack(Packed::Brotli, text, self.work.output());
             let sound = all.end == End::Whole && letters::text_share(&all.bytes) > 0.9;
             if sound && self.work.take(all.bytes.len()) {
@@ -192,8 +198,12 @@ impl Kids<'_> {
     /// Unpacks what starts at a place; where to go on.
     fn unpack(&mut self, packed: Packed, start: usize) -> usize {
         let bytes = self.layer.text.get(start..).unwrap_or_default();
+        if !self.work.take(work::DECODER) {
+            return usize::MAX;
+        }
         let mut all = containers::unpack(packed, bytes, self.work.output());
-        if !self.work.take(all.bytes.len()) {
+        // Unpacking is faster than looking.
+        if !self.work.take(all.bytes.len() / 2) {
             return usize::MAX;
         }
         if all.end == End::Failed(Unscannable::Bomb) {

@@ -6,12 +6,14 @@ use super::context;
 use super::engine::{Engine, Target};
 use super::layer::{Hit, MOST_HITS};
 use super::rule::{Expression, How, Rule, WINDOW};
+use super::work::{self, Work};
 use super::{letters, mnemonic, numbers, pairs, person, secrets};
 use std::sync::PoisonError;
 
 /// Collects what rules find in the layer itself.
 pub(super) struct Looking<'a> {
     pub(super) engine: &'a Engine,
+    pub(super) work: &'a Work,
     pub(super) text: &'a [u8],
     pub(super) own: Vec<Hit>,
     pub(super) marks: Vec<(Packed, usize)>,
@@ -20,10 +22,15 @@ pub(super) struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    pub(super) fn word(&mut self, id: u32, start: usize, end: usize) {
-        if self.own.len() >= MOST_HITS {
-            return;
+    /// Looks at a word; says whether to go on.
+    pub(super) fn word(&mut self, id: u32, start: usize, end: usize) -> bool {
+        if self.own.len() < MOST_HITS && self.work.take(work::WORD) {
+            self.target(id, start, end);
         }
+        !self.work.is_spent()
+    }
+
+    fn target(&mut self, id: u32, start: usize, end: usize) {
         match self.engine.targets.get(id as usize).copied() {
             Some(Target::Rule(number)) => self.rule(number, start, end),
             Some(Target::Name { password }) => self.name(password, start, end),
@@ -35,17 +42,23 @@ impl Looking<'_> {
             }
             Some(Target::Url) => self.url(end),
             Some(Target::Born) => {
-                if let Some((start, end)) = person::birth(self.text, start, end) {
+                if self.work.take(work::EXPRESSION)
+                    && let Some((start, end)) = person::birth(self.text, start, end)
+                {
                     self.hit("birth-date", start, end, 0.8);
                 }
             }
             Some(Target::Street) => {
-                if let Some((start, end)) = person::address(self.text, start, end) {
+                if self.work.take(work::ADDRESSES)
+                    && let Some((start, end)) = person::address(self.text, start, end)
+                {
                     self.hit("postal-address", start, end, 0.8);
                 }
             }
             Some(Target::Wallet) => {
-                if let Some((start, end)) = mnemonic::behind(self.text, end) {
+                if self.work.take(work::WALLET)
+                    && let Some((start, end)) = mnemonic::behind(self.text, end)
+                {
                     self.hit("wallet-phrase", start, end, 0.95);
                 }
             }
@@ -71,15 +84,21 @@ impl Looking<'_> {
                     && before.is_some_and(u8::is_ascii_alphanumeric)
                     && !context::stands_alone(self.text, start, start);
                 let window = self.text.get(start..(start + WINDOW).min(self.text.len())).unwrap_or_default();
-                let found = if joined { None } else { group(regex.captures_at(window, 0), rule.group) };
+                let tried = !joined && self.work.take(work::EXPRESSION);
+                let found = if tried { group(regex.captures_at(window, 0), rule.group) } else { None };
                 if let Some((from, to)) = found {
                     self.matched(number, rule, start + from, start + to);
                 }
             }
             How::Near(_) => {
+                if !self.work.take(work::PAIR) {
+                    return;
+                }
                 let Some(pair) = pairs::value_near(self.text, start, end) else { return };
                 let value = self.text.get(pair.start..pair.end).unwrap_or_default();
-                if let Some((from, to)) = group(regex.captures_at(value, 0), rule.group) {
+                if self.work.take(work::EXPRESSION)
+                    && let Some((from, to)) = group(regex.captures_at(value, 0), rule.group)
+                {
                     self.matched(number, rule, pair.start + from, pair.start + to);
                 }
             }
@@ -98,6 +117,9 @@ impl Looking<'_> {
         let mut at = 0;
         let mut last = read;
         for _ in 0..16 {
+            if !self.work.take(work::EXPRESSION) {
+                break;
+            }
             let Some((first, past)) = group(regex.captures_at(window, at), rule.group) else { break };
             if from + past > read {
                 self.matched(number, rule, from + first, from + past);
@@ -136,6 +158,9 @@ impl Looking<'_> {
     fn name(&mut self, password: bool, start: usize, end: usize) {
         let rule = if password { "generic-password" } else { "generic-secret" };
         let Some(number) = self.engine.built(rule) else { return };
+        if !self.work.take(work::PAIR) {
+            return;
+        }
         let Some(pair) = pairs::value_behind(self.text, start, end) else { return };
         let value = self.text.get(pair.start..pair.end).unwrap_or_default();
         let shortest = if password { 6 } else { 10 };
@@ -143,6 +168,9 @@ impl Looking<'_> {
             return;
         }
         let before = context::before(self.text, pair.start);
+        if !self.work.take(work::JUDGEMENT) {
+            return;
+        }
         let score = (self.engine.options.classifier)(value, before);
         let score = if pair.loose { score * 0.8 } else { score };
         self.push(number, pair.start, pair.end, score.min(0.89));
@@ -156,6 +184,9 @@ impl Looking<'_> {
             return;
         }
         let Some(end) = secrets::jwt(self.text, start) else { return };
+        if !self.work.take(work::JUDGEMENT + 2 * (end - start)) {
+            return;
+        }
         let value = self.text.get(start..end).unwrap_or_default();
         if super::check::Check::Jwt.of(value) == Verdict::Right {
             self.hit("jwt", start, end, 0.97);
@@ -186,7 +217,7 @@ impl Looking<'_> {
     pub(super) fn known(&mut self) {
         let Some(known) = &self.engine.options.known else { return };
         let known = known.read().unwrap_or_else(PoisonError::into_inner);
-        for hit in known.find(self.text).into_iter().take(MOST_HITS) {
+        for hit in known.find_within(self.text, |bytes| self.work.take(bytes)).into_iter().take(MOST_HITS) {
             let value = self.text.get(hit.start..hit.end).unwrap_or_default().to_vec();
             self.own.push(Hit {
                 start: hit.start,
@@ -208,7 +239,7 @@ impl Looking<'_> {
     }
 
     fn push(&mut self, rule: usize, start: usize, end: usize, confidence: f32) {
-        if confidence < self.engine.options.threshold {
+        if confidence < self.engine.options.threshold || !self.work.take(work::HIT) {
             return;
         }
         let value = self.text.get(start..end).unwrap_or_default().to_vec();

@@ -6,6 +6,7 @@ use super::check::{Check, Verdict};
 use super::context::{is_near, is_placeholder};
 use super::lettered::{insurance, with_letters};
 use super::letters::is_word_at;
+use super::work::{self, Work};
 
 /// What was found: the id of a rule, a place, and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,11 +22,12 @@ const FEW: u8 = 3;
 const BLOCK: usize = 16;
 
 /// Calls back with each number.
-pub(super) fn find(text: &[u8], mut found: impl FnMut(Number)) {
+pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Number)) {
     let mut done = 0;
     let mut read = 0;
     for (number, block) in text.chunks(BLOCK).enumerate() {
-        let count: u8 = block.iter().map(|byte| u8::from(byte.wrapping_sub(b'0') < 10)).sum();
+        // Of a whole block the length is known, so it is counted at once.
+        let count = <&[u8; BLOCK]>::try_from(block).map_or_else(|_| digits(block), |block| digits(block));
         if count < FEW {
             continue;
         }
@@ -37,23 +39,45 @@ pub(super) fn find(text: &[u8], mut found: impl FnMut(Number)) {
             if at < done || !text.get(at).is_some_and(u8::is_ascii_digit) {
                 continue;
             }
+            if !work.take(work::SIGN) {
+                return;
+            }
             // A digit in a word: the word is looked at once.
             let joined =
                 at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_alphabetic);
             if joined {
                 let (number, end) = with_letters(text, at);
+                // Two capitals and two digits may begin an account, which is read for each of its ends.
+                let account = matches!(
+                    text.get(at.saturating_sub(2)..at + 2),
+                    Some([b'A'..=b'Z', b'A'..=b'Z', _, b'0'..=b'9'])
+                );
+                if !work.take(if account { 2 * work::NUMBER } else { work::WORD }) {
+                    return;
+                }
                 done = end.max(number.map_or(0, |number| number.end));
                 number.into_iter().for_each(&mut found);
                 continue;
             }
             let phrase = phrase(text, at, done);
             done = phrase.end.max(at + 1);
+            let before = phrase.start.checked_sub(1).and_then(|at| text.get(at));
+            let long = phrase.digits.len() >= 8 || matches!(before, Some(b'+' | b'('));
+            let price = if long { work::NUMBER } else { phrase.end - phrase.start };
+            if !work.take(price) {
+                return;
+            }
             if let Some(number) = look(text, &phrase) {
                 done = done.max(number.end);
                 found(number);
             }
         }
     }
+}
+
+#[inline(always)]
+fn digits(block: &[u8]) -> u8 {
+    block.iter().map(|byte| u8::from(byte.wrapping_sub(b'0') < 10)).sum()
 }
 
 /// Digits with single separators between them.
@@ -324,7 +348,9 @@ mod tests {
 
     fn found(text: &str) -> Vec<(&'static str, String)> {
         let mut all = Vec::new();
-        find(text.as_bytes(), |number| all.push((number.rule, text[number.start..number.end].to_owned())));
+        find(text.as_bytes(), &Work::new(u64::MAX, 0), |number| {
+            all.push((number.rule, text[number.start..number.end].to_owned()))
+        });
         all
     }
 

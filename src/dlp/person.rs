@@ -52,6 +52,9 @@ const BETWEEN: usize = 40;
 /// Bytes before and behind a word for a street that its address may have.
 const AROUND: (usize, usize) = (48, 96);
 
+/// Digits of the shortest address: `1`, and `A1 1AA`.
+const LEAST_DIGITS: usize = 3;
+
 const DATE: &str = r"(?-u)\b(?:(?:19|20)\d\d[-/.](?:0?[1-9]|1[0-2])[-/.](?:[12]\d|3[01]|0?[1-9])|(?:[12]\d|3[01]|0?[1-9])[-/. ]{1,2}(?:0?[1-9]|1[0-2])[-/. ]{1,2}(?:19|20)\d\d|(?:0?[1-9]|1[0-2])/(?:[12]\d|3[01]|0?[1-9])/(?:19|20)\d\d|(?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th|\.)? (?:of |de )?(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|m\xc3\xa4r|mai|okt|dez|ene|abr|ago|dic|janv|f\xc3\xa9v|avr|juin|ao\xc3\xbb|d\xc3\xa9c)[a-z.\x80-\xff]{0,8},? (?:de )?(?:19|20)\d\d|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z.]{0,6} (?:[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?,? (?:19|20)\d\d)\b";
 
 const PLACES: [&str; 4] = [
@@ -86,6 +89,10 @@ pub(super) fn birth(text: &[u8], start: usize, end: usize) -> Option<(usize, usi
 pub(super) fn address(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
     let from = start.saturating_sub(AROUND.0);
     let part = text.get(from..(end + AROUND.1).min(text.len()))?;
+    // A number of a house and a postal code have three digits at least, and most text beside such a word has none.
+    if part.iter().filter(|byte| byte.is_ascii_digit()).take(LEAST_DIGITS).count() < LEAST_DIGITS {
+        return None;
+    }
     let fits = |found: &regex::bytes::Match<'_>| found.start() <= start - from && found.end() > start - from;
     let best = ADDRESSES
         .iter()

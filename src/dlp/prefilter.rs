@@ -1,12 +1,15 @@
 //! Finds the words of all rules in one pass.
 //!
-//! Every word has four letters or more, so of the two groups of three letters at its start one lies at an even place.
+//! Every word has four letters or more, so of two groups of three letters of it, one letter apart, one lies at an even place.
 //! Only even places are looked at, in one table of bits that stays in the first cache; what passes is compared letter by
-//! letter. No step waits for the one before, as each does in an automaton.
+//! letter. The groups are those of the word that ordinary text has least of. No step waits for the one before, as each does
+//! in an automaton.
 
-/// Bits of the table, and chains behind them: 2^16.
-const SLOTS: usize = 1 << 16;
-const SHIFT: u32 = 32 - 16;
+/// Bits of the table, and chains behind them: 2^17.
+const SLOTS: usize = 1 << 17;
+const SHIFT: u32 = 32 - 17;
+/// The table, in words of 64 bits.
+const TABLE: usize = SLOTS / 64;
 
 /// A word that is looked for.
 #[derive(Debug, Clone)]
@@ -20,7 +23,7 @@ struct Word {
 /// All words.
 #[derive(Debug, Clone)]
 pub(super) struct Prefilter {
-    bits: Box<[u64; 1024]>,
+    bits: Box<[u64; TABLE]>,
     /// By the place of a group in the table: the first of its chain in `groups`, counted from 1; 0 for none.
     chains: Box<[u32]>,
     groups: Vec<Group>,
@@ -41,20 +44,31 @@ struct Group {
 impl Prefilter {
     pub(super) fn new() -> Self {
         let chains = vec![0; SLOTS].into();
-        Self { bits: Box::new([0; 1024]), chains, groups: Vec::new(), words: Vec::new() }
+        Self { bits: Box::new([0; TABLE]), chains, groups: Vec::new(), words: Vec::new() }
     }
 
     /// A word of three letters or more. `id` comes back with each place it is found at.
     pub(super) fn add(&mut self, text: &[u8], exact: bool, id: u32) {
         let number = u32::try_from(self.words.len()).unwrap_or(u32::MAX);
         self.words.push(Word { text: text.into(), exact, id });
-        if let [one, two, three, rest @ ..] = text {
+        if let [one, two, three] = text {
+            // Too short for a second group: whatever stands before or behind it is part of one.
             self.mark([*one, *two, *three], number, 0);
-            match rest {
-                [four, ..] => self.mark([*two, *three, *four], number, 1),
-                // Too short for a second group: whatever stands before it is part of one.
-                [] => (0..=255).for_each(|before| self.mark([before, *one, *two], number, -1)),
+            for other in 0..=255 {
+                if commonness(&[*one, *two]) <= commonness(&[*two, *three]) {
+                    self.mark([other, *one, *two], number, -1);
+                } else {
+                    self.mark([*two, *three, other], number, 1);
+                }
             }
+        }
+        let fours = (0..).zip(text.array_windows::<4>());
+        let rarest = fours.min_by_key(|(_, [one, two, three, four])| {
+            commonness(&[*one, *two, *three]).saturating_add(commonness(&[*two, *three, *four]))
+        });
+        if let Some((at, [one, two, three, four])) = rarest {
+            self.mark([*one, *two, *three], number, at);
+            self.mark([*two, *three, *four], number, at + 1);
         }
     }
 
@@ -90,8 +104,9 @@ impl Prefilter {
         std::iter::successors(first, move |last| group(last.next))
     }
 
-    /// Calls back with the id, the start and the end of each place a word stands at. Each place comes once.
-    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(u32, usize, usize)) {
+    /// Calls back with the id, the start and the end of each place a word stands at, as long as that says to go on. Each
+    /// place comes once.
+    pub(super) fn find(&self, text: &[u8], mut found: impl FnMut(u32, usize, usize) -> bool) {
         let mut at = 0;
         let mut eights = text.windows(8).step_by(6);
         for eight in &mut eights {
@@ -103,8 +118,8 @@ impl Prefilter {
             let hits = self.bit(first) | self.bit(second) << 1 | self.bit(third) << 2;
             if hits != 0 {
                 for (place, key) in [first, second, third].into_iter().enumerate() {
-                    if hits >> place & 1 == 1 {
-                        self.compare(text, key, at + 2 * place, &mut found);
+                    if hits >> place & 1 == 1 && !self.compare(text, key, at + 2 * place, &mut found) {
+                        return;
                     }
                 }
             }
@@ -113,8 +128,8 @@ impl Prefilter {
         while at < text.len() {
             let byte = |offset: usize| text.get(at + offset).copied().unwrap_or(0);
             let key = u32::from_le_bytes([byte(0), byte(1), byte(2), 0]) | FOLD;
-            if self.bit(key) != 0 {
-                self.compare(text, key, at, &mut found);
+            if self.bit(key) != 0 && !self.compare(text, key, at, &mut found) {
+                return;
             }
             at += 2;
         }
@@ -123,22 +138,46 @@ impl Prefilter {
     #[inline(always)]
     fn bit(&self, key: u32) -> u64 {
         let slot = key.wrapping_mul(SPREAD) >> SHIFT;
-        self.bits.get((slot >> 6) as usize & 1023).map_or(0, |bits| bits >> (slot & 63) & 1)
+        self.bits.get((slot >> 6) as usize % TABLE).map_or(0, |bits| bits >> (slot & 63) & 1)
     }
 
     #[inline(never)]
-    fn compare(&self, text: &[u8], key: u32, at: usize, found: &mut impl FnMut(u32, usize, usize)) {
+    fn compare(
+        &self,
+        text: &[u8],
+        key: u32,
+        at: usize,
+        found: &mut impl FnMut(u32, usize, usize) -> bool,
+    ) -> bool {
         for group in self.chain(key).filter(|group| group.key == key) {
             let Some(word) = self.words.get(group.word as usize) else { continue };
             let Some(start) = at.checked_add_signed(-group.back) else { continue };
             let end = start + word.text.len();
             let Some(there) = text.get(start..end) else { continue };
             let same = if word.exact { there == &*word.text } else { there.eq_ignore_ascii_case(&word.text) };
-            if same {
-                found(word.id, start, end);
+            if same && !found(word.id, start, end) {
+                return false;
             }
         }
+        true
     }
+}
+
+/// How often these letters stand together in source code, if each came by itself. Only compared.
+fn commonness(letters: &[u8]) -> u64 {
+    let of_thousand = |byte: &u8| match byte | 0x20 {
+        b' ' => 260,
+        b'e' => 70,
+        b't' => 55,
+        b'a' | b'i' | b'n' | b'o' | b'r' | b's' | b'/' => 37,
+        b'l' | b'*' => 29,
+        b'c' | b'd' | b'f' | b'h' | b'u' | b':' => 19,
+        // `_`, as the table has it.
+        b'm' | b'p' | 0x7f | b'(' | b')' | b'.' => 13,
+        b'b' | b'g' | b'k' | b'w' | b'y' | b'`' | b',' | b';' | b'{' | b'}' => 7,
+        _ => 3,
+    };
+    letters.iter().map(of_thousand).product()
 }
 
 /// Makes letters of both cases the same. Some other bytes become the same too; the comparison tells them apart.
@@ -152,7 +191,10 @@ mod tests {
 
     fn all(filter: &Prefilter, text: &[u8]) -> Vec<(u32, usize, usize)> {
         let mut found = Vec::new();
-        filter.find(text, |id, start, end| found.push((id, start, end)));
+        filter.find(text, |id, start, end| {
+            found.push((id, start, end));
+            true
+        });
         found.sort_unstable();
         found
     }

@@ -4,6 +4,7 @@
 
 use super::carve::{Decoded, is_sound};
 use super::map::Map;
+use super::work::{self, Work};
 
 /// Bytes of the shortest run.
 const SHORTEST: usize = 12;
@@ -26,20 +27,54 @@ enum Style {
 }
 
 /// Calls back with what each run says, where that is text or something packed.
-pub(super) fn find(text: &[u8], mut found: impl FnMut(Decoded)) {
+pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Decoded)) {
     let (mut at, mut done) = (0, 0);
     while let Some(window) = text.get(at..at + 12) {
         at += STEP;
-        if !window.iter().all(|byte| may_stand(*byte)) || window.iter().all(|byte| is_space(*byte)) {
+        if !may_be_one(window) {
             continue;
         }
+        if !work.take(work::LOOK) {
+            return;
+        }
         let Some((style, _)) = look(text, at - STEP) else { continue };
-        let Some(run) = whole(text, at - STEP, done, style) else { continue };
+        let Some(run) = whole(text, at - STEP, done, style, work) else { continue };
         (done, at) = (run.end, run.end.max(at));
         if run.bytes.len() >= SHORTEST && is_sound(&run.bytes) {
             found(Decoded { bytes: run.bytes, map: Map::Whole(run.start, run.end), name: "separated" });
         }
     }
+}
+
+/// All of these bytes may stand in a run, and not all are space. Two of them say no for most text.
+fn may_be_one(window: &[u8]) -> bool {
+    let [first, _, _, _, _, _, _, middle, ..] = window else { return false };
+    let stands = |byte: &u8| STANDS.get(usize::from(*byte)).copied().unwrap_or(0);
+    if stands(first) & stands(middle) == 0 {
+        return false;
+    }
+    let (all, any) =
+        window.iter().fold((0xff, 0), |(all, any), byte| (all & stands(byte), any | stands(byte)));
+    all != 0 && any & 2 != 0
+}
+
+/// What may stand in a run: 1, and 2 beside it for what is no space.
+static STANDS: [u8; 256] = stands();
+
+const fn stands() -> [u8; 256] {
+    let mut table = [0u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "below 256; `get` is not for constants")]
+        let place = &mut table[byte];
+        *place = match byte as u8 {
+            b' ' | b'\n' | b'\r' | b'\t' => 1,
+            b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b',' | b':' | b'-' | b';' | b'x' | b'X' => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
 }
 
 struct Run {
@@ -53,7 +88,7 @@ fn is_space(byte: u8) -> bool {
 }
 
 fn may_stand(byte: u8) -> bool {
-    byte.is_ascii_hexdigit() || is_space(byte) || matches!(byte, b',' | b':' | b'-' | b';' | b'x' | b'X')
+    STANDS.get(usize::from(byte)).is_some_and(|stands| *stands != 0)
 }
 
 /// The style of a run at this place or a little behind it, and where it was met.
@@ -109,8 +144,12 @@ fn value(text: &[u8], at: usize, style: Style) -> Option<(u8, usize)> {
 }
 
 /// The run around a place, read from its start; what breaks it ends one and starts another.
-fn whole(text: &[u8], at: usize, floor: usize, style: Style) -> Option<Run> {
+fn whole(text: &[u8], at: usize, floor: usize, style: Style, work: &Work) -> Option<Run> {
     let before = text.get(floor..at)?.iter().rev().take(LEFT).take_while(|byte| may_stand(**byte)).count();
+    // It goes back as far as it may each time that nothing comes of it.
+    if !work.take(4 * before) {
+        return None;
+    }
     let mut start = at - before;
     // A word that ends in such letters is no number.
     while start > floor && text.get(start - 1).is_some_and(u8::is_ascii_alphanumeric) {
@@ -142,7 +181,9 @@ mod tests {
 
     fn all(text: &str) -> Vec<String> {
         let mut all = Vec::new();
-        find(text.as_bytes(), |one| all.push(String::from_utf8_lossy(&one.bytes).into_owned()));
+        find(text.as_bytes(), &Work::new(u64::MAX, 0), |one| {
+            all.push(String::from_utf8_lossy(&one.bytes).into_owned())
+        });
         all
     }
 

@@ -1,6 +1,7 @@
 //! Which of several hits at one place stays.
 
 use super::layer::Hit;
+use super::work::Work;
 
 /// Of hits that overlap, the surest; of those as sure, the longest.
 pub(super) fn best(mut hits: Vec<Hit>) -> Vec<Hit> {
@@ -30,7 +31,7 @@ pub(super) fn best(mut hits: Vec<Hit>) -> Vec<Hit> {
 
 /// Puts hits of a layer together with those inside it: where both say something, the surer one stays. The same value
 /// at the same place, read in two ways, is one hit.
-pub(super) fn settle(own: Vec<Hit>, mut kids: Vec<Hit>) -> Vec<Hit> {
+pub(super) fn settle(own: Vec<Hit>, mut kids: Vec<Hit>, work: &Work) -> Vec<Hit> {
     if kids.is_empty() {
         return own;
     }
@@ -46,7 +47,9 @@ pub(super) fn settle(own: Vec<Hit>, mut kids: Vec<Hit>) -> Vec<Hit> {
     for kid in kids {
         let first = places.partition_point(|(_, end)| *end <= kid.start);
         let past = places.partition_point(|(start, _)| *start < kid.end);
+        // What is packed is at the place of all that stands in its packed bytes. Without work left it stays: told twice.
         let mut beaten = false;
+        let past = if work.take(past.saturating_sub(first)) { past } else { first };
         for place in own.get_mut(first..past).unwrap_or_default() {
             match place {
                 Some(hit) if kid.whole => beaten |= hit.value == kid.value,

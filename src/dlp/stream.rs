@@ -126,7 +126,7 @@ impl<'a> Stream<'a> {
             // A word without an end is looked at in parts.
             safe = there - AHEAD;
         }
-        let mut work = Work::new(self.limits.work_bytes, self.limits.output_bytes);
+        let work = Work::new(self.limits.work_bytes, self.limits.output_bytes);
         let layer = Layer {
             text: &self.buffer,
             depth: 0,
@@ -137,7 +137,7 @@ impl<'a> Stream<'a> {
             backwards: false,
             leaf: false,
         };
-        let found = self.engine.look(&layer, &mut work);
+        let found = self.engine.look(&layer, &work);
         if let Some(open) = found.open.filter(|open| *open < safe) {
             if there - open <= self.limits.packed_bytes {
                 safe = open;
@@ -155,7 +155,7 @@ impl<'a> Stream<'a> {
             }
         }
         self.tell(found.hits, safe, step);
-        step.blocked = step.blocked.or(work.blocked);
+        step.blocked = step.blocked.or(work.blocked());
         self.seen = there;
         self.told = safe;
         step.release_to = self.base + self.told as u64;

@@ -2,6 +2,7 @@
 
 use super::carve::Decoded;
 use super::map::Map;
+use super::work::{self, Work};
 
 /// Text of two bytes a letter: `Some(true)` if the low byte is first.
 pub(super) fn is_wide(bytes: &[u8]) -> Option<bool> {
@@ -23,11 +24,19 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// Runs of text of two bytes a letter, as plain text.
-pub(super) fn find(text: &[u8], mut found: impl FnMut(Decoded)) {
+pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Decoded)) {
     let mut done = 0;
     for zero in memchr::memchr_iter(0, text) {
         if zero < done {
             continue;
+        }
+        // Neither of two zeros beside each other is half a letter.
+        let beside = [zero.checked_sub(1), Some(zero + 1)].into_iter().flatten();
+        if !beside.filter_map(|at| text.get(at)).any(|byte| is_plain(*byte)) {
+            continue;
+        }
+        if !work.take(work::LOOK) {
+            return;
         }
         done = zero + 1;
         // The letter is before the zero (low byte first), or behind it.
@@ -77,7 +86,11 @@ mod tests {
         let big: Vec<u8> = plain.iter().flat_map(|byte| [0, *byte]).collect();
         for text in [little, big] {
             let mut all = Vec::new();
-            find(&[b"\x01\x02".as_slice(), &text, b"\x03\x04"].concat(), |decoded| all.push(decoded.bytes));
+            find(
+                &[b"\x01\x02".as_slice(), &text, b"\x03\x04"].concat(),
+                &Work::new(u64::MAX, 0),
+                |decoded| all.push(decoded.bytes),
+            );
             assert_eq!(all, [plain.to_vec()]);
         }
     }

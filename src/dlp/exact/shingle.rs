@@ -133,13 +133,13 @@ impl Shingles {
     }
 
     /// Where pieces of files are; of a file with at least eight.
-    pub(super) fn find(&self, text: &[u8]) -> Vec<Part> {
+    pub(super) fn find(&self, text: &[u8], work: &impl Fn(usize) -> bool) -> Vec<Part> {
         if self.pieces.is_empty() {
             return Vec::new();
         }
         let mut files: BTreeMap<u16, Shared> = BTreeMap::new();
         self.each_piece(text, |hash, end| {
-            if !self.sieve.may_have(hash) {
+            if !self.sieve.may_have(hash) || !work(super::MEETING) {
                 return;
             }
             let from = self.pieces.partition_point(|(known, _)| *known < hash);

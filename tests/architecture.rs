@@ -35,7 +35,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("aho_corasick", "src/egress/inspect/needle.rs"),
     ("flate2", "src/dlp/"),
     ("flate2", "src/cli/audit/report/pack.rs"),
-    ("ruzstd", "src/dlp/containers.rs"),
+    ("ruzstd", "src/base/zstd.rs"),
     ("brotli_decompressor", "src/dlp/containers.rs"),
     ("toml", "src/dlp/rule_file.rs"),
     ("rusqlite", "src/audit/index/"),

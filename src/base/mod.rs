@@ -12,6 +12,7 @@ mod id;
 mod path;
 mod source;
 mod trace;
+pub mod zstd;
 
 pub use action::Action;
 pub use clock::{BootInstant, NotATime, WallTime, thread_time};

@@ -1,6 +1,7 @@
 //! `aisandbox audit …`: reads records and tells a person, or a program, what they say and whether they hold.
 //!
-//! Never writes a record, but that some were handed out, and prints nothing of one unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
+//! Never writes a record, but that some were handed out; `pack` gives a sealed one another form. Prints nothing of one
+//! unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
 //! an error is the caller's 125.
 
 mod access;
@@ -10,6 +11,7 @@ mod check;
 mod export;
 mod list;
 mod network;
+mod pack;
 mod reading;
 mod report;
 mod schema;
@@ -51,6 +53,7 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
         Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
         Audit::Export(_) => Ok(0),
+        Audit::Pack { runs, all, json } => pack::run(&dir, runs, *all, *json, &mut text),
         Audit::Bundle { run, out } => {
             let log = find(&dir, run)?;
             let mut tell = |told: &str| output::complain(told, None);

@@ -5,6 +5,7 @@ use crate::audit::event::{
     Asked, Command, Degraded, EndReason, Enforced, Exit, FileFacts, KernelFacts, LaunchFailure, LayerState,
     Origin, ProfileFacts, ProtectedDenied, RunEnd, RunStart, Trace, text,
 };
+use crate::audit::log::pack;
 use crate::audit::{self, AuditError, Coverage, DigestCache, Event, Log, SharedLog, digests_dir, runs_dir};
 use crate::base::{BootInstant, HostPath, RunId, TraceId, TraceParent};
 use crate::crypto::{Digest, sha256, sha256_file};
@@ -48,6 +49,9 @@ pub(super) struct Record {
 
 /// Refused creating calls get an event each up to this many for one name and call; all are counted in the end record.
 const DENIED_EVENTS: u64 = 3;
+
+/// A log with a first segment of as many bytes is packed at its end.
+const PACKED_FROM: u64 = 256 << 10;
 
 impl Record {
     /// Opens the log.
@@ -135,7 +139,20 @@ impl Record {
             *denied.entry(pattern_name(plan, *pattern)).or_default() += times;
         }
         self.log.append(&Event::RunEnd(RunEnd { exit, reason, duration_ms, denied }))?;
-        self.log.seal()
+        self.log.seal()?;
+        self.pack_if_large();
+        Ok(())
+    }
+
+    /// A large log is packed by the run that wrote it; a small one takes no room, and nobody is to wait for it.
+    fn pack_if_large(&self) {
+        let Some(first) = self.log.path().map(|path| path.as_path().to_owned()) else { return };
+        let large = std::fs::metadata(&first).is_ok_and(|facts| facts.len() >= PACKED_FROM);
+        let Some(folder) = first.parent().filter(|_| large) else { return };
+        match pack(folder) {
+            Ok(packed) => tracing::debug!("the log of this run: {packed:?}"),
+            Err(error) => tracing::warn!("the log of this run stays as large as it is: {error}"),
+        }
     }
 }
 

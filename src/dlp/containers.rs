@@ -1,9 +1,10 @@
 //! Unpacks what is compressed: gzip, zlib, zstd, brotli, and the members of zip archives; tells of xz, 7z, RAR and bzip2. A tar archive needs nothing: its
-//! files lie in it as they are. The file that names `ruzstd` and `brotli_decompressor`.
+//! files lie in it as they are. The file that names `brotli_decompressor`.
 //!
 //! Never unpacks more than it is allowed, nor more than a hundred times what went in.
 
 use super::finding::Unscannable;
+use crate::base::zstd::unpacker;
 use std::io::{ErrorKind, Read};
 
 /// How many times its size a packed thing may have.
@@ -163,9 +164,9 @@ fn zstd<'a>(bytes: &'a [u8], limit: usize, left: &mut &'a [u8]) -> (Vec<u8>, End
         None if bytes.len() < 18 => return (Vec::new(), End::Open),
         None => return (Vec::new(), End::Nothing),
     }
-    let done = match ruzstd::decoding::StreamingDecoder::new(&mut source) {
-        Ok(mut reader) => read(&mut reader, limit),
-        Err(_) => (Vec::new(), End::Failed(Unscannable::Undecodable)),
+    let done = match unpacker(&mut source) {
+        Some(mut reader) => read(&mut reader, limit),
+        None => (Vec::new(), End::Failed(Unscannable::Undecodable)),
     };
     *left = source;
     done

@@ -17,6 +17,7 @@ mod kinds;
 mod lesson;
 mod network;
 mod own;
+mod packed;
 mod person;
 mod shipped;
 mod terminal;

@@ -8,13 +8,13 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// A service on the host's loopback that answers `hello` to whoever sends a line, until it is told `end`.
-struct Service {
-    port: u16,
+pub(crate) struct Service {
+    pub(crate) port: u16,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = move || {

@@ -7,6 +7,7 @@ mod device;
 mod epochs;
 mod export;
 mod faults;
+mod packed;
 mod page;
 mod proof;
 mod threads;

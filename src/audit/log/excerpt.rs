@@ -6,11 +6,10 @@
 use super::block::{self, Block};
 use super::merkle::{Edge, Hash, leaf_hash};
 use super::note::Note;
-use super::reader::{Verdict, open, read_blocks};
-use super::segment::name;
+use super::reader::{Verdict, read_blocks};
+use super::stored::Stored;
 use crate::audit::AuditError;
 use std::collections::{BTreeSet, HashMap};
-use std::io::Read;
 use std::path::Path;
 
 /// A leaf of at most as many bytes is always kept; one that is longer only while there is room.
@@ -43,15 +42,11 @@ pub struct Excerpt {
 /// # Errors
 /// When it cannot be read.
 pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<Vec<u8>>, AuditError> {
-    let path = folder.join(name(0));
-    let file = open(&path)?;
-    let failed = |error: std::io::Error| AuditError::io("read the log", &path, &error);
-    let next = folder.join(name(1)).try_exists().map_err(failed)?;
     let mut bytes = Vec::new();
-    if next || file.metadata().map_err(failed)?.len() > most {
+    if Stored::open(folder, 1)?.is_some() {
         return Ok(None);
     }
-    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Stored::first(folder)?.rest(0, &mut bytes)?;
     if verdict.at.is_none() {
         // It may have grown since.
         bytes.truncate(end_of(&bytes, verdict.leaves));

@@ -2,18 +2,15 @@
 //!
 //! Never writes, prints nothing, and never hands over a leaf of a block that does not hold.
 
-use super::block::{self, Block};
+use super::block::Block;
 use super::hex::Hex;
 use super::leaf::Start;
-use super::segment::{MOST_BYTES, name};
+use super::segment::name;
+use super::stored::Stored;
 use super::walk::{Ended, Stop, Walk};
 use crate::audit::AuditError;
 use crate::base::RunId;
-use crate::sys::Errno;
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What a log is found to be.
@@ -91,12 +88,7 @@ pub fn verify_bytes(bytes: &[u8]) -> Verdict {
 
 /// Whether somebody writes to the log in a folder. Only a look: it may end meanwhile.
 pub fn goes_on(folder: &Path) -> bool {
-    open(&folder.join(name(0))).is_ok_and(|file| is_written(&file))
-}
-
-/// Who writes a log holds its first segment locked.
-fn is_written(first: &File) -> bool {
-    matches!(first.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
+    Stored::first(folder).is_ok_and(|first| first.is_written())
 }
 
 /// The same by blocks.
@@ -105,7 +97,7 @@ pub(super) fn read_blocks(
     each: &mut dyn FnMut(&Block<'_>),
 ) -> Result<(Verdict, Option<Start>), AuditError> {
     let mut log = Follow::open(folder)?;
-    let alive = is_written(&log.file);
+    let alive = log.segment.is_written();
     let verdict = log.blocks(alive, each)?;
     Ok((verdict, log.walk.start))
 }
@@ -116,7 +108,7 @@ pub struct Follow {
     folder: PathBuf,
     walk: Walk,
     number: u32,
-    file: File,
+    segment: Stored,
     /// Bytes of the segment that hold.
     held: u64,
     damage: Option<Stop>,
@@ -129,8 +121,8 @@ impl Follow {
     pub fn open(folder: &Path) -> Result<Self, AuditError> {
         let run: Option<RunId> =
             folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        let file = open(&folder.join(name(0)))?;
-        Ok(Self { folder: folder.to_owned(), walk: Walk::of(run), number: 0, file, held: 0, damage: None })
+        let (segment, walk) = (Stored::first(folder)?, Walk::of(run));
+        Ok(Self { folder: folder.to_owned(), walk, number: 0, segment, held: 0, damage: None })
     }
 
     /// Whether somebody writes to it.
@@ -153,37 +145,28 @@ impl Follow {
             if let Some(stop) = &self.damage {
                 return Ok(stopped(&self.walk, (name(self.number), self.held), stop.clone(), alive));
             }
-            let next = self.folder.join(name(self.number + 1));
-            let last = !next.try_exists().map_err(|error| AuditError::io("look for", &next, &error))?;
-            self.rest(&mut bytes)?;
-            let (held, stop) = self.walk.segment(&bytes, last, each);
+            let next = Stored::open(&self.folder, self.number + 1)?;
+            let whole = self.segment.rest(self.held, &mut bytes)?;
+            // Nothing is packed but what was whole: no write of it can have been cut short.
+            let (held, stop) = self.walk.segment(&bytes, next.is_none() && !self.segment.is_packed, each);
             self.held += held as u64;
-            match stop {
+            match stop.or_else(|| (!whole).then(unpackable)) {
                 // A block that is being written is read again the next time; the walk is where it was before it.
                 Some(stop @ Stop::Torn(_)) => {
                     return Ok(stopped(&self.walk, (name(self.number), self.held), stop, alive));
                 }
                 Some(stop) => self.damage = Some(stop),
-                None if last => return Ok(ended(&self.walk, alive)),
                 None => {
-                    self.file = open(&next)?;
-                    (self.number, self.held) = (self.number + 1, 0);
+                    let Some(next) = next else { return Ok(ended(&self.walk, alive)) };
+                    (self.number, self.segment, self.held) = (self.number + 1, next, 0);
                 }
             }
         }
     }
+}
 
-    /// The rest of the segment; of what is longer than one can be, enough to see that.
-    fn rest(&mut self, bytes: &mut Vec<u8>) -> Result<(), AuditError> {
-        let path = self.folder.join(name(self.number));
-        let failed = |error: std::io::Error| AuditError::io("read the log", &path, &error);
-        let most = MOST_BYTES + 2 * block::MOST_BYTES as u64;
-        let length = self.file.metadata().map_or(0, |facts| facts.len()).min(most);
-        bytes.clear();
-        bytes.reserve_exact(usize::try_from(length.saturating_sub(self.held)).unwrap_or(0) + 32);
-        self.file.seek(SeekFrom::Start(self.held)).map_err(failed)?;
-        (&self.file).take(most.saturating_sub(self.held)).read_to_end(bytes).map(drop).map_err(failed)
-    }
+fn unpackable() -> Stop {
+    Stop::Tampered("the packed segment does not unpack whole".to_owned())
 }
 
 fn ended(walk: &Walk, alive: bool) -> Verdict {
@@ -211,16 +194,4 @@ fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
             Verdict { state: State::Tampered, at: Some(at), why: Some(why), ..plain(walk) }
         }
     }
-}
-
-pub(super) fn open(path: &Path) -> Result<File, AuditError> {
-    // O_NONBLOCK: opening a FIFO must not wait for a writer.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    let file = opened.map_err(|error| AuditError::io("open the log", path, &error))?;
-    let facts = file.metadata().map_err(|error| AuditError::io("look at the log", path, &error))?;
-    if !facts.is_file() {
-        let what = "read as a log (no regular file)";
-        return Err(AuditError::Io { what, path: path.to_owned(), errno: Errno::EINVAL });
-    }
-    Ok(file)
 }

@@ -4,6 +4,7 @@
 
 use super::ledger::{Ending, Ledger};
 use super::reader::{self, State};
+use super::stored::Stored;
 use crate::audit::AuditError;
 use crate::base::RunId;
 use std::fs::{File, OpenOptions};
@@ -47,16 +48,13 @@ pub(super) fn orphans(
     let named = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<RunId>().ok());
     for run in named.filter(|run| *run != own).take(MOST_ORPHANS) {
         let folder = state.join("runs").join(run.to_string());
-        match File::open(folder.join(super::segment::name(0))) {
-            Ok(first) if first.try_lock().is_err() => {} // it is written
-            Ok(first) => {
-                drop(first); // its lock would look like a writer's
+        match Stored::open(&folder, 0) {
+            Ok(Some(first)) if first.is_written() => {}
+            Ok(Some(_)) => {
                 let (size, root, how) = recovered(&folder)?;
                 ledger.end(run, size, &root, how)?;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                ledger.end(run, 0, &super::merkle::Edge::default().root(), Ending::Missing)?;
-            }
+            Ok(None) => ledger.end(run, 0, &super::merkle::Edge::default().root(), Ending::Missing)?,
             Err(error) => tracing::warn!("the log of run {run}: {error}"),
         }
     }

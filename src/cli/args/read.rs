@@ -133,6 +133,18 @@ pub enum Audit {
     },
     /// Print records for other systems, a line each: 0 sealed, 1 tampered with, 2 truncated, 3 open
     Export(Export),
+    /// Make sealed records small, a fifth of their size; they are read as before
+    Pack {
+        /// Run ids, the start of one, `last`, or folders
+        #[arg(required_unless_present = "all")]
+        runs: Vec<String>,
+        /// Every sealed record of this user
+        #[arg(long, conflicts_with = "runs")]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Copy a record with a program that checks it anywhere
     Bundle {
         /// Run id, the start of one, `last`, or a folder

@@ -4,8 +4,9 @@
 
 use super::print;
 use crate::audit::AuditError;
+use crate::audit::log::segments;
 use crate::base::Escaped;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -19,22 +20,11 @@ pub(super) fn write(log: &Path, to: &Path, out: &mut dyn Write) -> Result<(), Au
         path: to.to_owned(),
         errno: crate::sys::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
     };
-    copy(log, to).map_err(failed)?;
+    let make = |name: &str| OpenOptions::new().write(true).create_new(true).mode(0o600).open(to.join(name));
+    DirBuilder::new().mode(0o700).create(to).map_err(failed)?;
+    segments(log, &mut |name, bytes| make(name).and_then(|mut file| file.write_all(bytes)).map_err(failed))?;
+    make("verify.py").and_then(|mut file| file.write_all(VERIFIER.as_bytes())).map_err(failed)?;
     let run = log.file_name().unwrap_or_default().as_encoded_bytes();
     let to = Escaped(to.as_os_str().as_encoded_bytes());
     print(out, &format!("{to}: run {}; check it there: python3 verify.py --root IDENTITY .", Escaped(run)))
-}
-
-fn copy(log: &Path, to: &Path) -> std::io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    let make = |name: &str| OpenOptions::new().write(true).create_new(true).mode(0o600).open(to.join(name));
-    for number in 0u32.. {
-        let name = format!("{number:08}.seg");
-        match File::open(log.join(&name)) {
-            Ok(mut from) => std::io::copy(&mut from, &mut make(&name)?)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && number > 0 => break,
-            Err(error) => return Err(error),
-        };
-    }
-    make("verify.py")?.write_all(VERIFIER.as_bytes())
 }

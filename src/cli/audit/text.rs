@@ -16,13 +16,17 @@ pub(in crate::cli) fn verdict(verdict: &Verdict) -> String {
     let at = verdict.at.as_ref().map_or_else(String::new, |(segment, byte)| {
         format!(", {} from byte {byte}", escape(segment.as_bytes()))
     });
-    let word = match verdict.state {
+    format!("{}, {} leaves hold{at}{why}", state_word(verdict.state), verdict.leaves)
+}
+
+/// A state in one word.
+pub(super) fn state_word(state: State) -> &'static str {
+    match state {
         State::Sealed => "SEALED",
         State::Open => "OPEN",
         State::Truncated => "TRUNCATED",
         State::Tampered => "TAMPERED",
-    };
-    format!("{word}, {} leaves hold{at}{why}", verdict.leaves)
+    }
 }
 
 /// Who says that a log is this machine's.

@@ -1,0 +1,128 @@
+//! A segment as it lies in the folder of its log: plain, or packed (`audit/log/pack.rs`).
+//!
+//! Never writes, and never gives more of a packed segment than a plain one could have. A packed segment is one frame of
+//! zstd and nothing else; what it holds is checked as if it were plain.
+
+use super::block;
+use super::segment::{MOST_BYTES, name};
+use crate::audit::AuditError;
+use crate::base::zstd::unpacker;
+use crate::sys::Errno;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a segment is longest, and enough more to see that a file is longer.
+const MOST: u64 = MOST_BYTES + 2 * block::MOST_BYTES as u64;
+
+/// The name of a packed segment.
+pub(super) fn packed_name(number: u32) -> String {
+    name(number) + ".zst"
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub(super) struct Stored {
+    file: File,
+    path: PathBuf,
+    pub(super) is_packed: bool,
+}
+
+impl Stored {
+    /// The segment with this number; `None` when the folder has it in neither form. The plain one counts: a packed one
+    /// beside it was not finished.
+    /// # Errors
+    /// When it cannot be opened, or is no regular file.
+    pub(super) fn open(folder: &Path, number: u32) -> Result<Option<Self>, AuditError> {
+        match Self::open_form(folder.join(name(number)), false)? {
+            Some(plain) => Ok(Some(plain)),
+            None => Self::packed(folder, number),
+        }
+    }
+
+    /// The packed form of it.
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn packed(folder: &Path, number: u32) -> Result<Option<Self>, AuditError> {
+        Self::open_form(folder.join(packed_name(number)), true)
+    }
+
+    fn open_form(path: PathBuf, is_packed: bool) -> Result<Option<Self>, AuditError> {
+        // O_NONBLOCK: opening a FIFO must not wait for a writer.
+        let opened =
+            OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(&path);
+        let file = match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|error| AuditError::io("open the log", &path, &error))?,
+        };
+        let facts = file.metadata().map_err(|error| AuditError::io("look at the log", &path, &error))?;
+        if !facts.is_file() {
+            let what = "read as a log (no regular file)";
+            return Err(AuditError::Io { what, path, errno: Errno::EINVAL });
+        }
+        Ok(Some(Self { file, path, is_packed }))
+    }
+
+    /// The first segment, which every log has.
+    /// # Errors
+    /// As [`Self::open`]; `ENOENT` when it is not there.
+    pub(super) fn first(folder: &Path) -> Result<Self, AuditError> {
+        let missing =
+            || AuditError::Io { what: "open the log", path: folder.join(name(0)), errno: Errno::ENOENT };
+        Self::open(folder, 0)?.ok_or_else(missing)
+    }
+
+    /// Whether somebody writes the log whose first segment this is: who does holds it locked.
+    pub(super) fn is_written(&self) -> bool {
+        !self.is_packed && matches!(self.file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Puts into `bytes` what lies behind the first `held` bytes. Whether that is all of it: `false` when it is packed
+    /// and does not come out whole.
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn rest(&self, held: u64, bytes: &mut Vec<u8>) -> Result<bool, AuditError> {
+        if !self.is_packed {
+            return self.read(held, bytes).map(|()| true);
+        }
+        let mut packed = Vec::new();
+        self.read(0, &mut packed)?;
+        let mut source = &packed[..];
+        bytes.clear();
+        let read = unpacker(&mut source).map(|frame| frame.take(MOST).read_to_end(bytes));
+        bytes.drain(..bytes.len().min(usize::try_from(held).unwrap_or(usize::MAX)));
+        Ok(matches!(read, Some(Ok(_))) && source.is_empty())
+    }
+
+    /// Of a file that is longer than a segment can be, enough to see that.
+    fn read(&self, from: u64, bytes: &mut Vec<u8>) -> Result<(), AuditError> {
+        let failed = |error: std::io::Error| AuditError::io("read the log", &self.path, &error);
+        let length = self.file.metadata().map_or(0, |facts| facts.len()).min(MOST);
+        bytes.clear();
+        bytes.reserve_exact(usize::try_from(length.saturating_sub(from)).unwrap_or(0) + 32);
+        (&self.file).seek(SeekFrom::Start(from)).map_err(failed)?;
+        (&self.file).take(MOST.saturating_sub(from)).read_to_end(bytes).map(drop).map_err(failed)
+    }
+}
+
+/// Takes the plain name of a segment and its bytes.
+type Each<'e> = &'e mut dyn FnMut(&str, &[u8]) -> Result<(), AuditError>;
+
+/// Hands over the bytes of every segment of a log, as if none were packed, in their order and with their plain names.
+/// # Errors
+/// When one cannot be read or unpacked, and what `each` says.
+pub fn segments(folder: &Path, each: Each<'_>) -> Result<(), AuditError> {
+    let (mut stored, mut bytes) = (Stored::first(folder)?, Vec::new());
+    for number in 0.. {
+        if !stored.rest(0, &mut bytes)? {
+            return Err(AuditError::Io { what: "unpack", path: stored.path, errno: Errno::EBADMSG });
+        }
+        each(&name(number), &bytes)?;
+        match Stored::open(folder, number + 1)? {
+            Some(next) => stored = next,
+            None => break,
+        }
+    }
+    Ok(())
+}

@@ -7,6 +7,7 @@ pub mod base;
 pub mod cli;
 pub mod consent;
 pub mod crypto;
+pub mod detect;
 pub mod dlp;
 pub mod egress;
 pub mod files;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod append;
+mod detect;
 mod grant;
 mod journald;
 #[path = "../parts/mod.rs"]
@@ -14,8 +15,13 @@ mod read;
 
 use parts::{Part, turns};
 
-const PARTS: &[Part] =
-    &[("append", append::run), ("journald", journald::run), ("grant", grant::run), ("read", read::run)];
+const PARTS: &[Part] = &[
+    ("append", append::run),
+    ("journald", journald::run),
+    ("grant", grant::run),
+    ("read", read::run),
+    ("detect", detect::run),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -8,6 +8,7 @@ mod access;
 pub(super) mod ask;
 mod bundle;
 mod check;
+mod detect;
 mod export;
 mod list;
 mod network;
@@ -53,6 +54,7 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
         Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
         Audit::Export(_) => Ok(0),
+        Audit::Detect(wish) => detect::run(&dir, wish, &mut text),
         Audit::Pack { runs, all, json } => pack::run(&dir, runs, *all, *json, &mut text),
         Audit::Bundle { run, out } => {
             let log = find(&dir, run)?;

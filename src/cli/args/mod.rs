@@ -17,7 +17,7 @@ pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use policy::Policy;
 pub use question::{Question, Since, Told};
-pub use read::{Audit, Export, Profile};
+pub use read::{Audit, Detect, Export, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
 
 use clap::{CommandFactory, Parser, Subcommand};

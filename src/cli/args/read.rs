@@ -65,6 +65,23 @@ pub struct Export {
     pub output: Option<PathBuf>,
 }
 
+/// `audit detect`
+#[derive(Debug, clap::Args)]
+pub struct Detect {
+    /// Run ids, starts of them, `last`, or folders
+    #[arg(required_unless_present = "all")]
+    pub runs: Vec<String>,
+    /// Every run of this user, oldest first
+    #[arg(long, conflicts_with = "runs")]
+    pub all: bool,
+    /// The rules of this folder instead of the shipped ones
+    #[arg(long, value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `audit …`
 #[derive(Debug, Subcommand)]
 pub enum Audit {
@@ -133,6 +150,8 @@ pub enum Audit {
     },
     /// Print records for other systems, a line each: 0 sealed, 1 tampered with, 2 truncated, 3 open
     Export(Export),
+    /// Look for what rules find in records: 0 nothing, 4 something, 1 tampered with, 2 truncated
+    Detect(Detect),
     /// Make sealed records small, a fifth of their size; they are read as before
     Pack {
         /// Run ids, the start of one, `last`, or folders

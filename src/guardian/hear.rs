@@ -7,6 +7,7 @@ use super::link::Received;
 use super::record::Through;
 use super::request::{Request, Stage, Under, Waiter, Wish};
 use super::roles::{MountCall, Said};
+use super::target::Target;
 use crate::role::Role;
 use crate::wire::consent::Shown;
 use crate::wire::denial::Reason;
@@ -63,6 +64,7 @@ impl Guardian {
             }
             self.refuse(number, Refusal::of(Reason::Policy, "the policy gave no answer"));
         }
+        self.nobody_gives(role);
         if role == Role::Egress {
             self.way_out_lost();
         }
@@ -74,6 +76,25 @@ impl Guardian {
             for lease in served.map(|lease| lease.number).collect::<Vec<_>>() {
                 self.end_lease(lease, "failed", None);
             }
+        }
+    }
+
+    /// What only this role could give is not asked for any longer, and neither is what only its touches wait for.
+    fn nobody_gives(&mut self, role: Role) {
+        let is_over = |request: &Request| match (role, &request.target) {
+            (Role::Mounts, target) => target.given() == Given::Mount,
+            (Role::Files, target) => {
+                let touches = request.waiters.iter().all(|waiter| matches!(waiter, Waiter::Touch(_)));
+                target.given() == Given::Served || touches
+            }
+            (Role::Egress, Target::Host(_) | Target::Upload(_)) => true,
+            _ => false,
+        };
+        let waits = |request: &Request| !matches!(request.stage, Stage::Act(_)) && is_over(request);
+        let over = self.requests.iter().filter(|(_, request)| waits(request));
+        for number in over.map(|(number, _)| *number).collect::<Vec<_>>() {
+            let why = format!("role {} is gone", role.name());
+            self.refuse(number, Refusal::of(Reason::Unavailable, why));
         }
     }
 

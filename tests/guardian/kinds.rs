@@ -1,6 +1,7 @@
 //! What a profile can ask for besides a plain mount, and answers given before anybody asks.
 
 use crate::support::for_each_user;
+use crate::support::run::{PATIENCE, comes_true};
 use crate::{Guarded, WAITS, event, events, kill_role, profile};
 use std::time::Duration;
 
@@ -137,6 +138,25 @@ fn a_person_grants_before_anybody_asks_and_extends() {
         more.expect_said("ceiling");
         home.write("work/go", "");
         assert_eq!(guarded.end().stdout(), "real\n", "nobody had to be asked, and it outlived its first end");
+    });
+}
+
+#[test]
+fn nobody_is_asked_any_longer_for_what_a_killed_role_would_have_given() {
+    for_each_user(|home| {
+        for name in ["files", "mounts"] {
+            home.write("work/docs/note", "real\n");
+            let path = profile(&home, crate::DOCS, WAITS);
+            let script = "cat docs/note || echo error; until [ -e go ]; do sleep 0.1; done; rm go";
+            let guarded = Guarded::start(&home, &path, script);
+            guarded.asked();
+            kill_role(guarded.run.pid(), name);
+            let nobody = || guarded.json(&["requests", "--json"]).as_array().is_some_and(Vec::is_empty);
+            assert!(comes_true(PATIENCE, nobody), "{name}");
+            home.write("work/go", "");
+            let output = guarded.end();
+            assert_eq!(output.stdout(), "error\n", "{name}: {output:?}");
+        }
     });
 }
 

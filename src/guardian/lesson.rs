@@ -2,7 +2,7 @@
 //!
 //! Never reads in the Guardian's loop: a thread reads, as far as bounds go, and sends the content; the role keeps hashes.
 //! One lesson follows another, since the role hears one file at a time. Never puts a lease in force whose lesson failed
-//! or came too late. Where the role was gone before, nothing is taught, and nothing leaves either.
+//! or came too late, nor one that comes after the role is gone: by hosts that are not read it could leave.
 
 pub mod teach;
 
@@ -83,7 +83,7 @@ impl Guardian {
         let reads = lease.actions.has_all(Actions::of(&[Action::Read]));
         let at = lease.at().filter(|_| reads);
         let label = at.map_or("", |at| label::of(Path::new(&at.host))).to_owned();
-        if !is_confidential(&label) || self.roles.dlp.is_none() {
+        if !is_confidential(&label) || !self.roles.wants_dlp {
             return self.put_in_force(request, lease);
         }
         let lesson = Lesson { request, lease, label, until: self.now + LONGEST };

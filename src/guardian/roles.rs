@@ -51,6 +51,8 @@ pub(super) struct Roles {
     pub(super) dlp: Option<Link>,
     /// There is a policy, so without its role nothing is allowed.
     pub(super) wants_policy: bool,
+    /// What leaves is read, so without role `dlp` nothing that must not leave is given.
+    pub(super) wants_dlp: bool,
     /// Landlock holds for the agent.
     pub(super) landlock: bool,
 }
@@ -81,6 +83,7 @@ impl Roles {
             egress: None,
             dlp: None,
             wants_policy: false,
+            wants_dlp: false,
             landlock,
         };
         let mut others = Vec::new();
@@ -98,7 +101,10 @@ impl Roles {
                     roles.reputation = Some(Policy { link: Link::new(end.socket), asked: BTreeMap::new() });
                 }
                 Role::Egress => roles.egress = Some(Link::new(end.socket)),
-                Role::Dlp => roles.dlp = Some(Link::new(end.socket)),
+                Role::Dlp => {
+                    roles.wants_dlp = true;
+                    roles.dlp = Some(Link::new(end.socket));
+                }
                 Role::Notify => others.push(end),
             }
         }

@@ -104,3 +104,16 @@ fn a_run_that_ends_in_the_middle_of_a_lesson_ends() {
         assert!(events(&home).iter().any(|(name, _)| name == "guardian_end"), "{:?}", events(&home));
     });
 }
+
+#[test]
+fn what_must_not_leave_is_not_given_after_the_role_is_gone() {
+    for_each_user(|home| {
+        let guarded = reading(&home);
+        kill_role(guarded.run.pid(), "dlp");
+        home.write("work/go", "");
+        let output = guarded.end();
+        assert_eq!(sorted(&output.stdout()), ["Mail refused", "Maildir refused"], "{output:?}");
+        let (ends, refused) = ends(&home);
+        assert_eq!((ends, refused), (vec!["failed".to_owned(); 2], vec!["unavailable".to_owned(); 2]));
+    });
+}

@@ -114,6 +114,7 @@ say literal sh -c "$c http://192.0.2.7/ | grep -o 'reason[^,]*'"
 say literal-tls sh -c "$c https://192.0.2.7/ 2>&1 | grep -o 'alert.*'"
 say literal-6 sh -c "$c 'http://[2001:db8::7]/' | grep -o 'reason[^,]*'"
 say six sh -c "$c -6 https://site.test/ 2>&1 | grep -c -e 'curl: .6.' -e 'curl: .7.'"
+say six-wget sh -c "wget -6 -nv -t 1 -T 60 -O - https://site.test/ 2>&1 | grep -o 'unable to resolve host address'"
 say six-unlisted sh -c "$c -6 https://unlisted.test/ 2>&1 | grep -o 'curl: .6..*'"
 say literal-6-tls sh -c "$c 'https://[2001:db8::7]/' 2>&1 | grep -o 'alert.*'"
 say mapped sh -c "$c 'http://[::ffff:192.0.2.7]/' | grep -o 'reason[^,]*'"
@@ -150,6 +151,7 @@ literal: {listed}
 literal-tls: alert access denied
 literal-6: {listed}
 six: 1
+six-wget: unable to resolve host address
 six-unlisted: curl: (6) Could not resolve host: unlisted.test
 literal-6-tls: alert access denied
 mapped: {listed}

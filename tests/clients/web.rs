@@ -60,6 +60,7 @@ fn wget_speaks_what_it_speaks_outside() {
 say get wget -q -O - https://site.test/w
 say post wget -q -O - --post-data hello https://site.test/w
 say plain wget -q -O - http://site.test/w
+say four wget -4 -q -O - https://site.test/w
 say file wget -q https://site.test/npm/tinypack.tgz
 say whole cmp tinypack.tgz /mnt/world/tinypack.tgz
 ";
@@ -70,6 +71,7 @@ say whole cmp tinypack.tgz /mnt/world/tinypack.tgz
 get: 1.1 GET /w 0 site.test
 post: 1.1 POST /w 5 site.test
 plain: 1.1 GET /w 0 site.test
+four: 1.1 GET /w 0 site.test
 file:
 whole:
 ",

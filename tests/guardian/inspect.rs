@@ -264,3 +264,55 @@ fn a_yes_to_a_host_is_no_yes_to_an_upload_and_each_is_asked_about_by_itself() {
         assert!(!record.contains("anna.schmidt"), "a record has kinds and no values");
     });
 }
+
+/// Sends a text with an address of mail, more than may go at once.
+const SENDING: &str = r#"
+import sys, urllib.request
+text = b"mail anna.schmidt@firma-mueller.de " + b"and more words " * 2000
+url = "https://site.test:" + sys.argv[1] + "/ok?q=1"
+print(urllib.request.urlopen(urllib.request.Request(url, method="POST", data=text), timeout=120).status)
+"#;
+
+#[test]
+fn one_record_of_a_connection_says_all_that_is_known_of_it() {
+    for_each_user(|home| {
+        let home = &home;
+        let site = Site::start(home);
+        let profile = format!(
+            "version: 1\nextends: [cowork]\ndlp: {{ actions: {{ email: redact }} }}\nnetwork:\n  mode: filtered\n  allow:\n    \
+             - {{ host: site.test, port: {}, tls: inspect, networks: [127.0.0.0/8], limits: {{ upload_rate: 20K }} }}\n",
+            site.port
+        );
+        let profile = home.write("fields.yaml", &profile);
+        home.write("work/client.py", SENDING);
+        let port = site.port.to_string();
+        let output = site.run(home, profile.to_str().unwrap(), &["python3", "client.py", &port]).output();
+        assert_eq!(output.stdout(), "200\n", "{}", output.stderr());
+        let all: Vec<Value> =
+            events(home).into_iter().filter(|(name, _)| name == "network").map(|(_, data)| data).collect();
+        let of =
+            |what: &str| all.iter().find(|event| event["what"] == what).unwrap_or_else(|| panic!("{all:?}"));
+        let request = of("request");
+        for event in [request, of("close")] {
+            assert_eq!((&event["host"], &event["port"]), (&"site.test".into(), &site.port.into()), "{event}");
+            assert_eq!(event["address"], format!("127.0.0.1:{}", site.port), "{event}");
+            assert_eq!((&event["protocol"], &event["sni"]), (&"tls".into(), &"site.test".into()), "{event}");
+            assert_eq!(event["alpn"], serde_json::json!(["http/1.1"]), "{event}");
+            let process = &event["process"];
+            assert!(process["program"].as_str().is_some_and(|program| program.contains("python")), "{event}");
+            assert_eq!(process["sha256"].as_str().map(str::len), Some(64), "{event}");
+            assert!(process["pid"].as_u64().is_some_and(|pid| pid > 0), "{event}");
+            assert!(event["rule"].as_str().is_some_and(|rule| rule.contains("fields.yaml:")), "{event}");
+            let number = |field: &str| event[field].as_u64().unwrap();
+            assert!((29_000..33_000).contains(&number("sent")), "{event}");
+            assert!(number("received") > 0 && number("took_ms") >= number("delay_ms"), "{event}");
+            assert!(number("delay_ms") > 100, "what is over the rate waited: {event}");
+            assert_eq!((number("requests"), number("flow") > 0), (1, true), "{event}");
+            assert_eq!(event["reason"], Value::Null, "{event}");
+        }
+        assert_eq!(request["findings"], serde_json::json!([["email", 1]]), "{request}");
+        assert_eq!((&request["request"], &request["status"]), (&"POST /ok".into(), &200.into()), "{request}");
+        let heard = std::fs::read_to_string(home.join("site/server.log")).unwrap();
+        assert!(!heard.contains("anna.schmidt") && heard.contains("and more words"), "{heard}");
+    });
+}

@@ -289,6 +289,9 @@ mod tests {
             assert!(!hits.is_empty() && hits.iter().all(|hit| hit.what == What::Canary), "{}", file.path);
             let turned: String = file.content.chars().rev().collect();
             assert!(!known.find(turned.as_bytes()).is_empty(), "{}", file.path);
+            for text in [file.content.to_ascii_lowercase(), file.content.to_ascii_uppercase()] {
+                assert!(!known.find(text.as_bytes()).is_empty(), "{}", file.path);
+            }
             let encoded = STANDARD.encode(&file.content);
             assert!(!known.find(encoded.as_bytes()).is_empty(), "{}", file.path);
         }

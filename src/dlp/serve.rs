@@ -78,7 +78,6 @@ fn run(socket: BorrowedFd<'_>) -> Sys<()> {
         } else {
             streams.take(decode(datagram).map_err(|_| Errno::EBADMSG)?)?;
         }
-        buffer.get_mut(..length).unwrap_or_default().zeroize();
     }
 }
 

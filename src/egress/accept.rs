@@ -82,7 +82,7 @@ async fn enter(session: Arc<Session>, stream: TcpStream, peer: SocketAddr, door:
             ends: None,
             proxied: false,
         };
-        return Arrived::new(session, wanted).denied(&Denied::because(reason::CONNECTIONS));
+        return Arrived::new(session, wanted).denied(&Denied::because(reason::CONNECTIONS)).await;
     };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("a connection without its switches: {error}");

@@ -12,9 +12,9 @@ use super::reason::{self, Denied};
 use super::refuse;
 use super::relay::{self, Broken, Sides};
 use super::session::Session;
-use super::tell::{Teller, cut_bytes};
+use super::tell::Teller;
 use super::who::MOST_WAIT;
-use crate::wire::egress::{FromEgress, Kind, Tls};
+use crate::wire::egress::{FromEgress, Kind, Rule, Tls};
 use crate::wire::subject::Process;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -83,9 +83,11 @@ impl Arrived {
         &self.wanted.said
     }
 
-    /// Tells that it was refused.
-    pub(super) fn denied(&self, denied: &Denied) {
-        tell_denied(&self.tell, denied);
+    /// Tells that it was refused, without a name that must not be told.
+    pub(super) async fn denied(&self, denied: &Denied) {
+        let shown =
+            if denied.is_of_a_name() { inspect::shown(&self.session, &self.wanted.said).await } else { None };
+        self.tell.denied_as(denied, shown);
     }
 
     /// Decides about it; a person and the Guardian are asked where the rules say so.
@@ -106,30 +108,13 @@ impl Arrived {
     }
 
     /// Refuses it in its own protocol, which its first bytes say.
-    pub(super) async fn refuse(self, client: Client, denied: Denied) {
+    pub(super) async fn refuse(self, client: Client, mut denied: Denied) {
         let (mut front, stream) = client.into_parts();
         let seen = peek::look(&stream, &mut front, FIRST).await.unwrap_or(Seen::Other);
-        self.tell.note(|event| note_seen(event, &seen));
-        self.denied(&denied);
+        self.tell.seen(&seen);
+        denied.alert |= inspect::hide_sni(&self.session, &self.tell, &seen, &denied).await;
+        self.denied(&denied).await;
         refuse::tell(stream, &seen, (&self.wanted.said, self.wanted.port), &denied).await;
-    }
-}
-
-fn tell_denied(tell: &Teller, denied: &Denied) {
-    tell.event(if denied.alert { Kind::Alert } else { Kind::Denied }, |event| {
-        event.reason = Some(denied.reason.to_owned());
-        if denied.rule.is_some() {
-            event.rule.clone_from(&denied.rule);
-        }
-    });
-}
-
-fn note_seen(event: &mut crate::wire::egress::Event, seen: &Seen) {
-    seen.word().clone_into(&mut event.protocol);
-    if let Seen::Tls(hello) = seen {
-        event.sni.clone_from(&hello.sni);
-        event.alpn = hello.alpn.iter().map(|protocol| cut_bytes(protocol)).collect();
-        event.ech = hello.ech;
     }
 }
 
@@ -159,6 +144,9 @@ async fn permit(arrived: &Arrived, place: &Place) -> Result<Permit, Denied> {
     match verdict {
         Verdict::Allow(chosen) => Ok(Permit { chosen, grant: None, inode }),
         Verdict::Ask(chosen) => {
+            // A person is asked about no name that must not be said.
+            let rules: Vec<Arc<Rule>> = std::iter::once(&chosen.rule).chain(&chosen.also).cloned().collect();
+            inspect::name_before(&session.engine, &place.to_string(), &rules, &arrived.tell).await?;
             let grant = granted(session, place, port, inode).await;
             let grant = grant.map_err(|why| Denied::by(why.reason, &chosen.rule.id))?;
             Ok(Permit { chosen, grant: Some(grant), inode })
@@ -250,7 +238,7 @@ impl Admitted {
         match life.await {
             First::Left(Ok(())) => tell.event(Kind::Close, |_| {}),
             First::Left(Err(denied)) => {
-                tell_denied(&tell, &denied);
+                tell.denied(&denied);
             }
             First::Right(_) => {
                 tell.event(Kind::Close, |event| event.reason = Some(reason::REVOKED.to_owned()))
@@ -260,7 +248,7 @@ impl Admitted {
 }
 
 async fn refuse_late(tell: &Teller, client: Client, wanted: &Wanted, denied: Denied) {
-    tell_denied(tell, &denied);
+    tell.denied(&denied);
     let (mut front, stream) = client.into_parts();
     let seen = peek::look(&stream, &mut front, FIRST).await.unwrap_or(Seen::Other);
     refuse::tell(stream, &seen, (&wanted.said, wanted.port), &denied).await;
@@ -290,10 +278,11 @@ async fn carry(flow: &Flow, client: Client) -> Result<(), Denied> {
             return Err(Denied::by(denied.reason, &flow.rule.id));
         }
     };
-    flow.tell.note(|event| note_seen(event, &seen));
+    flow.tell.seen(&seen);
     match (check(flow, &seen).and_then(|()| reader(flow, &seen)), seen) {
         (_, Seen::Closed) => Ok(()),
-        (Err(denied), seen) => {
+        (Err(mut denied), seen) => {
+            denied.alert |= inspect::hide_sni(&flow.session, &flow.tell, &seen, &denied).await;
             refuse::tell(stream, &seen, (&flow.host, flow.port), &denied).await;
             Err(denied)
         }
@@ -387,8 +376,11 @@ async fn late(flow: &Flow, agent: &TcpStream) -> Result<Vec<u8>, Broken> {
     let mut front = Vec::new();
     let seen = peek::look(agent, &mut front, Duration::from_secs(365 * 24 * 3600)).await;
     let seen = seen.map_err(|denied| Broken::Refused(Denied::by(denied.reason, &flow.rule.id)))?;
-    flow.tell.note(|event| note_seen(event, &seen));
-    check(flow, &seen).map_err(Broken::Refused)?;
+    flow.tell.seen(&seen);
+    if let Err(mut denied) = check(flow, &seen) {
+        denied.alert |= inspect::hide_sni(&flow.session, &flow.tell, &seen, &denied).await;
+        return Err(Broken::Refused(denied));
+    }
     let (_, received, ..) = flow.meter.so_far();
     match seen {
         Seen::Http { .. } if received == 0 => Err(Broken::Http(front)),

@@ -60,7 +60,7 @@ pub(super) async fn serve_http(session: Arc<Session>, stream: TcpStream, ends: E
             admitted.serve(client).await;
         }
         Err((arrived, denied)) => {
-            arrived.denied(&denied);
+            arrived.denied(&denied).await;
             let answer = http(403, "Forbidden", arrived.said(), &denied);
             finish(client.into_parts().1, &answer).await;
         }
@@ -145,7 +145,7 @@ pub(super) async fn serve_socks(session: Arc<Session>, mut stream: TcpStream, en
             }
         }
         Err((arrived, denied)) => {
-            arrived.denied(&denied);
+            arrived.denied(&denied).await;
             finish(stream, &SOCKS_REFUSED).await;
         }
     }

@@ -60,6 +60,8 @@ reasons! {
     REVOKED = "revoked", "the grant was taken back",
     /// Something that must not leave.
     DLP = "dlp", "what would leave holds something that must not",
+    /// Something that would be replaced, in what is signed.
+    SIGNED = "dlp-signed", "what would leave is signed, and holds something that would have to be replaced",
     /// What cannot be read, or nobody is there who could.
     UNSCANNABLE = "dlp-unscannable", "what would leave cannot be read",
     /// This build or this run cannot do it.
@@ -86,6 +88,13 @@ impl Denied {
     /// Refused by this rule.
     pub(super) fn by(reason: &'static str, rule: &str) -> Self {
         Self { reason, rule: Some(rule.to_owned()), alert: false }
+    }
+}
+
+impl Denied {
+    /// Whether it was refused for its name, which nobody read before.
+    pub(super) fn is_of_a_name(&self) -> bool {
+        [NOT_LISTED, DENIED, NAMES, PROGRAM].contains(&self.reason)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Session {
     pub most: u32,
     /// Connections that are read.
     read: Arc<Usage>,
+    /// Names that were refused, and are looked at before they are told.
+    pub refused: Arc<Usage>,
     /// Grants, and connections that live by them.
     pub grants: Grants,
     /// How names are resolved outside.
@@ -87,6 +89,7 @@ impl Session {
             usage: Arc::new(parts.usage),
             most,
             read: Arc::new(Usage::of(Limits::default())),
+            refused: Arc::new(Usage::of(Limits::default())),
             grants: Grants::default(),
             resolver: Arc::new(parts.resolver),
             own: parts.own,

@@ -3,6 +3,7 @@
 
 use super::bucket::Bucket;
 use super::meter::Meter;
+use super::peek::Seen;
 use super::race::{First, race};
 use super::reason::Denied;
 use crate::wire::denial::Reason;
@@ -21,6 +22,15 @@ const RATE: u64 = 500;
 const BURST: u64 = 4000;
 /// The most bytes of one text of the agent's in an event.
 const MOST_TEXT: usize = 256;
+
+/// What is told in place of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// What of it says nothing.
+    pub host: String,
+    /// It held a secret or a decoy.
+    pub alert: bool,
+}
 
 /// Where events and questions go.
 #[derive(Debug, Clone)]
@@ -68,7 +78,7 @@ impl Outbox {
                 Err(_) => false,
             };
         if !told {
-            self.omitted.fetch_add(1, Ordering::Relaxed);
+            self.omit();
         }
     }
 
@@ -87,6 +97,11 @@ impl Outbox {
     /// When too many wait.
     pub(super) fn ask(&self, question: FromEgress) -> Result<(), Denied> {
         self.questions.try_send(question).map_err(|_| Denied::because(Reason::RateLimit.id()))
+    }
+
+    /// One was not told.
+    pub(super) fn omit(&self) {
+        self.omitted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many were not told since this was asked last.
@@ -119,6 +134,35 @@ impl Teller {
     /// Keeps what became known; every later event has it.
     pub(super) fn note(&self, note: impl FnOnce(&mut Event)) {
         note(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Keeps what a connection begins with.
+    pub(super) fn seen(&self, seen: &Seen) {
+        self.note(|event| {
+            seen.word().clone_into(&mut event.protocol);
+            if let Seen::Tls(hello) = seen {
+                event.sni.clone_from(&hello.sni);
+                event.alpn = hello.alpn.iter().map(|protocol| cut_bytes(protocol)).collect();
+                event.ech = hello.ech;
+            }
+        });
+    }
+
+    /// Tells a refusal.
+    pub(super) fn denied(&self, denied: &Denied) {
+        self.event(if denied.alert { Kind::Alert } else { Kind::Denied }, |event| {
+            event.reason = Some(denied.reason.to_owned());
+            if denied.rule.is_some() {
+                event.rule.clone_from(&denied.rule);
+            }
+        });
+    }
+
+    /// The same, with this in place of a name that must not be told.
+    pub(super) fn denied_as(&self, denied: &Denied, shown: Option<Shown>) {
+        let Some(Shown { host, alert }) = shown else { return self.denied(denied) };
+        self.note(|event| (event.host, event.sni) = (host, None));
+        self.denied(&Denied { alert, ..denied.clone() });
     }
 
     /// Tells an event: what is known, the counts so far, and what `more` adds for this one.

@@ -7,6 +7,7 @@ mod bombs;
 mod denials;
 mod endings;
 mod flood;
+mod grpc;
 mod guardian;
 mod hosts;
 mod http;

@@ -1,15 +1,18 @@
 //! Names below a wildcard, which the agent makes up: what they say is read before anybody outside hears of them.
 
-use super::guardian::{Role, Setup, echo, rule, server};
+use super::guardian::{Role, Setup, echo, hello, rule, server};
 use super::names::outside;
 use super::reader::reader;
+use aisandbox::egress::dns::message::{A, ask};
+use aisandbox::sys::{datagram, net};
 use aisandbox::wire::dlp::ToDlp;
-use aisandbox::wire::egress::{Carried, Event, FromEgress, Host, Kind, Rule};
+use aisandbox::wire::egress::{Carried, Event, FromEgress, Host, Kind, Rule, ToEgress};
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
-const SECRET: &str = "sk-live-0123456789abcdefghij";
+const SECRET: &str = "sk-live-0123456789ABCdefGHIj";
 
 fn below(port: u16) -> Rule {
     Rule { dlp: true, ..rule(Host::Below { name: "wild.test".to_owned() }, port) }
@@ -70,6 +73,7 @@ fn a_name_that_says_a_secret_is_never_looked_up_although_nothing_else_is_read() 
     };
     for label in [
         SECRET.to_owned(),
+        SECRET.to_uppercase(),
         format!("a.{SECRET}.b"),
         in_labels(&hex, 30),
         in_labels(&hex.to_uppercase(), 11),
@@ -122,4 +126,72 @@ fn a_name_that_nobody_can_read_is_not_looked_up() {
     let unscanned = Rule { dlp: false, ..below(port) };
     let role = Role::start(Setup { servers: vec![at], ..Setup::of([unscanned]) });
     assert!(leads_out(&role, SECRET, port), "where a rule wants nothing scanned, nothing is");
+}
+
+#[test]
+fn a_person_is_asked_about_no_name_that_says_a_secret() {
+    let port = server(echo);
+    let (_reader, socket) = reader(&[known()]);
+    let asked = Rule { ask: true, ..below(port) };
+    let role = Role::start_with(Setup::of([asked]), &[(Carried::Dlp {}, socket.as_fd())]);
+    assert_eq!(role.socks(&format!("{SECRET}.wild.test"), port).unwrap_err(), 2);
+    let event = refusal(&role);
+    assert_eq!(
+        (event.kind, event.reason.as_deref(), &*event.host),
+        (Kind::Alert, Some("dlp"), "*.wild.test")
+    );
+    // The control: what says nothing is asked about. Nothing was asked before it.
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| role.socks("c.wild.test", port));
+        let id = loop {
+            match role.hear() {
+                Some(FromEgress::Ask { id, host, .. }) => {
+                    assert_eq!(host, "c.wild.test");
+                    break id;
+                }
+                Some(FromEgress::Event { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        role.say(&ToEgress::Answer { id, grant: None, reason: Some("refused".to_owned()) }, None);
+        assert_eq!(opening.join().unwrap().unwrap_err(), 2);
+    });
+}
+
+#[test]
+fn a_secret_in_a_name_that_no_rule_allows_is_an_alert_and_in_no_record() {
+    let port = server(echo);
+    let (_reader, socket) = reader(&[known()]);
+    let dns = datagram::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+    let at = ("127.0.0.1", net::local_address(dns.as_fd()).unwrap().port());
+    let descriptors = [(Carried::Dlp {}, socket.as_fd()), (Carried::Dns {}, dns.as_fd())];
+    let role = Role::start_with(Setup::of([below(port)]), &descriptors);
+    let asks = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for (name, alert, shown) in [
+        (format!("{SECRET}.unlisted.test"), true, "*.unlisted.test"),
+        (format!("{}.unlisted.test", hex(SECRET)), true, "*.unlisted.test"),
+        (format!("x.{}", SECRET.replace("0123", "0.123")), true, "*"),
+        (format!("x.y.{SECRET}"), true, "*"),
+        ("plain.unlisted.test".to_owned(), false, "plain.unlisted.test"),
+    ] {
+        let kind = if alert { Kind::Alert } else { Kind::Denied };
+        asks.send_to(&ask([1, 2], &name, A).unwrap(), at).unwrap();
+        let event = refusal(&role);
+        assert_eq!((event.kind, event.reason.as_deref(), &*event.host), (kind, Some("not-listed"), shown));
+        assert_eq!(event.protocol, "dns");
+        assert_eq!(role.socks(&name, port).unwrap_err(), 2);
+        let event = refusal(&role);
+        assert_eq!((event.kind, &*event.host, event.port), (kind, shown, port));
+    }
+    // In a hello for another name.
+    let mut stream = role.open("c.wild.test", port);
+    stream.write_all(&hello(Some(&format!("{}.unlisted.test", SECRET.to_lowercase())))).unwrap();
+    let event = refusal(&role);
+    assert_eq!((event.kind, event.reason.as_deref(), event.sni), (Kind::Alert, Some("name-mismatch"), None));
+    let mut stream = role.open("c.wild.test", port);
+    stream.write_all(&hello(Some("plain.unlisted.test"))).unwrap();
+    assert_eq!(refusal(&role).sni.as_deref(), Some("plain.unlisted.test"));
+    // A port that the rule does not have, for a name that it has.
+    assert_eq!(role.socks(&format!("{SECRET}.wild.test"), port + 1).unwrap_err(), 2);
+    assert_eq!((refusal(&role).host.as_str()), "*.wild.test");
 }

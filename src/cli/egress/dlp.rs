@@ -139,17 +139,10 @@ fn tell_all<'a>(
         introduce::tell(role, &ToDlp::Decoys { key_hex: to_hex(canaries.key.expose()) }, None)?;
     }
     for (label, secret) in secrets {
-        for secret in spellings(secret) {
-            introduce::tell(role, &ToDlp::Known { label: label.to_owned(), secret, canary: false }, None)?;
-        }
+        let (label, secret) = (label.to_owned(), secret.to_owned());
+        introduce::tell(role, &ToDlp::Known { label, secret, canary: false }, None)?;
     }
     introduce::tell(role, &ToDlp::Start {}, None).map(|()| loaded)
-}
-
-/// The secret, and as it goes out in the name of a host: in lower case.
-fn spellings(secret: &str) -> impl Iterator<Item = String> {
-    let lower = Some(secret.to_ascii_lowercase()).filter(|lower| lower != secret);
-    [secret.to_owned()].into_iter().chain(lower)
 }
 
 #[cfg(test)]
@@ -167,12 +160,6 @@ mod tests {
             search: Vec::new(),
         };
         load_str("x.yaml", &format!("version: 1\nnetwork:\n  mode: {text}\n"), &context).unwrap().network
-    }
-
-    #[test]
-    fn a_secret_is_known_as_the_name_of_a_host_has_it() {
-        assert_eq!(spellings("Key-1").collect::<Vec<_>>(), ["Key-1", "key-1"]);
-        assert_eq!(spellings("key-1").count(), 1);
     }
 
     #[test]

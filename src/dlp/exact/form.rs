@@ -6,6 +6,8 @@
 /// The secret, and its forms. None is given twice, and none is shorter than an anchor.
 pub(super) fn all(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![secret.to_vec()];
+    // Names of hosts have no capitals; other texts may have nothing else.
+    forms.extend([secret.to_ascii_lowercase(), secret.to_ascii_uppercase()]);
     forms.push(secret.iter().rev().copied().collect());
     for skipped in 0..3 {
         forms.push(in_bits(secret, skipped, 6, BASE64));

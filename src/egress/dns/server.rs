@@ -2,13 +2,13 @@
 //!
 //! Never asks anyone outside.
 
+use super::super::inspect;
 use super::super::place::{Place, plain_name};
 use super::super::reason::Denied;
 use super::super::session::Session;
 use super::super::tell::{Teller, cut};
 use super::message::{A, AAAA, Asked, MOST_DATAGRAM, NOERROR, NOTIMP, NXDOMAIN, Query, answer, query};
 use crate::sys::{Errno, datagram};
-use crate::wire::egress::Kind;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -26,11 +26,13 @@ const MOST_QUESTION: usize = 4096;
 const AT_ONCE: usize = 64;
 /// How long a connection may be silent.
 const IDLE: Duration = Duration::from_secs(10);
+/// Refused names that are looked at before they are told; more are counted.
+const MOST_REFUSED: u32 = 256;
 /// Questions on one connection.
 const MOST_A_CONNECTION: usize = 1000;
 
 /// The answer to these bytes; `None` when they get none.
-pub(in super::super) fn respond(session: &Session, bytes: &[u8]) -> Option<Vec<u8>> {
+pub(in super::super) fn respond(session: &Arc<Session>, bytes: &[u8]) -> Option<Vec<u8>> {
     match query(bytes) {
         Asked::Nothing => None,
         Asked::Refused(answer) => Some(answer),
@@ -38,7 +40,7 @@ pub(in super::super) fn respond(session: &Session, bytes: &[u8]) -> Option<Vec<u
     }
 }
 
-fn look_up(session: &Session, asked: &Query) -> Vec<u8> {
+fn look_up(session: &Arc<Session>, asked: &Query) -> Vec<u8> {
     if !asked.internet {
         return answer(asked, NOTIMP, &[], TTL);
     }
@@ -58,18 +60,22 @@ fn look_up(session: &Session, asked: &Query) -> Vec<u8> {
         Ok(ip) if asked.kind == A => answer(asked, NOERROR, &[ip.into()], TTL),
         Ok(_) => answer(asked, NOERROR, &[], TTL),
         Err(denied) => {
-            tell(session, &name, &denied);
+            tell(session, &name, denied);
             nothing
         }
     }
 }
 
-fn tell(session: &Session, name: &str, denied: &Denied) {
-    let teller = Teller::new(session.outbox.clone(), 0, &cut(name), 0);
-    teller.event(Kind::Denied, |event| {
-        "dns".clone_into(&mut event.protocol);
-        event.reason = Some(denied.reason.to_owned());
-        event.rule.clone_from(&denied.rule);
+/// Tells that a name was refused, without one that must not be told: it is looked at while the answer is on its way.
+fn tell(session: &Arc<Session>, name: &str, denied: Denied) {
+    let Some(seat) = session.refused.enter(MOST_REFUSED) else { return session.outbox.omit() };
+    let (session, name) = (Arc::clone(session), name.to_owned());
+    tokio::spawn(async move {
+        let shown = inspect::shown(&session, &name).await;
+        let teller = Teller::new(session.outbox.clone(), 0, &cut(&name), 0);
+        teller.note(|event| "dns".clone_into(&mut event.protocol));
+        teller.denied_as(&denied, shown);
+        drop(seat);
     });
 }
 
@@ -100,7 +106,7 @@ pub(in super::super) async fn datagrams(session: Arc<Session>, socket: OwnedFd) 
     }
 }
 
-fn one(session: &Session, socket: &UdpSocket, bytes: Option<&[u8]>, received: &datagram::Received) {
+fn one(session: &Arc<Session>, socket: &UdpSocket, bytes: Option<&[u8]>, received: &datagram::Received) {
     let answer = bytes.and_then(|bytes| respond(session, bytes));
     if let Some(answer) = answer.filter(|answer| answer.len() <= MOST_DATAGRAM)
         && let Err(errno) = datagram::send(socket.as_fd(), &answer, received.peer, received.to)
@@ -112,7 +118,7 @@ fn one(session: &Session, socket: &UdpSocket, bytes: Option<&[u8]>, received: &d
 /// Serves a connection: each message with its length in front.
 /// # Errors
 /// When it ends other than by its peer, or is silent for too long.
-pub(in super::super) async fn connection(session: &Session, mut stream: TcpStream) -> io::Result<()> {
+pub(in super::super) async fn connection(session: &Arc<Session>, mut stream: TcpStream) -> io::Result<()> {
     for _ in 0..MOST_A_CONNECTION {
         let length = timeout(IDLE, stream.read_u16()).await??;
         let mut question = vec![0; usize::from(length).min(MOST_QUESTION)];

@@ -20,8 +20,11 @@ pub(super) enum Coding {
     Gzip,
     /// zlib (RFC 1950), which HTTP calls deflate.
     Deflate,
-    /// Something that is not opened here.
+    /// Something that is not opened here, and that role `dlp` knows by its first bytes: zstd, one coding in another; or parts
+    /// that are signed one by one.
     Other,
+    /// Something that nobody opens.
+    Unknown,
 }
 
 /// The content is broken, or swells too much.
@@ -29,6 +32,11 @@ pub(super) enum Coding {
 pub(super) struct Broken;
 
 impl Coding {
+    /// Whether it is not opened here.
+    pub(super) fn is_opaque(self) -> bool {
+        matches!(self, Self::Other | Self::Unknown)
+    }
+
     /// What the values of Content-Encoding say.
     pub(super) fn of<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
         let joined: Vec<&[u8]> = values.flat_map(|value| value.split(|byte| *byte == b',')).collect();
@@ -38,9 +46,14 @@ impl Coding {
                 b"" | b"identity" => continue,
                 b"gzip" | b"x-gzip" => Self::Gzip,
                 b"deflate" => Self::Deflate,
+                b"zstd" | b"aws-chunked" => Self::Other,
+                _ => Self::Unknown,
+            };
+            found = match (found, this) {
+                (Self::Identity, this) => this,
+                (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
                 _ => Self::Other,
             };
-            found = if found == Self::Identity { this } else { Self::Other };
         }
         found
     }
@@ -52,6 +65,8 @@ pub(super) struct Inflate {
     engine: Opening,
     taken: u64,
     made: u64,
+    /// The head of gzip has fields beside the content: a name, a remark, anything.
+    fields: bool,
 }
 
 #[derive(Debug)]
@@ -66,9 +81,9 @@ impl Inflate {
         let engine = match coding {
             Coding::Gzip => Opening::Gzip(GzDecoder::new(Vec::new())),
             Coding::Deflate => Opening::Deflate(ZlibDecoder::new(Vec::new())),
-            Coding::Identity | Coding::Other => return None,
+            Coding::Identity | Coding::Other | Coding::Unknown => return None,
         };
-        Some(Self { engine, taken: 0, made: 0 })
+        Some(Self { engine, taken: 0, made: 0, fields: false })
     }
 
     /// Opens a little of `input`, and takes that from it.
@@ -79,6 +94,8 @@ impl Inflate {
         if part.is_empty() {
             return Ok(Vec::new());
         }
+        let flags = 3_u64.checked_sub(self.taken).and_then(|at| part.get(usize::try_from(at).ok()?));
+        self.fields |= matches!(self.engine, Opening::Gzip(_)) && flags.is_some_and(|flags| *flags != 0);
         let (taken, out) = match &mut self.engine {
             Opening::Gzip(engine) => (
                 engine.write(part).and_then(|taken| engine.flush().map(|()| taken)),
@@ -92,6 +109,16 @@ impl Inflate {
         let taken = taken.ok().filter(|taken| *taken > 0 || !out.is_empty()).ok_or(Broken)?;
         *input = input.get(taken..).ok_or(Broken)?;
         self.count(taken, out)
+    }
+
+    /// Whether bytes came that are no part of the content.
+    pub(super) fn has_fields(&self) -> bool {
+        self.fields
+    }
+
+    /// How many bytes were given.
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     /// The rest. Nothing was cut off.
@@ -132,7 +159,7 @@ impl Deflate {
             Coding::Deflate => {
                 Some(Self(Closing::Deflate(ZlibEncoder::new(Vec::new(), Compression::fast()))))
             }
-            Coding::Identity | Coding::Other => None,
+            Coding::Identity | Coding::Other | Coding::Unknown => None,
         }
     }
 
@@ -204,8 +231,11 @@ mod tests {
         assert_eq!(of(&[]), Coding::Identity);
         assert_eq!(of(&["identity, GZIP"]), Coding::Gzip);
         assert_eq!(of(&["deflate"]), Coding::Deflate);
-        for values in [&["gzip, gzip"][..], &["gzip", "br"], &["br"], &["zstd"]] {
+        for values in [&["gzip, gzip"][..], &["deflate", "zstd"], &["zstd"], &["aws-chunked"]] {
             assert_eq!(of(values), Coding::Other);
+        }
+        for values in [&["gzip", "br"][..], &["br"], &["br, gzip, gzip"], &["x-own"]] {
+            assert_eq!(of(values), Coding::Unknown);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::asking::{Asking, check_size};
 use super::body::{Aborted, Body, Came, read};
 use super::coding::Coding;
 use super::credential::Keys;
-use super::head::{Target, check_framing, check_names, permit, size, strip_request, strip_response};
+use super::head::{Target, admit, size, strip_request, strip_response};
 use super::head_scan::read_head;
 use super::judge::{Findings, Judge, drain};
 use super::login;
@@ -15,6 +15,7 @@ use super::refuse::Refusal;
 use super::scan::Scanner;
 use super::send::{Refused, Sending, media, next_trailers};
 use super::serve;
+use super::signed;
 use super::tls::Spoken;
 use super::tokens::{Back, Tokens};
 use super::upload::Upload;
@@ -174,12 +175,8 @@ impl Exchange {
         findings: &Findings,
     ) -> Result<(Judge, Option<u64>), Refusal> {
         let headers = request.headers();
-        check_framing(request.version(), headers)?;
-        if *request.method() != Method::CONNECT {
-            let target = Target { name: self.way.host(), port: self.way.port(), tls: self.tls };
-            check_names(request.version(), request.uri(), headers, target)?;
-        }
-        let rule = permit(rules, request.method(), request.uri().path(), headers)?;
+        let target = Target { name: self.way.host(), port: self.way.port(), tls: self.tls };
+        let rule = admit(request, target, rules)?;
         login::check(rule, &self.keys, request.method(), request.uri(), headers)?;
         let expects = headers.get(header::EXPECT).map(|value| value.as_bytes().to_ascii_lowercase());
         if expects.is_some_and(|value| value != b"100-continue") {
@@ -264,6 +261,9 @@ impl Exchange {
         let codings = parts.headers.get_all(header::CONTENT_ENCODING);
         let coding = Coding::of(codings.iter().map(HeaderValue::as_bytes));
         let mut upload = Upload::new(judge.clone(), coding, &media(&parts.headers)).await?;
+        if signed::is_body(&parts.headers) {
+            upload.must_stay();
+        }
         if upload.is_plain() || length.is_none_or(|length| length > WHOLE) {
             judge.asking.begin(judge).await?;
             if upload.changes_length() {

@@ -7,7 +7,7 @@ use super::path::Readings;
 use super::refuse::Refusal;
 use crate::wire::egress::Rule;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Uri, Version};
+use http::{Method, Request, Uri, Version};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -73,10 +73,26 @@ pub(super) struct Target<'a> {
     pub tls: bool,
 }
 
+/// The rule that a request passes by, and what its head says is for this connection alone.
+/// # Errors
+/// As [`check_framing`], [`check_names`] and [`permit`].
+pub(super) fn admit<'r>(
+    request: &Request<()>,
+    target: Target<'_>,
+    rules: &'r [Arc<Rule>],
+) -> Result<&'r Arc<Rule>, Refusal> {
+    let headers = request.headers();
+    check_framing(request.version(), headers)?;
+    if *request.method() != Method::CONNECT {
+        check_names(request.version(), request.uri(), headers, target)?;
+    }
+    permit(rules, request.method(), request.uri().path(), headers)
+}
+
 /// Refuses what two servers could cut into requests at different places.
 /// # Errors
 /// 400 `framing`.
-pub(super) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     let odd = |why: &str| Err(Refusal::new(400, "framing", why));
     let count = |name: HeaderName| headers.get_all(name).iter().count();
     let lengths = count(header::CONTENT_LENGTH);
@@ -104,12 +120,7 @@ pub(super) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(),
 /// Refuses a request that is for another name than its connection.
 /// # Errors
 /// 421 `name-mismatch`; 400 `no-host` or `scheme`.
-pub(super) fn check_names(
-    version: Version,
-    uri: &Uri,
-    headers: &HeaderMap,
-    target: Target<'_>,
-) -> Result<(), Refusal> {
+fn check_names(version: Version, uri: &Uri, headers: &HeaderMap, target: Target<'_>) -> Result<(), Refusal> {
     let host = headers.get(header::HOST);
     if host.is_none() && uri.authority().is_none() {
         return Err(Refusal::new(400, "no-host", "the request does not name its host"));
@@ -160,7 +171,7 @@ fn is_name(given: &str, wanted: &str) -> bool {
 /// The rule that allows this method and path; each method that an override header names must be allowed too.
 /// # Errors
 /// 405 `connect` for CONNECT; 403 `method`, `path`, `odd-path`, `method-override` or `path-override`.
-pub(super) fn permit<'r>(
+fn permit<'r>(
     rules: &'r [Arc<Rule>],
     method: &Method,
     path: &str,

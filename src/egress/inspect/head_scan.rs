@@ -2,12 +2,14 @@
 //!
 //! Never changes a name, a method or a path: what must not leave there stops the request.
 
+use super::super::reason;
 use super::encode::percent;
 use super::heads;
 use super::judge::Judge;
 use super::login::LOGINS;
 use super::refuse::Refusal;
 use super::scan::{Scan, Step};
+use super::signed;
 use crate::wire::dlp::Edit;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -74,6 +76,10 @@ pub(super) async fn read_head(
         read(judge, &logins.bytes, true).await?;
     }
     if !edits.is_empty() {
+        if signed::is_head(headers) {
+            let why = "the head of the request holds something that must not leave, and is signed";
+            return Err(Refusal::new(403, reason::SIGNED, why).by(&judge.rule));
+        }
         edit(judge, &text, edits, target, lines, headers)?;
     }
     heads::read(judge, target, headers).await

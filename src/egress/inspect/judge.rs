@@ -99,6 +99,14 @@ impl Judge {
         }
     }
 
+    /// Refuses what is coded in a way that nobody reads, unless the rule allows that.
+    /// # Errors
+    /// As [`Judge::judge`].
+    pub(super) async fn unreadable(&self) -> Result<bool, Refusal> {
+        let unscannable = Some("coding".to_owned());
+        self.judge(&Step { release_to: 0, edits: Vec::new(), findings: Vec::new(), unscannable }).await
+    }
+
     /// The same for one message of this many bytes, which is an upload of its own.
     pub(super) fn message(&self, bytes: Option<u64>) -> Self {
         Self { asking: self.asking.message(bytes), ..self.clone() }

@@ -14,6 +14,8 @@ mod credential;
 mod encode;
 mod exchange;
 mod frames;
+#[doc(hidden)]
+pub mod fuzz;
 mod head;
 mod head_scan;
 mod heads;
@@ -27,6 +29,7 @@ mod refuse;
 mod scan;
 mod send;
 mod serve;
+mod signed;
 mod splice;
 mod tls;
 mod tokens;
@@ -38,8 +41,11 @@ mod websocket;
 use super::client::Client;
 use super::flow::Flow;
 use super::hello::Hello;
+use super::peek::Seen;
 use super::reason::{self, Denied};
-use crate::wire::egress::{Credential, Kind};
+use super::session::Session;
+use super::tell::{Shown, Teller};
+use crate::wire::egress::{Credential, Kind, Rule};
 use authority::Authority;
 use credential::Vault;
 use exchange::Exchange;
@@ -151,7 +157,41 @@ pub(super) async fn tls(flow: Flow, client: Client, hello: Hello) -> Result<(), 
 pub(super) async fn name(flow: &Flow) -> Result<(), Denied> {
     let engine = flow.engine();
     let read = name::read(flow, engine.scanner().as_ref(), &engine.names).await;
-    read.map_err(|refusal| Denied { reason: refusal.reason, rule: refusal.rule, alert: refusal.alert })
+    read.map_err(|refusal| refusal.denied())
+}
+
+/// The same for a name by these rules, before a person is asked whether it may be connected to.
+/// # Errors
+/// As [`name`].
+pub(super) async fn name_before(
+    engine: &Engine,
+    host: &str,
+    rules: &[Arc<Rule>],
+    tell: &Teller,
+) -> Result<(), Denied> {
+    let read = name::read_of(host, rules, engine.scanner().as_ref(), &engine.names).await;
+    read.map_err(|name::Unsaid { refusal, hide }| {
+        hide.iter().for_each(|rule| tell.note(|event| event.host = rule.to_string()));
+        refusal.denied()
+    })
+}
+
+/// What is told in place of a name that no rule allows, where it holds what must not be told either. `None`: it is told as it
+/// is.
+pub(super) async fn shown(session: &Session, host: &str) -> Option<Shown> {
+    let scanner = session.engine.scanner()?;
+    name::shown(host, &scanner).await
+}
+
+/// Takes the name of a hello that is refused out of what is told, where it holds what must not be told. Whether that is a
+/// secret or a decoy.
+pub(super) async fn hide_sni(session: &Session, tell: &Teller, seen: &Seen, denied: &Denied) -> bool {
+    let Seen::Tls(Hello { sni: Some(name), .. }) = seen else { return false };
+    let shown = shown(session, name).await;
+    if shown.is_some() || denied.reason == reason::DLP {
+        tell.note(|event| event.sni = None);
+    }
+    shown.is_some_and(|shown| shown.alert)
 }
 
 /// Serves a connection that begins as HTTP/1 or as the preface of HTTP/2, without TLS.

@@ -35,7 +35,7 @@ impl Receiving {
         coding: Coding,
     ) -> Result<Self, Refusal> {
         let inflate = if back.changes() { Inflate::new(coding) } else { None };
-        if back.hides() && coding == Coding::Other {
+        if back.hides() && coding.is_opaque() {
             let why = "the host's answer may show a secret, and is coded in a way that is not opened here";
             return Err(Refusal::new(502, "undecodable", why));
         }

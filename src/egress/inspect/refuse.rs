@@ -1,5 +1,6 @@
 //! A request that is not let out, and how the agent is told: a status, a stable reason, and the rule.
 
+use crate::egress::reason::Denied;
 use crate::egress::refuse::json;
 use crate::wire::egress::{Kind, Rule};
 use std::time::Duration;
@@ -39,6 +40,11 @@ impl Refusal {
     pub(super) fn alarming(mut self) -> Self {
         self.alert = true;
         self
+    }
+
+    /// The same for a connection.
+    pub(super) fn denied(self) -> Denied {
+        Denied { reason: self.reason, rule: self.rule, alert: self.alert }
     }
 
     /// What it is told as.

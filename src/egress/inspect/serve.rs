@@ -79,7 +79,8 @@ pub(super) fn response(refusal: &Refusal, host: &str) -> Response<Body> {
     response
 }
 
-async fn drive<C, S, F>(spoken: Spoken, keep: bool, client: C, service: S, busy: &Busy)
+/// Reads requests until the end, and answers each by `service`.
+pub(super) async fn drive<C, S, F>(spoken: Spoken, keep: bool, client: C, service: S, busy: &Busy)
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::Service<Request<Incoming>, Response = Response<Body>, Error = Aborted, Future = F>,
@@ -123,7 +124,7 @@ where
 
 /// Counts requests that are served.
 #[derive(Debug, Default)]
-struct Busy {
+pub(super) struct Busy {
     now: AtomicU64,
     ever: AtomicU64,
 }

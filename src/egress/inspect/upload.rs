@@ -2,6 +2,7 @@
 //!
 //! Never gives a byte that was not released, and never a placeholder of another host.
 
+use super::super::reason;
 use super::asking::check_size;
 use super::coding::{Coding, Deflate, Inflate};
 use super::credential::{Hidden, Swap};
@@ -12,6 +13,8 @@ use super::scan::{Scan, Step};
 use super::splice::Splice;
 use crate::wire::dlp::Edit;
 use crate::wire::egress::Place;
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
@@ -48,6 +51,10 @@ pub(super) struct Upload {
     media: String,
     edits: Vec<Change>,
     taken: u64,
+    /// It is signed: it goes out as it came, or not at all.
+    stays: bool,
+    /// What came of a packed one that stays, each with where its text ends.
+    came: VecDeque<(u64, Vec<u8>)>,
 }
 
 #[derive(Debug)]
@@ -63,7 +70,10 @@ impl Upload {
     /// # Errors
     /// 403 `dlp-unscannable`.
     pub(super) async fn new(judge: Judge, coding: Coding, media: &str) -> Result<Self, Refusal> {
-        let scan = judge.open(media).await?;
+        let mut scan = judge.open(media).await?;
+        if coding == Coding::Unknown && scan.is_some() && judge.unreadable().await? {
+            scan = None;
+        }
         let splice = if scan.is_some() {
             let fresh = judge.fresh.load(Ordering::Relaxed);
             let head = if fresh { judge.tokens.heads().await.tail() } else { Zeroizing::default() };
@@ -79,7 +89,7 @@ impl Upload {
             finder: Finder::default(),
             inflate,
             deflate,
-            opaque: coding == Coding::Other,
+            opaque: coding.is_opaque(),
             scan,
             pending: Vec::new(),
             base: 0,
@@ -90,7 +100,14 @@ impl Upload {
             media: media.to_owned(),
             edits: Vec::new(),
             taken: 0,
+            stays: false,
+            came: VecDeque::new(),
         })
+    }
+
+    /// From here on nothing in it is changed: what would have to be stops it.
+    pub(super) fn must_stay(&mut self) {
+        (self.stays, self.deflate) = (true, None);
     }
 
     /// Whether bytes go out as they come, but for limits.
@@ -100,7 +117,7 @@ impl Upload {
 
     /// Whether what goes out may be of another length than what came.
     pub(super) fn changes_length(&self) -> bool {
-        self.scan.is_some() || self.deflate.is_some() || self.judge.keys.swaps_bodies()
+        !self.stays && (self.scan.is_some() || self.deflate.is_some() || self.judge.keys.swaps_bodies())
     }
 
     /// Counts bytes of the body against its limits.
@@ -122,7 +139,15 @@ impl Upload {
             Some(mut inflate) => {
                 let mut input = bytes;
                 while !input.is_empty() {
+                    let before = input;
                     let text = inflate.block(&mut input).map_err(|_| self.broken())?;
+                    if self.stays && inflate.has_fields() {
+                        return Err(self.broken());
+                    }
+                    if self.stays {
+                        let raw = before.get(..before.len() - input.len()).unwrap_or_default().to_vec();
+                        self.came.push_back((inflate.made(), raw));
+                    }
                     self.text(&text, false, &mut out).await?;
                 }
                 if last {
@@ -132,9 +157,18 @@ impl Upload {
                 self.inflate = Some(inflate);
             }
         }
+        self.packed(out, last)
+    }
+
+    /// What goes out for this text.
+    fn packed(&mut self, text: Vec<u8>, last: bool) -> Result<Vec<u8>, Refusal> {
+        if self.stays && self.inflate.is_some() {
+            let ready = self.came.partition_point(|(end, _)| last || *end <= self.base);
+            return Ok(self.came.drain(..ready).flat_map(|(_, came)| came).collect());
+        }
         match &mut self.deflate {
-            Some(deflate) if last || !out.is_empty() => deflate.feed(&out, last).map_err(|_| self.broken()),
-            _ => Ok(out),
+            Some(deflate) if last || !text.is_empty() => deflate.feed(&text, last).map_err(|_| self.broken()),
+            _ => Ok(text),
         }
     }
 
@@ -159,14 +193,12 @@ impl Upload {
                 self.read(&tail, false, &mut out).await?;
             }
         }
-        match &mut self.deflate {
-            Some(deflate) if !out.is_empty() => deflate.feed(&out, false).map_err(|_| self.broken()),
-            _ => Ok(out),
-        }
+        self.packed(out, false)
     }
 
     fn broken(&self) -> Refusal {
-        let why = "the compressed body is broken or swells too much";
+        let why =
+            "the compressed body is broken, swells too much, or is signed and has fields that nobody reads";
         Refusal::new(403, "dlp-unscannable", why).by(&self.judge.rule)
     }
 
@@ -180,7 +212,9 @@ impl Upload {
         if self.scan.is_none() {
             return self.release(self.base + self.pending.len() as u64, out);
         }
-        let text = self.pending.get(fresh..).unwrap_or_default().to_vec();
+        let masked = self.judge.keys.placeholders().is_some();
+        let text: Cow<'_, [u8]> =
+            if masked { self.pending.get(fresh..).unwrap_or_default().to_vec().into() } else { bytes.into() };
         self.splice.take(&self.judge, &self.media, &text, last).await?;
         let mut pieces = text.chunks(Scan::MOST).peekable();
         if last && pieces.peek().is_none() {
@@ -205,6 +239,10 @@ impl Upload {
             Piece::Plain(bytes) => self.pending.extend_from_slice(bytes),
             Piece::Word(found, bytes) => match keys.judge(found, Place::Body) {
                 Err(refusal) => refused = Some(refusal),
+                Ok(Swap::Secret(_)) if self.stays => {
+                    let why = "the body is signed, so no credential can be put into it";
+                    refused = Some(Refusal::new(400, "credential", why).by(&self.judge.rule));
+                }
                 Ok(with) => {
                     let start = self.base + self.pending.len() as u64;
                     let with = match with {
@@ -240,6 +278,10 @@ impl Upload {
         if self.judge.judge(&step).await? {
             self.scan = None;
             return self.release(self.base + self.pending.len() as u64, out);
+        }
+        if self.stays && !step.edits.is_empty() {
+            let why = "the body holds something that must not leave, and is signed";
+            return Err(Refusal::new(403, reason::SIGNED, why).by(&self.judge.rule));
         }
         if self.opaque && !step.edits.is_empty() {
             let why = "what must not leave is inside compressed content, where it cannot be taken out";

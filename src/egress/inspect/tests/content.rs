@@ -189,6 +189,22 @@ fn what_is_not_read_does_not_leave() {
 }
 
 #[test]
+fn what_is_coded_in_a_way_that_nobody_opens_does_not_leave() {
+    let rig = scanned(rule(), Setup::default());
+    for coding in ["br", "compress", "dcz", "x-own", "gzip, br"] {
+        let told = post(&rig, "/", &format!("Content-Encoding: {coding}\r\n"), b"anything", "}");
+        assert!(told.starts_with("HTTP/1.1 403") && told.contains("\"dlp-unscannable\""), "{coding}: {told}");
+    }
+    assert!(rig.requests().iter().all(|seen| seen.body.is_empty()));
+    let told = post(&rig, "/", "Content-Encoding: zstd\r\n", b"anything", "got 8");
+    assert!(told.starts_with("HTTP/1.1 200"), "what role dlp knows by itself is its to judge: {told}");
+    let lax = scanned(Rule { unscannable: Unscannable::Allow, ..rule() }, Setup::default());
+    let told = post(&lax, "/", "Content-Encoding: br\r\n", b"anything", "got 8");
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    assert_eq!(lax.way.events.lock().unwrap()[0].findings[0].kind, "unscannable");
+}
+
+#[test]
 fn a_pause_releases_what_waits_and_hides_nothing() {
     use super::super::coding::Coding;
     use super::super::judge::{Findings, Judge};

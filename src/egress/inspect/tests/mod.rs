@@ -8,4 +8,5 @@ mod messages;
 mod parts;
 mod rig;
 mod secrets;
+mod signed;
 mod streams;

@@ -103,6 +103,7 @@ fn the_package_holds_each_part_as_roots_and_nothing_setuid_or_writable() {
         ("profiles", "usr/share/aisandbox/profiles", ""),
         ("seccomp", "usr/share/aisandbox/seccomp", ""),
         ("packaging/siem/sigma", "usr/share/aisandbox/siem/sigma", ""),
+        ("packaging/siem/maps", "usr/share/aisandbox/siem/maps", ""),
     ] {
         for file in std::fs::read_dir(Path::new(ROOT).join(from)).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();

@@ -1,6 +1,7 @@
 //! Rules over records and over runs that live, by the real program; and the same rules by somebody else's.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+mod maps;
 mod pysigma;
 mod records;
 #[path = "../support/mod.rs"]

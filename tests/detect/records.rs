@@ -12,15 +12,19 @@ fn runs(home: &Home) -> PathBuf {
     home.join(".local/state/aisandbox/runs")
 }
 
-/// The events of a file of tests/detect.
-fn events(file: &str) -> Vec<Event> {
+/// The records of a file of tests/detect.
+pub(crate) fn lines(file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(source("tests/detect").join(file)).unwrap();
-    let event = |line: &str| {
-        let record: Value = serde_json::from_str(line).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Their events.
+pub(crate) fn events(file: &str) -> Vec<Event> {
+    let event = |record: Value| {
         serde_json::from_value(serde_json::json!({ "event": record["event"], "data": record["data"] }))
             .unwrap()
     };
-    text.lines().map(event).collect()
+    lines(file).into_iter().map(event).collect()
 }
 
 /// A sealed record of these events; gives its run.

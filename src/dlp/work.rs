@@ -9,11 +9,11 @@ use std::cell::Cell;
 /// A word of the prefilter that is looked at from its place.
 pub(super) const WORD: usize = 24;
 /// A name, and the value behind it.
-pub(super) const PAIR: usize = 256;
+pub(super) const PAIR: usize = 400;
 /// An expression that is looked for in a window.
 pub(super) const EXPRESSION: usize = 256;
 /// A judgement of the classifier, or a check that reads JSON.
-pub(super) const JUDGEMENT: usize = 3500;
+pub(super) const JUDGEMENT: usize = 4300;
 /// The expressions of postal addresses.
 pub(super) const ADDRESSES: usize = 2500;
 /// The words of a wallet, and their sums.

@@ -1,6 +1,7 @@
 //! A socket pair between two of our own processes: whole messages, most with one descriptor or none.
 
 use super::{Errno, Sys, checked_int};
+use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -63,12 +64,28 @@ pub fn send_with(
     descriptors: &[BorrowedFd<'_>],
     wait: bool,
 ) -> Sys<()> {
-    let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    send_all(socket, &[IoSlice::new(bytes)], descriptors, wait)
+}
+
+/// Sends these parts as one message.
+/// # Errors
+/// As [`send`].
+pub fn send_parts(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>], wait: bool) -> Sys<()> {
+    send_all(socket, parts, &[], wait)
+}
+
+fn send_all(
+    socket: BorrowedFd<'_>,
+    parts: &[IoSlice<'_>],
+    descriptors: &[BorrowedFd<'_>],
+    wait: bool,
+) -> Sys<()> {
     let mut control: OwnDescriptors = [0; 6];
     // SAFETY: msghdr is a struct of integers and pointers, for which all-zero is a value.
     let mut message = unsafe { MaybeUninit::<libc::msghdr>::zeroed().assume_init() };
-    message.msg_iov = &raw mut iov;
-    message.msg_iovlen = 1;
+    // An IoSlice is laid out as an iovec (std::io::IoSlice), and sendmsg(2) only reads what it names.
+    message.msg_iov = parts.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len();
     if descriptors.len() > MOST_DESCRIPTORS {
         return Err(Errno::E2BIG);
     }

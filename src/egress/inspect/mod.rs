@@ -24,6 +24,7 @@ mod login;
 mod name;
 mod needle;
 pub mod path;
+mod pending;
 mod receive;
 mod refuse;
 mod scan;

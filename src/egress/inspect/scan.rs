@@ -4,11 +4,11 @@
 //! Never takes a late, lost or strange answer for a yes.
 
 use crate::sys::Errno;
-use crate::sys::socket::{receive, send_with};
+use crate::sys::socket::{receive, send_parts, send_with};
 use crate::wire::codec;
 use crate::wire::dlp::{Edit, Finding, FromDlp, MOST_CONTENT, ToDlp, head};
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -164,15 +164,14 @@ impl Scanner {
 
     async fn say(&self, message: &ToDlp) -> Result<(), Unread> {
         let bytes = codec::encode(message).map_err(|_| Unread::Gone)?;
-        timeout(PATIENCE, self.send(&bytes)).await.map_err(|_| Unread::Slow)?
+        timeout(PATIENCE, self.send(&[IoSlice::new(&bytes)])).await.map_err(|_| Unread::Slow)?
     }
 
-    async fn send(&self, bytes: &[u8]) -> Result<(), Unread> {
+    async fn send(&self, parts: &[IoSlice<'_>]) -> Result<(), Unread> {
         while !self.gone.load(Ordering::Relaxed) {
             self.socket.writable().await.map_err(|_| Unread::Gone)?;
-            let sent = self
-                .socket
-                .try_io(Interest::WRITABLE, || Ok(send_with(self.socket.as_fd(), bytes, &[], false)?));
+            let sent =
+                self.socket.try_io(Interest::WRITABLE, || Ok(send_parts(self.socket.as_fd(), parts, false)?));
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return sent.map_err(|_| Unread::Gone),
@@ -205,8 +204,9 @@ impl Scan {
         }
         self.fed += piece.len() as u64;
         self.asked.push_back(Asked { told, end: self.fed, last });
-        let datagram = [&head(self.stream, last)[..], piece].concat();
-        timeout(PATIENCE, self.scanner.send(&datagram)).await.map_err(|_| Unread::Slow)?
+        let head = head(self.stream, last);
+        let parts = [IoSlice::new(&head), IoSlice::new(piece)];
+        timeout(PATIENCE, self.scanner.send(&parts)).await.map_err(|_| Unread::Slow)?
     }
 
     /// The answer about the oldest piece that has none yet. While no more than `ahead` pieces wait, only one that is

@@ -8,6 +8,7 @@ use super::coding::{Coding, Deflate, Inflate};
 use super::credential::{Hidden, Swap};
 use super::judge::Judge;
 use super::needle::{Finder, Piece};
+use super::pending::Pending;
 use super::refuse::Refusal;
 use super::scan::{Scan, Step};
 use super::splice::Splice;
@@ -38,7 +39,7 @@ pub(super) struct Upload {
     opaque: bool,
     scan: Option<Scan>,
     /// What was given to be read and is not released; placeholders of this host are masked in it.
-    pending: Vec<u8>,
+    pending: Pending,
     /// The offset of the first byte of `pending`.
     base: u64,
     /// The offset of the first byte of the stream that is read; more than 0 once there was a pause.
@@ -91,7 +92,7 @@ impl Upload {
             deflate,
             opaque: coding.is_opaque(),
             scan,
-            pending: Vec::new(),
+            pending: Pending::default(),
             base: 0,
             shift: 0,
             again: false,
@@ -133,7 +134,7 @@ impl Upload {
     /// # Errors
     /// [`Refusal`]; then nothing more may go out.
     pub(super) async fn feed(&mut self, bytes: &[u8], last: bool) -> Result<Vec<u8>, Refusal> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(bytes.len());
         match self.inflate.take() {
             None => self.text(bytes, last, &mut out).await?,
             Some(mut inflate) => {
@@ -230,13 +231,13 @@ impl Upload {
     fn find(&mut self, bytes: &[u8], last: bool) -> Result<(), Refusal> {
         let keys = self.judge.keys.clone();
         let Some(needles) = keys.placeholders().filter(|_| !self.opaque) else {
-            self.pending.extend_from_slice(bytes);
+            self.pending.add(bytes);
             return Ok(());
         };
         let mut refused = None;
         let mut finder = std::mem::take(&mut self.finder);
         needles.feed(&mut finder, bytes, last, |piece| match piece {
-            Piece::Plain(bytes) => self.pending.extend_from_slice(bytes),
+            Piece::Plain(bytes) => self.pending.add(bytes),
             Piece::Word(found, bytes) => match keys.judge(found, Place::Body) {
                 Err(refusal) => refused = Some(refusal),
                 Ok(Swap::Secret(_)) if self.stays => {
@@ -250,7 +251,7 @@ impl Upload {
                         Swap::Secret(secret) => secret,
                     };
                     self.edits.push(Change { start, end: start + bytes.len() as u64, with, ours: true });
-                    self.pending.resize(self.pending.len() + bytes.len(), b'x');
+                    self.pending.add_blank(bytes.len());
                 }
             },
         });
@@ -351,7 +352,7 @@ impl Upload {
             self.tail.extend_from_slice(gone.get(gone.len().saturating_sub(MOST_TAIL)..).unwrap_or_default());
             self.tail.drain(..self.tail.len().saturating_sub(MOST_TAIL));
         }
-        self.pending.drain(..end);
+        self.pending.pass(end);
         self.base = cut;
         Ok(())
     }

@@ -3,10 +3,11 @@
 use super::guardian::{Role, Setup, name, rule, server};
 use super::http;
 use super::reader::reader;
-use aisandbox::wire::egress::Carried;
+use aisandbox::wire::egress::{Carried, Rule};
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,41 @@ fn upload(role: &Role, port: u16, lines: &str, body: &[u8]) -> u16 {
     let length = body.len();
     let head = format!("POST / HTTP/1.1\r\nHost: a.test:{port}\r\n{lines}Content-Length: {length}\r\n\r\n");
     http::send(&mut stream, &head, body)
+}
+
+/// Answers once the last chunk is there, with what stands behind it.
+fn whole(mut stream: TcpStream) {
+    let Some((_, mut body)) = http::read_head(&mut stream) else { return };
+    let mut part = [0; 4096];
+    while !body.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut part) {
+            Ok(count @ 1..) => body.extend_from_slice(&part[..count]),
+            _ => return,
+        }
+    }
+    // A client that went away wants no answer.
+    drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+}
+
+/// The status of an upload of two letters with this in a trailer.
+fn in_a_trailer(role: &Role, port: u16, value: &[u8]) -> u16 {
+    let mut stream = role.open("b.test", port);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!("POST / HTTP/1.1\r\nHost: b.test:{port}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let body = [b"2\r\nhi\r\n0\r\nX: ", value, b"\r\n\r\n"].concat();
+    http::send(&mut stream, &head, &body)
+}
+
+#[test]
+fn what_swells_in_a_trailer_is_refused_too() {
+    let port = server(whole);
+    let scanned = Rule { dlp: true, ..rule(name("b.test"), port) };
+    let (_reader, socket) = reader(&[]);
+    let role = Role::start_with(Setup::of([scanned]), &[(Carried::Dlp {}, socket.as_fd())]);
+    let bomb = base64(&gzip(&gzip(&vec![0; SWELLS])));
+    assert!(bomb.len() < 8 << 10, "{}", bomb.len());
+    assert_eq!(in_a_trailer(&role, port, &bomb), 403);
+    assert_eq!(in_a_trailer(&role, port, b"plain"), 200);
 }
 
 #[test]

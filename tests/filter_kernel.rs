@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use aisandbox::plan::{Program, compile, trap_filter};
-use aisandbox::profile::{Arch, ShippedFilter};
+use aisandbox::profile::{Arch, Observe, ShippedFilter};
 use aisandbox::sys::Errno;
 use aisandbox::sys::seccomp::{Instruction, install};
 use std::io::{PipeReader, PipeWriter, Read};
@@ -137,7 +137,7 @@ fn the_strict_filter_leaves_local_sockets_only() {
 
 #[test]
 fn the_kernel_takes_the_trap_filter_and_lets_other_calls_pass() {
-    let trap = trap_filter(Arch::host());
+    let trap = trap_filter(Arch::host(), Observe::Deny);
     let calls =
         [(libc::SYS_getpid, [0; 4]), (libc::SYS_openat, [NO_FD, 0, 0, 0]), (libc::SYS_openat2, [0; 4])];
     let ended = under(&trap.instructions, &calls, || {});

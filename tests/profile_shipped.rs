@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use aisandbox::profile::{
-    Access, Context, FsEntry, NetworkMode, Profile, ProfileError, list, load, load_str, to_json, to_text,
-    unsupported,
+    Access, Context, FsEntry, NetworkMode, Observe, Profile, ProfileError, list, load, load_str, to_json,
+    to_text, unsupported,
 };
 use std::path::Path;
 
-const NAMES: [&str; 5] = ["base", "cowork", "offline", "readonly-docs", "spreadsheet-write"];
+const NAMES: [&str; 6] = ["base", "cowork", "offline", "readonly-docs", "regulated", "spreadsheet-write"];
 
 fn person() -> Context {
     Context {
@@ -40,7 +40,9 @@ fn shipped_profiles_load_and_this_build_can_do_all_they_ask() {
         );
         let writable: Vec<_> = profile.filesystem.iter().filter(|entry| entry.access == Access::Rw).collect();
         match name {
-            "cowork" | "offline" => assert!(writable.len() == 1 && writable[0].protect.len() > 50, "{name}"),
+            "cowork" | "offline" | "regulated" => {
+                assert!(writable.len() == 1 && writable[0].protect.len() > 50, "{name}")
+            }
             "spreadsheet-write" => {
                 let output = &at(&profile, "/home/u/project/output").unwrap().access;
                 assert!(writable.is_empty() && matches!(output, Access::Ask(_)), "{output:?}");
@@ -52,6 +54,7 @@ fn shipped_profiles_load_and_this_build_can_do_all_they_ask() {
         }
     }
     assert_eq!(load("offline", &person()).unwrap().network.mode, NetworkMode::None);
+    assert_eq!(load("regulated", &person()).unwrap().observe, Observe::All);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod floor;
 #[path = "../../tests/support/library.rs"]
 mod library;
 mod memory;
+mod observe;
 mod place;
 mod price;
 mod rate;
@@ -24,11 +25,12 @@ use place::Place;
 type Part = (&'static str, fn(&Place));
 
 /// The parts that an ordinary user measures.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("starts", starts::run),
     ("rate", rate::run),
     ("entries", entries::run),
     ("price", price::run),
+    ("observe", observe::run),
     ("egress", egress::run),
 ];
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 const ORDINARY: u32 = 4711;
 
 /// Profiles of this bench, by name.
-const PROFILES: [(&str, &str); 4] = [
+const PROFILES: [(&str, &str); 7] = [
     // What bubblewrap does too: the roles of a filtered network have a price of their own.
     ("loopback", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\n"),
     ("buffered", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\naudit: { mode: buffered }\n"),
@@ -20,6 +20,9 @@ const PROFILES: [(&str, &str); 4] = [
         "version: 1\nextends: [base]\nfilesystem:\n  - { path: $HOME, access: tmpfs }\n  - { path: $PWD, access: rw }\n",
     ),
     ("guarded", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\n"),
+    ("deny", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\naudit: { observe: deny }\n"),
+    ("writes", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\naudit: { observe: writes }\n"),
+    ("all", "version: 1\nextends: [cowork]\nnetwork: { mode: loopback }\naudit: { observe: all }\n"),
 ];
 
 /// The folder of this run.

@@ -51,7 +51,7 @@ pub struct GuardianEnd {
 }
 
 /// One process, as it was seen when it asked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Seen {
     /// Its pid outside; 0 when it could not be known.
     pub pid: i32,

@@ -30,9 +30,9 @@ pub struct ClockStep {
 /// Refusals of one kind that came faster than they are told one by one. No other record has any of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Repeat {
-    /// The event that each would have been: `denial` or `network`.
+    /// The event that each would have been: `denial`, `network` or `access`.
     pub of: String,
-    /// The stable id of the reason that all have.
+    /// The stable id of the reason that all have; of calls, the error.
     pub reason: String,
     /// The actions, as words.
     pub actions: Vec<String>,

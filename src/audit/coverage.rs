@@ -8,17 +8,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Coverage {
+    /// How much of the calls was to be observed: `deny`, `writes`, `all` or `strict`.
+    pub level: String,
     /// Requests for access, their answers, and leases: `all`, or `none` in a run without a Guardian.
     pub requests: String,
-    /// Files that are opened: `leases` (those that the Guardian opens for an agent, by name) or `none`.
+    /// Files that are opened: `all`, `writes` (to be written, or cut, and those that the Guardian opens), `leases` (those
+    /// that the Guardian opens for an agent, by name) or `none`.
     pub file_opens: String,
     /// Bytes that are read of files: `served` (of places that a role serves call by call) or `none`.
     pub read_bytes: String,
     /// What is written to files: `served`, or `none`.
     pub writes: String,
+    /// Names that are made, moved or removed, and modes that are set by a name: `all` or `none`.
+    pub file_changes: String,
     /// Names that the profile protects: `refusals` of creating calls, or `none` where nothing watches for them.
     pub protected_names: String,
-    /// Programs that are executed: `command` (the first alone) or `started` (and those that the Guardian starts beside).
+    /// Programs that are executed: `attempts` (each, as its caller said it), `command` (the first alone) or `started` (and
+    /// those that the Guardian starts beside).
     pub exec: String,
     /// Connections: `all` (every one passes our proxy), `closed` (nothing leads out) or `none`.
     pub network: String,
@@ -36,12 +42,14 @@ pub struct Coverage {
 
 impl Coverage {
     /// Each kind with its word, in the order of the type.
-    pub fn words(&self) -> [(&'static str, String); 12] {
+    pub fn words(&self) -> [(&'static str, String); 14] {
         [
+            ("level", self.level.clone()),
             ("requests", self.requests.clone()),
             ("file_opens", self.file_opens.clone()),
             ("read_bytes", self.read_bytes.clone()),
             ("writes", self.writes.clone()),
+            ("file_changes", self.file_changes.clone()),
             ("protected_names", self.protected_names.clone()),
             ("exec", self.exec.clone()),
             ("network", self.network.clone()),

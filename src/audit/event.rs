@@ -7,6 +7,7 @@ use super::access::{
     ProgramCheck, ReasonGiven, Request, Revoke, Token, Transfer,
 };
 use super::beside::{ClockStep, PolicyLoaded, Repeat};
+use super::calls::Access;
 use super::coverage::Coverage;
 use super::network::{Network, NetworkStart};
 use super::redact;
@@ -71,6 +72,8 @@ pub enum Event {
     ClockStep(ClockStep),
     /// Refusals that are told together.
     Repeat(Box<Repeat>),
+    /// A file was opened or changed, or a program executed.
+    Access(Box<Access>),
 }
 
 impl Event {
@@ -102,6 +105,7 @@ impl Event {
             Self::PolicyLoaded(_) => "policy_loaded",
             Self::ClockStep(_) => "clock_step",
             Self::Repeat(_) => "repeat",
+            Self::Access(_) => "access",
         }
     }
 }
@@ -167,7 +171,7 @@ pub const MAX_ARGS: usize = 64;
 pub const MAX_ARG_BYTES: usize = 4096;
 
 /// The arguments of a command, within limits and without what looks like a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Command {
     /// The first [`MAX_ARGS`] arguments, the program's name first. `…` stands for what was cut.
     pub argv: Vec<String>,

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod beside;
 mod cache;
+pub mod calls;
 mod coverage;
 mod error;
 pub mod event;

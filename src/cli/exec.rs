@@ -7,7 +7,7 @@ use super::output::complain;
 use super::private::PrivateFolder;
 use super::record::{self, Record};
 use super::status::Status;
-use super::{explain, guarded, programs, session, shape, trace, way_out};
+use super::{explain, guarded, observe, programs, session, shape, trace, way_out};
 use crate::audit;
 use crate::host::Tree;
 use crate::host::cgroup::{self, Cgroup};
@@ -66,6 +66,10 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     plan.environment.insert("AISANDBOX_RUN".into(), run.to_string().into());
     job.map_or(Ok(()), |job| job.hold_to(&mut plan))?;
     doors.iter().for_each(|doors| doors.name(&mut plan));
+    if let Some(why) = observe::shown_from_the_start(&plan) {
+        complain(&why, Some("have them asked for (access: ask), or observe: all"));
+        return Err(125);
+    }
     announce(exec, &plan);
     let _private = make_private(run, &mut plan)?;
     tell_plan(&plan, run);
@@ -122,6 +126,14 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         }
         other => other.and_then(Result::ok),
     };
+    let observer = match observe::begin(&mut running, &plan, &record, serving.is_some()) {
+        Ok(observer) => observer,
+        Err(why) => {
+            running.abandon();
+            note(record.failed(None, &why));
+            return Err(refuse(&why));
+        }
+    };
     if let Err(errno) = running.go(plan.profile.terminal, plan.profile.limits.wall_time) {
         note(record.failed(None, &format!("let the agent go: {errno}")));
         return Err(refuse(&format!("let the agent go: {errno}")));
@@ -131,7 +143,11 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         session::show(&session, &plan, run, running.pid());
     }
     let outcome = running.wait(&mut |pattern, call, times| record.denied(&plan, pattern, call, times));
+    let observed = observer.map_or(Ok(()), observe::Observer::end);
     serving.into_iter().for_each(guarded::Serving::end);
+    if let Err(why) = observed {
+        complain(&format!("the record is not complete: {why}"), None);
+    }
     if let Outcome::Failed(_) = outcome {
         return Err(never_ran(&plan, &mut record, outcome));
     }
@@ -231,13 +247,13 @@ fn filter(plan: &Plan) -> Result<Program, u8> {
     if plan.profile.programs.allow.is_some() {
         filter = super::filter::narrowed(&found).map_err(|message| refuse(&message))?;
     }
-    let lacking = if plan.has(Layer::ProtectNew) { unserved(&filter) } else { Vec::new() };
+    let lacking = if plan.traps() { unserved(&filter, plan.observed()) } else { Vec::new() };
     if lacking.is_empty() {
         return Ok(filter);
     }
-    let hint = "allow them, or protect no name that does not exist; `--allow-degraded protect-new` is not enough here";
+    let hint = "allow them, or protect no name that does not exist, and have no calls observed; `--allow-degraded` is not enough here";
     let message = format!(
-        "seccomp {}: refuses {}, which init needs to guard protected names ({})",
+        "seccomp {}: refuses {}, which init needs to guard protected names, or to observe ({})",
         plan.profile.seccomp.value,
         lacking.join(" "),
         plan.profile.seccomp.asked
@@ -283,7 +299,7 @@ fn begin(
         mount_api: facts.calls.mount_api,
         mounts: mount_table(facts).map_err(|why| (None, why, None))?,
         filter: filter.instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.into_owned(),
+        trap: trap_filter(Arch::host(), plan.observed()).instructions.into_owned(),
         reach: reach(plan, facts),
         planted: record.path(),
         foreign_abi,

@@ -20,6 +20,7 @@ mod guarded;
 mod keep;
 mod mcp;
 mod nested;
+mod observe;
 mod output;
 mod people;
 mod person;

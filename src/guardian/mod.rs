@@ -29,7 +29,7 @@ pub mod lesson;
 mod link;
 pub mod process;
 mod record;
-mod repeat;
+pub(crate) mod repeat;
 pub mod reputation;
 mod request;
 mod rights;

@@ -24,19 +24,19 @@ const MOST_KINDS: usize = 64;
 
 /// What makes refusals alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kind {
-    /// `denial` or `network`.
-    pub(super) of: &'static str,
-    pub(super) reason: String,
-    pub(super) actions: Vec<String>,
+pub(crate) struct Kind {
+    /// `denial`, `network` or `access`.
+    pub(crate) of: &'static str,
+    pub(crate) reason: String,
+    pub(crate) actions: Vec<String>,
     /// `file`, `host`, … or nothing.
-    pub(super) resource: String,
-    pub(super) pid: i32,
+    pub(crate) resource: String,
+    pub(crate) pid: i32,
 }
 
 /// What becomes of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ruling {
+pub(crate) enum Ruling {
     /// It is told by itself.
     Tell,
     /// It is counted, as the first: whose it is must be looked up.
@@ -64,14 +64,14 @@ struct Waiting {
 
 /// All kinds.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(crate) struct Repeats {
     kinds: BTreeMap<Kind, Counted>,
     often: Often,
 }
 
 impl Repeats {
     /// Rules on one that is about `name`. `most`: so many in a minute are told one by one, of all kinds.
-    pub(super) fn rule(&mut self, kind: &mut Kind, name: &str, most: u32, now: Duration) -> Ruling {
+    pub(crate) fn rule(&mut self, kind: &mut Kind, name: &str, most: u32, now: Duration) -> Ruling {
         if !self.kinds.contains_key(kind) && self.kinds.len() >= MOST_KINDS {
             self.kinds.retain(|_, counted| counted.waiting.is_some() || counted.second == now.as_secs());
             if self.kinds.len() >= MOST_KINDS {
@@ -99,20 +99,20 @@ impl Repeats {
     }
 
     /// Whose the refusals are that began to be counted.
-    pub(super) fn begun_by(&mut self, kind: &Kind, process: Seen) {
+    pub(crate) fn begun_by(&mut self, kind: &Kind, process: Seen) {
         if let Some(waiting) = self.kinds.get_mut(kind).and_then(|counted| counted.waiting.as_mut()) {
             waiting.process = process;
         }
     }
 
     /// When something is to be told.
-    pub(super) fn due(&self) -> Option<Duration> {
+    pub(crate) fn due(&self) -> Option<Duration> {
         let all = self.kinds.values().filter_map(|counted| counted.waiting.as_ref());
         all.map(|waiting| waiting.since + TOGETHER).min()
     }
 
     /// What is to be told now; at the end, all that was counted.
-    pub(super) fn told(&mut self, now: Duration, end: bool) -> Vec<Event> {
+    pub(crate) fn told(&mut self, now: Duration, end: bool) -> Vec<Event> {
         let mut events = Vec::new();
         for (kind, counted) in &mut self.kinds {
             let due = |waiting: &mut Waiting| end || waiting.since + TOGETHER <= now;

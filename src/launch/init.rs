@@ -29,6 +29,9 @@ struct Init<'a> {
     deadline: Option<(BootInstant, Duration)>,
 }
 
+/// The most descriptors that init keeps.
+const MOST_KEPT: usize = 9;
+
 /// How long after the launcher should have ended the sandbox init does it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -41,12 +44,16 @@ pub(super) fn run(
     brood: Option<Brood>,
 ) -> Staged<i32> {
     let here = |errno| StageFailure { stage: Stage::Guard, entry: 0, errno };
-    let (children, guard) =
-        match become_init(ready, &to_agent, [terminal.as_ref(), brood.as_ref().map(Brood::descriptor)]) {
-            Ok(parts) => parts,
-            // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
-            Err(errno) => fail(ready, here(errno)),
-        };
+    let (children, guard) = match become_init(
+        ready,
+        agent,
+        &to_agent,
+        [terminal.as_ref(), brood.as_ref().map(Brood::descriptor)],
+    ) {
+        Ok(parts) => parts,
+        // Told before `to_agent` closes: the agent's process, which hears of that, would only tell that it was left.
+        Err(errno) => fail(ready, here(errno)),
+    };
     drop(to_agent);
     fd::close_between(ready.failure.as_raw_fd(), ready.failure.as_raw_fd().unsigned_abs()).map_err(here)?;
     if brood.is_some() {
@@ -63,16 +70,18 @@ pub(super) fn run(
 /// Lets go of all that init does not need, and lets the agent's process go on once its calls are guarded.
 fn become_init(
     ready: &Ready,
+    agent: Pid,
     to_agent: &OwnedFd,
     others: [Option<&OwnedFd>; 2],
 ) -> Sys<(OwnedFd, Option<Guard>)> {
     let children = SignalSet::of(&[libc::SIGCHLD]).descriptor()?;
     let guarded = receive_listener(ready, to_agent)?;
-    let mut kept = [-1; 8];
+    let mut kept = [-1; MOST_KEPT];
     let used = [&ready.control, &ready.failure, &children, to_agent]
         .into_iter()
         .chain(guarded.iter().flatten())
-        .chain(others.into_iter().flatten());
+        .chain(others.into_iter().flatten())
+        .chain(ready.observe.iter().map(|(_, socket)| socket));
     for (room, fd) in kept.iter_mut().zip(used) {
         *room = fd.as_raw_fd();
     }
@@ -81,6 +90,9 @@ fn become_init(
         (Some([proc_dir, listener]), Some((_, plan))) => {
             let mut guard = Guard::new(plan, proc_dir, listener)?;
             guard.keep_from_workers(ready.control.as_raw_fd());
+            if let Some((level, socket)) = &ready.observe {
+                guard.observe(*level, fd::copy_of(socket.as_raw_fd())?, agent);
+            }
             socket::send(to_agent.as_fd(), &[1], None, true)?;
             Some(guard)
         }
@@ -101,7 +113,7 @@ fn receive_listener(ready: &Ready, to_agent: &OwnedFd) -> Sys<Option<[OwnedFd; 2
 }
 
 /// Gives up what only the stages before needed: the standard descriptors and everything not in `kept`.
-fn let_go(ready: &Ready, kept: &mut [RawFd; 8]) -> Sys<()> {
+fn let_go(ready: &Ready, kept: &mut [RawFd; MOST_KEPT]) -> Sys<()> {
     process::set_name(c"aisandbox-init")?;
     for stdio in 0..3 {
         fd::duplicate_onto(ready.null.as_fd(), stdio)?;

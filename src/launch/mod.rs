@@ -15,6 +15,7 @@ mod init;
 mod kernel_files;
 mod message;
 pub mod mounts;
+pub mod observed;
 mod outcome;
 mod output;
 mod parent;

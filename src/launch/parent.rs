@@ -6,6 +6,7 @@ use super::ask::Ask;
 use super::child;
 use super::egress::{Handed, Receiving, Rung};
 use super::message::{LENGTH, Message, NAMESPACES};
+use super::observed::Observations;
 use super::outcome::Outcome;
 use super::prepare::Ends;
 use super::ready::Ready;
@@ -52,6 +53,7 @@ pub struct Running {
     user_namespace: Option<OwnedFd>,
     mount_namespace: Option<OwnedFd>,
     egress: Receiving,
+    observations: Option<Observations>,
     /// Closed as soon as the agent has ended or is about to be.
     pub(super) lives: Option<OwnedFd>,
     /// Questions on the person's terminal.
@@ -80,6 +82,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             keys_at_once: ready.terminal.as_ref().is_some_and(|wish| wish.keys_at_once),
             child,
             control: ends.control,
+            observations: ends.observations,
             failure: Some(ends.failure),
             signals,
             master: None,
@@ -134,6 +137,11 @@ impl Running {
     /// go, and everything is refused from then on.
     pub fn take_egress(&mut self) -> Option<Handed> {
         std::mem::take(&mut self.egress).into_handed()
+    }
+
+    /// What init observes, once.
+    pub fn take_observations(&mut self) -> Option<Observations> {
+        self.observations.take()
     }
 
     /// Closes this as soon as the agent has ended, or is about to be ended. A process that waits for an ask mount ends

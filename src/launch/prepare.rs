@@ -3,12 +3,13 @@
 use super::classic::classic_flags;
 use super::egress::ReadyEgress;
 use super::guard::{self, GuardPlan};
+use super::observed::Observations;
 use super::ready::{Maps, Probes, Ready, ReadyAct, ReadyCommand, ReadyStep};
 use super::{kernel_files, relay, ruleset};
 use crate::base::{HostPath, InnerPath};
 use crate::plan::Plan;
 use crate::plan::view::{Act, BindFlags, Step};
-use crate::profile::{Layer, NetworkMode};
+use crate::profile::{NetworkMode, Observe};
 use crate::sys::limits::Resource;
 use crate::sys::mount::attr;
 use crate::sys::process::ExecStrings;
@@ -55,6 +56,8 @@ pub struct Ends {
     pub control: OwnedFd,
     /// Where a failed stage is told.
     pub failure: OwnedFd,
+    /// What is observed, where anything is.
+    pub observations: Option<Observations>,
 }
 
 /// Why nothing could be prepared.
@@ -75,6 +78,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
     let failed = |what| move |errno| PrepareError::Sys(what, errno);
     let (control, to_launcher) = socket::message_pair().map_err(failed("make a socket pair"))?;
     let (failure_read, failure) = socket::message_pair().map_err(failed("make a socket pair"))?;
+    let (observe, observations) = observers(plan).map_err(failed("make a socket pair"))?;
     let ruleset = ruleset::make(plan, inputs.landlock_abi).map_err(ruleset_error)?;
     let steps = steps(plan, &inputs)?;
     let ready = Ready {
@@ -88,7 +92,8 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         host_name: plain(&plan.profile.hostname),
         limits: limits(plan, inputs.cgroup),
         ruleset,
-        guard: plan.has(Layer::ProtectNew).then(|| (inputs.trap, guard_plan(plan))),
+        guard: plan.traps().then(|| (inputs.trap, guard_plan(plan))),
+        observe,
         filter: inputs.filter,
         probes: probes(plan, inputs.planted.as_ref(), inputs.foreign_abi)
             .map_err(failed("open the record's folder"))?,
@@ -106,7 +111,7 @@ pub fn prepare(plan: &Plan, inputs: Inputs) -> Result<(Ready, Ends), PrepareErro
         null: file::open(c"/dev/null", libc::O_RDWR).map_err(failed("open /dev/null"))?,
     };
     process::set_umask(ready.umask);
-    Ok((ready, Ends { control, failure: failure_read }))
+    Ok((ready, Ends { control, failure: failure_read, observations }))
 }
 
 pub(super) fn plain(text: &str) -> CString {
@@ -156,6 +161,18 @@ fn limits(plan: &Plan, cgroup: bool) -> Vec<(Resource, u64)> {
         (Resource::Core, Some(limits.core_size_bytes.unwrap_or(0))),
     ];
     wanted.into_iter().filter_map(|(resource, most)| Some((resource, most?))).collect()
+}
+
+/// Init's end with what it is to observe, and ours.
+type Observers = (Option<(Observe, OwnedFd)>, Option<Observations>);
+
+fn observers(plan: &Plan) -> Result<Observers, Errno> {
+    let level = plan.observed();
+    if !level.calls() {
+        return Ok((None, None));
+    }
+    let (ours, theirs) = socket::message_pair()?;
+    Ok((Some((level, theirs)), Some(Observations::new(ours))))
 }
 
 fn guard_plan(plan: &Plan) -> GuardPlan {

@@ -4,6 +4,7 @@
 
 use super::egress::ReadyEgress;
 use super::guard::GuardPlan;
+use crate::profile::Observe;
 use crate::sys::limits::Resource;
 use crate::sys::process::{ExecStrings, Pid};
 use crate::sys::seccomp::Instruction;
@@ -38,8 +39,10 @@ pub struct Ready {
     pub ruleset: Option<ReadyRuleset>,
     /// The system call filter.
     pub filter: Vec<Instruction>,
-    /// The second filter and its plan, when protected names do not exist yet.
+    /// The second filter and its plan, when protected names do not exist yet, or calls are observed.
     pub guard: Option<(Vec<Instruction>, GuardPlan)>,
+    /// How much of the calls is observed, and where init tells of it.
+    pub observe: Option<(Observe, OwnedFd)>,
     /// What is tried before the agent starts.
     pub probes: Probes,
     /// Tell the launcher the inode numbers of the namespaces.

@@ -5,7 +5,7 @@
 use super::bpf::{CallData, Decision, Program, decide};
 use super::{Plan, State};
 use crate::audit::Coverage;
-use crate::profile::{Layer, NetworkMode, call_number};
+use crate::profile::{Layer, NetworkMode, Observe, call_number};
 
 /// Descriptors that every command has.
 const STDIO: u64 = 3;
@@ -23,19 +23,33 @@ impl Plan {
             NetworkMode::Filtered if self.bare.is_none() => "all",
             NetworkMode::Filtered | NetworkMode::None | NetworkMode::Loopback => "closed",
         };
+        let observed = self.observed();
+        let file_opens = match observed {
+            Observe::All | Observe::Strict => "all",
+            Observe::Writes => "writes",
+            Observe::Deny if leases => "leases",
+            Observe::Deny => "none",
+        };
+        let exec = match (observed.calls(), guarded && started) {
+            (true, _) => "attempts",
+            (false, true) => "started",
+            (false, false) => "command",
+        };
         Coverage {
+            level: observed.word().to_owned(),
             requests: word(guarded, "all"),
-            file_opens: word(leases, "leases"),
+            file_opens: file_opens.to_owned(),
             read_bytes: word(served, "served"),
             writes: word(served, "served"),
+            file_changes: word(observed.calls(), "all"),
             protected_names: word(self.state(Layer::ProtectNew) == State::Enforced, "refusals"),
-            exec: if guarded && started { "started" } else { "command" }.to_owned(),
+            exec: exec.to_owned(),
             network: network.to_owned(),
             tls_bodies: word(network == "all" && self.profile.network.inspects(), "inspected"),
             landlock_denials: word(false, ""),
             seccomp_denials: word(false, ""),
             inherited_descriptors: STDIO + u64::try_from(passed).unwrap_or(u64::MAX - STDIO),
-            io_uring: if self.bare.is_some() || refuses(filter, "io_uring_setup") {
+            io_uring: if observed.calls() || self.bare.is_some() || refuses(filter, "io_uring_setup") {
                 "refused"
             } else {
                 "allowed"

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_program_reads_as_words() {
-        let lines = disassemble(&trap_filter(Arch::X86_64));
+        let lines = disassemble(&trap_filter(Arch::X86_64, crate::profile::Observe::Deny));
         assert_eq!(lines[0], "   0  load machine");
         assert_eq!(lines[1], "   1  if machine == x86_64: go to 3");
         assert_eq!(lines[2], "   2  return allow");

@@ -1,6 +1,6 @@
 //! Layers: what the profile asks of each, what this machine can do, and whether the launch may go on.
 
-use crate::profile::{Layer, NetworkMode, Profile};
+use crate::profile::{Layer, NetworkMode, Observe, Profile};
 use serde::Serialize;
 
 /// How much of a layer this machine can put in force.
@@ -78,6 +78,7 @@ pub fn judge(profile: &Profile, abilities: Abilities, needs: Needs) -> Vec<Layer
         cgroup(whole, abilities.cgroup),
         asks(needs.asks, abilities.ask_mounts && abilities.namespaces),
         egress(needs.egress, abilities.namespaces),
+        observe(profile.observe, abilities.listener),
     ];
     for plan in &mut layers {
         plan.required |= profile.required.contains(&plan.layer);
@@ -148,6 +149,21 @@ fn guard(needed: bool, listener: bool) -> LayerPlan {
         _ => "creating calls are answered by init (seccomp listener)",
     };
     plan(Layer::ProtectNew, needed, state, detail.into())
+}
+
+fn observe(level: Observe, listener: bool) -> LayerPlan {
+    let state = if level.calls() { yes(listener) } else { State::Off };
+    let detail = match (state, level) {
+        (State::Off, _) => "no call is observed",
+        (State::Missing, _) => {
+            "nobody can observe calls: this needs Linux 5.14, openat2, and no seccomp listener above us"
+        }
+        (_, Observe::Deny | Observe::Writes) => {
+            "opens that may write, changed names and programs (seccomp listener)"
+        }
+        (_, Observe::All | Observe::Strict) => "every open, changed names and programs (seccomp listener)",
+    };
+    plan(Layer::Observe, level.calls(), state, detail.into())
 }
 
 fn asks(needed: bool, there: bool) -> LayerPlan {

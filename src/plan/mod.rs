@@ -44,7 +44,7 @@ pub use trap::{trap_filter, unserved};
 
 use crate::base::{HostPath, InnerPath, Source};
 use crate::host::Tree;
-use crate::profile::{FsEntry, Layer, NetworkMode, Profile};
+use crate::profile::{FsEntry, Layer, NetworkMode, Observe, Profile};
 use command::{Command, CommandError};
 use layers::{Abilities, LayerPlan, State};
 use std::collections::BTreeMap;
@@ -201,6 +201,16 @@ impl Plan {
     /// Whether a layer will be put in force, wholly or in part.
     pub fn has(&self, layer: Layer) -> bool {
         matches!(self.state(layer), State::Enforced | State::Degraded)
+    }
+
+    /// How much of the calls is observed, as far as this machine can.
+    pub fn observed(&self) -> Observe {
+        if self.has(Layer::Observe) { self.profile.observe } else { Observe::Deny }
+    }
+
+    /// Whether calls wait for init: because names are protected, or because calls are observed.
+    pub fn traps(&self) -> bool {
+        self.has(Layer::ProtectNew) || self.observed().calls()
     }
 
     /// Whether the sandbox has a network namespace of its own.

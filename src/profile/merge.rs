@@ -29,7 +29,7 @@ use super::written::{
 };
 use crate::base::{InnerPath, Source};
 use crate::profile::{
-    Access, Agents, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Profile,
+    Access, Agents, AuditMode, Consent, Environment, FsEntry, LandlockWish, Limits, Named, Observe, Profile,
     ProfileError, Terminal,
 };
 use std::collections::HashMap;
@@ -52,6 +52,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         time_namespace: false,
         terminal: Terminal { clipboard: false, title: false },
         audit: AuditMode::Durable,
+        observe: Observe::Deny,
         hostname: "aisandbox".into(),
         consent: Consent::default(),
         guardian: false,
@@ -140,7 +141,9 @@ pub(super) fn add(
     desktop(&mut profile.later, file.desktop.unwrap_or_default());
     consent(&mut profile.consent, file.consent.unwrap_or_default(), context, errors);
     set(&mut profile.guardian, file.guardian);
-    set(&mut profile.audit, file.audit.and_then(|audit| audit.mode));
+    let audit = file.audit.unwrap_or_default();
+    set(&mut profile.audit, audit.mode);
+    set(&mut profile.observe, audit.observe);
     let agents = file.agents.and_then(|keys| Some((keys.value.most?.0, keys.value.depth?.0)));
     profile.agents = agents.map(|(most, depth)| Agents { most, depth }).or(profile.agents);
     programs::add(&mut profile.programs, file.programs.unwrap_or_default(), context, errors);

@@ -26,6 +26,7 @@ mod nearest;
 mod network;
 mod network_read;
 mod network_shown;
+mod observe;
 pub(crate) mod parse;
 mod policies;
 mod programs;
@@ -61,6 +62,7 @@ pub use network::{
     Allowed, ByProgram, Credential, Denied, Dlp, Network, NetworkWay, Published, SecretPlace, SecretSource,
     TlsUse, Traffic,
 };
+pub use observe::Observe;
 pub use policies::Policies;
 pub use programs::{ProgramRule, Programs, Reputation, Unknown};
 pub use protect::{GroupEntry, protect_group};

@@ -1,6 +1,7 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
 use super::ask::AskWish;
+use super::observe::Observe;
 use super::policies::Policies;
 use super::programs::Programs;
 use super::template::Template;
@@ -39,6 +40,8 @@ pub struct Profile {
     pub terminal: Terminal,
     /// How durable the record is.
     pub audit: AuditMode,
+    /// What of its calls is observed.
+    pub observe: Observe,
     /// Host name inside.
     pub hostname: String,
     /// How a person would be asked. Without effect until something asks.
@@ -286,11 +289,13 @@ pub enum Layer {
     AskMounts,
     /// A filtered network: connections reach our proxy, and nothing else.
     Egress,
+    /// What files are opened and changed, and what is executed, is observed (needs a seccomp listener).
+    Observe,
 }
 
 impl Layer {
     /// Every layer with its name in flags, profiles and records, in the order they are told.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Namespaces, "namespaces"),
         (Self::LandlockFilesystem, "landlock-filesystem"),
         (Self::LandlockNetwork, "landlock-network"),
@@ -300,6 +305,7 @@ impl Layer {
         (Self::Cgroup, "cgroup"),
         (Self::AskMounts, "ask-mounts"),
         (Self::Egress, "egress"),
+        (Self::Observe, "observe"),
     ];
 
     /// Its name.

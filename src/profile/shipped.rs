@@ -12,6 +12,7 @@ pub(super) const PROFILES: &[(&str, &str)] = &[
     ("cowork", include_str!("../../profiles/cowork.yaml")),
     ("offline", include_str!("../../profiles/offline.yaml")),
     ("readonly-docs", include_str!("../../profiles/readonly-docs.yaml")),
+    ("regulated", include_str!("../../profiles/regulated.yaml")),
     ("spreadsheet-write", include_str!("../../profiles/spreadsheet-write.yaml")),
 ];
 

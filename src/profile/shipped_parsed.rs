@@ -6,7 +6,7 @@ use super::shipped::Said::{self, Bool, Int, List, Map, Text};
 
 /// Name, line and value.
 #[rustfmt::skip]
-pub(super) static PARSED: [(&str, u32, Said); 5] = [
+pub(super) static PARSED: [(&str, u32, Said); 6] = [
     ("base", 5, Map(&[
     (5, "version", 5, Int(1)),
     (6, "description", 6, Text("The system, read-only, without a home or network")),
@@ -196,6 +196,16 @@ pub(super) static PARSED: [(&str, u32, Said); 5] = [
     (21, "limits", 22, Map(&[
     (22, "memory", 22, Text("4G")),
     (23, "wall_time", 23, Text("2h")),
+    ])),
+    ])),
+    ("regulated", 3, Map(&[
+    (3, "version", 3, Int(1)),
+    (4, "description", 4, Text("As cowork, with every open in the record")),
+    (5, "extends", 5, List(&[
+    (5, Text("cowork")),
+    ])),
+    (7, "audit", 8, Map(&[
+    (8, "observe", 8, Text("all")),
     ])),
     ])),
     ("spreadsheet-write", 6, Map(&[

@@ -50,7 +50,7 @@ pub fn to_json(profile: &Profile) -> Value {
         json!({ "clipboard": say(terminal.clipboard), "title": say(terminal.title) }),
     );
     all.insert("consent".into(), consent(profile));
-    all.insert("audit".into(), json!({ "mode": profile.audit }));
+    all.insert("audit".into(), json!({ "mode": profile.audit, "observe": profile.observe }));
     if profile.guardian {
         all.insert("guardian".into(), true.into());
     }

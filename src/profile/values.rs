@@ -6,6 +6,7 @@ use super::decode::{At, Decode, Decoder, schema, shown};
 use super::destination::Destination;
 use super::model::{AuditMode, Layer, NetworkMode};
 use super::network::{NetworkWay, SecretPlace, TlsUse};
+use super::observe::Observe;
 use super::parse::{Node, Value};
 use std::collections::HashMap;
 
@@ -113,7 +114,8 @@ model_words!(AuditMode, "mode", "durable" => Durable, "buffered" => Buffered);
 model_words!(Layer, "layer", "namespaces" => Namespaces, "landlock-filesystem" => LandlockFilesystem,
     "landlock-network" => LandlockNetwork, "landlock-scopes" => LandlockScopes, "seccomp" => Seccomp,
     "protect-new" => ProtectNew, "cgroup" => Cgroup,
-    "ask-mounts" => AskMounts, "egress" => Egress);
+    "ask-mounts" => AskMounts, "egress" => Egress, "observe" => Observe);
+model_words!(Observe, "level", "deny" => Deny, "writes" => Writes, "all" => All, "strict" => Strict);
 
 schema!(Version, { "const": 1 });
 schema!(Host, { "type": "string", "pattern": "^(\\*\\.)?[a-z0-9_.:-]+(/[0-9]+)?$" });

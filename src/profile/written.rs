@@ -4,6 +4,7 @@
 
 use super::decode::{At, mapping, words};
 use super::model::{AuditMode, Layer};
+use super::observe::Observe;
 use super::template::TemplateKeys;
 use super::units::{Bytes, Cores, Count, Lasting, Memory};
 use super::values::{Settings, Sha256, Version};
@@ -205,6 +206,8 @@ mapping! {
     AuditKeys, required [] {
         /// durable: on disk before the program runs. buffered: written, and synced when the kernel likes.
         mode: AuditMode,
+        /// deny: refusals alone. writes: also what is opened to be written, names that are changed, and programs. all: every open. strict: the same, and no sensitive place is shown but by asking.
+        observe: Observe,
     }
 }
 

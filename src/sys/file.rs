@@ -181,6 +181,22 @@ pub fn unlinkat(dir: BorrowedFd<'_>, name: &CStr, folder: bool) -> Sys<()> {
     checked_int(unsafe { libc::unlinkat(dir.as_raw_fd(), name.as_ptr(), flags) }).map(drop)
 }
 
+/// Cuts or lengthens the file of this path.
+/// # Errors
+/// As truncate(2).
+pub fn truncate(path: &CStr, length: i64) -> Sys<()> {
+    // SAFETY: `path` is NUL-terminated.
+    checked_int(unsafe { libc::truncate(path.as_ptr(), length) }).map(drop)
+}
+
+/// Sets the mode of what `name` leads to.
+/// # Errors
+/// As fchmodat(2).
+pub fn set_mode(dir: BorrowedFd<'_>, name: &CStr, mode: u32) -> Sys<()> {
+    // SAFETY: `name` is NUL-terminated.
+    checked_int(unsafe { libc::fchmodat(dir.as_raw_fd(), name.as_ptr(), mode, 0) }).map(drop)
+}
+
 /// Makes `dir` the working folder.
 /// # Errors
 /// As fchdir(2).

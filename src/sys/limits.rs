@@ -40,6 +40,18 @@ pub fn lower(resource: Resource, most: u64) -> Sys<()> {
     checked_int(unsafe { libc::setrlimit(resource.number(), &raw const limit) }).map(drop)
 }
 
+/// The soft limit of another thread of this user; `u64::MAX` means none.
+/// # Errors
+/// `ESRCH` when it is gone, `EPERM` for one that is somebody else's.
+pub fn of_thread(tid: u32, resource: Resource) -> Sys<u64> {
+    let tid = libc::pid_t::try_from(tid).map_err(|_| super::Errno::ESRCH)?;
+    let mut limit = MaybeUninit::<libc::rlimit64>::uninit();
+    // SAFETY: nothing is set, and the buffer has the type the call writes.
+    checked_int(unsafe { libc::prlimit64(tid, resource.number(), std::ptr::null(), limit.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded and so filled it.
+    Ok(unsafe { limit.assume_init() }.rlim_cur)
+}
+
 /// The hard limit now; `u64::MAX` means none.
 /// # Errors
 /// As getrlimit(2).

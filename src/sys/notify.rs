@@ -1,6 +1,7 @@
 //! Seccomp notifications (seccomp_unotify(2)): receive a trapped call, read its caller's memory, answer it.
 //!
-//! Never lets the kernel go on with a trapped call: there is no way here to answer "continue".
+//! Whoever lets the kernel go on with a trapped call has only seen it ([`go_on`]): its memory can change until the kernel
+//! reads it again, so such an answer never decides anything.
 
 use super::{Errno, Sys, checked, checked_int};
 use std::mem::MaybeUninit;
@@ -118,6 +119,16 @@ pub fn answer(listener: BorrowedFd<'_>, id: u64, result: Sys<i64>) -> Sys<()> {
         Err(errno) => (0, -(errno as i32)),
     };
     let response = Response { id, value, error, flags: 0 };
+    // SAFETY: the kernel reads this struct, whose size the request number carries.
+    checked_int(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw const response) }).map(drop)
+}
+
+/// Lets the kernel do the call as if it had not been trapped (Linux 5.5). What was read of it may not be what is done.
+/// # Errors
+/// As [`answer`].
+pub fn go_on(listener: BorrowedFd<'_>, id: u64) -> Sys<()> {
+    const CONTINUE: u32 = 1;
+    let response = Response { id, value: 0, error: 0, flags: CONTINUE };
     // SAFETY: the kernel reads this struct, whose size the request number carries.
     checked_int(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw const response) }).map(drop)
 }

@@ -20,6 +20,13 @@ pub fn open_thread(tid: u32, leader: impl FnOnce() -> Sys<u32>) -> Sys<OwnedFd> 
     }
 }
 
+/// A descriptor for a process.
+/// # Errors
+/// `ESRCH` when it is gone, `EINVAL` for a thread that leads none.
+pub fn open_process(pid: u32) -> Sys<OwnedFd> {
+    open_pid(pid, 0)
+}
+
 fn open_pid(pid: u32, flags: libc::c_uint) -> Sys<OwnedFd> {
     // SAFETY: two integers.
     own(checked(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, flags) })?)

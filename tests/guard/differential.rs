@@ -1,33 +1,35 @@
 //! The same call with and without a guard gives the same errno, mode, content and descriptor flags.
 
-use crate::harness::{Folder, c, close, guarded, native, said, shell};
+use crate::harness::{Folder, c, close, native, observed, said, shell};
+use aisandbox::profile::Observe;
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Runs a body both ways, each in a fresh folder, and compares what it says line by line.
-fn alike(name: &str, body: fn(&mut String)) {
-    let free = Folder::new(&format!("{name}-free"));
-    let held = Folder::new(&format!("{name}-held"));
+pub(crate) fn alike(name: &str, body: fn(&mut String)) {
+    [Observe::Deny, Observe::Writes, Observe::All].into_iter().for_each(|level| alike_at(name, level, body));
+}
+
+fn alike_at(name: &str, level: Observe, body: fn(&mut String)) {
+    let free = Folder::new(&format!("{name}-free-{}", level.word()));
+    let held = Folder::new(&format!("{name}-held-{}", level.word()));
     let run = move || {
         let mut out = String::new();
         body(&mut out);
         out
     };
     let control = native(&free, run);
-    let ran = guarded(&held, &held.plan(&["forbidden", "way/forbidden"]), run);
+    let ran = observed(&held, &held.plan(&["forbidden", "way/forbidden"]), level, run);
     assert!(control.output.lines().count() > 5, "{control:?}");
-    let lines = control.output.lines().zip(ran.output.lines());
-    let unlike: Vec<String> = lines
-        .filter(|(left, right)| left != right)
-        .map(|(left, right)| format!("- {left}\n+ {right}\n"))
-        .collect();
-    assert!(unlike.is_empty(), "{} differ:\n{}", unlike.len(), unlike.concat());
+    let lines = control.output.lines().zip(ran.output.lines()).filter(|(left, right)| left != right);
+    let unlike: Vec<String> = lines.map(|(left, right)| format!("- {left}\n+ {right}\n")).collect();
+    assert!(unlike.is_empty(), "{} differ ({level:?}):\n{}", unlike.len(), unlike.concat());
     assert_eq!((control.code, ran.code), (0, 0), "{control:?} {ran:?}");
     assert_eq!(control.output.len(), ran.output.len());
 }
 
-fn describe(path: &str) -> String {
+pub(crate) fn describe(path: &str) -> String {
     match std::fs::symlink_metadata(path) {
         Ok(meta) => format!("{:o} {} {}", meta.mode(), meta.size(), meta.nlink()),
         Err(error) => format!("{:?}", error.raw_os_error()),
@@ -35,7 +37,7 @@ fn describe(path: &str) -> String {
 }
 
 /// Every kind of file a name can stand for.
-fn make_zoo() {
+pub(crate) fn make_zoo() {
     shell(
         "mkdir dir locked empty; echo content > file; echo x > readonly; chmod 444 readonly; echo y > hidden; \
          chmod 000 hidden; ln -s file link; ln -s missing dangling; ln -s dir dirlink; ln -s loop loop; \
@@ -48,7 +50,7 @@ fn make_zoo() {
     drop(socket);
 }
 
-const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "new",
     "file",
     "readonly",
@@ -107,11 +109,11 @@ const NAMES: &[&str] = &[
 ];
 
 /// Names the guard denies or, in /proc, refuses with an errno of its own.
-fn is_apart(name: &str) -> bool {
+pub(crate) fn is_apart(name: &str) -> bool {
     name.starts_with("/proc") || matches!(name, "/dev/fd/99" | "out/x" | "way")
 }
 
-const FLAGS: &[i32] = &[
+pub(crate) const FLAGS: &[i32] = &[
     libc::O_RDONLY,
     libc::O_WRONLY,
     libc::O_RDWR,
@@ -211,7 +213,7 @@ fn names_are_made_alike() {
     });
 }
 
-fn kind(name: &str) -> String {
+pub(crate) fn kind(name: &str) -> String {
     if name.starts_with('/') || name.ends_with("..") {
         String::new()
     } else {

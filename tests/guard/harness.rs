@@ -3,8 +3,9 @@
 //! The test forks "init", which is the guard, and init forks the agent. Both may become an ordinary user first.
 
 use aisandbox::launch::guard::{Denied, Guard, GuardPlan, Missing};
+use aisandbox::launch::observed::Observations;
 use aisandbox::plan::trap_filter;
-use aisandbox::profile::Arch;
+use aisandbox::profile::{Arch, Observe};
 use aisandbox::sys::seccomp::install_with_listener;
 use aisandbox::sys::{Errno, fd, file, process, signal, socket};
 use std::io::{Read, Write};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Ran {
     pub(crate) output: String,
     pub(crate) denied: Vec<u16>,
+    /// What was observed: act, path and other name, and the error, if there was one.
+    pub(crate) seen: Vec<String>,
     pub(crate) code: i32,
 }
 
@@ -67,10 +70,20 @@ pub(crate) fn native(folder: &Folder, body: impl FnOnce() -> String) -> Ran {
 
 /// Runs a body under the guard, as an ordinary user.
 pub(crate) fn guarded(folder: &Folder, plan: &GuardPlan, body: impl FnOnce() -> String) -> Ran {
+    observed(folder, plan, Observe::Deny, body)
+}
+
+/// The same with calls observed.
+pub(crate) fn observed(
+    folder: &Folder,
+    plan: &GuardPlan,
+    level: Observe,
+    body: impl FnOnce() -> String,
+) -> Ran {
     in_child(|report| {
         become_ordinary();
         std::env::set_current_dir(&folder.0).unwrap();
-        init(report, plan, body)
+        init(report, plan, level, body)
     })
 }
 
@@ -78,7 +91,7 @@ pub(crate) fn guarded(folder: &Folder, plan: &GuardPlan, body: impl FnOnce() -> 
 pub(crate) fn guarded_as_is(folder: &Folder, plan: &GuardPlan, body: impl FnOnce() -> String) -> Ran {
     in_child(|report| {
         std::env::set_current_dir(&folder.0).unwrap();
-        init(report, plan, body)
+        init(report, plan, Observe::Deny, body)
     })
 }
 
@@ -114,9 +127,11 @@ fn in_child(child: impl FnOnce(std::fs::File) -> i32) -> Ran {
         process::Ended::Signaled(signal) | process::Ended::Stopped(signal) => 128 + signal,
     };
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (output, denied) = text.rsplit_once('\u{1}').unwrap_or((&text, ""));
+    let (output, told) = text.rsplit_once('\u{1}').unwrap_or((&text, ""));
+    let (denied, seen) = told.split_once('\u{2}').unwrap_or((told, ""));
     let denied = denied.split_whitespace().map(|word| word.parse().unwrap()).collect();
-    Ran { output: output.to_owned(), denied, code }
+    let seen = seen.lines().map(str::to_owned).collect();
+    Ran { output: output.to_owned(), denied, seen, code }
 }
 
 fn become_ordinary() {
@@ -133,7 +148,7 @@ fn agent(mut report: std::fs::File, body: impl FnOnce() -> String) -> i32 {
     0
 }
 
-fn init(mut report: std::fs::File, plan: &GuardPlan, body: impl FnOnce() -> String) -> i32 {
+fn init(mut report: std::fs::File, plan: &GuardPlan, level: Observe, body: impl FnOnce() -> String) -> i32 {
     let (ours, theirs) = socket::message_pair().unwrap();
     process::set_dumpable(false).unwrap();
     // SAFETY: one thread; the child ends by _exit.
@@ -142,7 +157,7 @@ fn init(mut report: std::fs::File, plan: &GuardPlan, body: impl FnOnce() -> Stri
         process::die_with_parent(libc::SIGKILL).unwrap();
         process::set_dumpable(true).unwrap();
         process::enter_no_new_privs().unwrap();
-        let listener = install_with_listener(&trap_filter(Arch::host()).instructions).unwrap();
+        let listener = install_with_listener(&trap_filter(Arch::host(), level).instructions).unwrap();
         socket::send(theirs.as_fd(), b"l", Some(listener.as_fd()), true).unwrap();
         drop((listener, ours, theirs));
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| agent(report, body)));
@@ -151,15 +166,48 @@ fn init(mut report: std::fs::File, plan: &GuardPlan, body: impl FnOnce() -> Stri
     drop(theirs);
     let (_, listener) = socket::receive(ours.as_fd(), &mut [0; 8], true).unwrap();
     let proc = file::open(c"/proc", libc::O_PATH | libc::O_DIRECTORY).unwrap();
-    let guard = Guard::new(plan, proc, listener.unwrap()).unwrap();
-    let (code, denied) = serve(guard, pid);
+    let mut guard = Guard::new(plan, proc, listener.unwrap()).unwrap();
+    let (hears, tells) = socket::message_pair().unwrap();
+    if level.calls() {
+        guard.observe(level, tells, 0);
+    }
+    // The guard waits for a word when it meets a process, and here both are one: so the words are said before.
+    (0..32).for_each(|_| socket::send(hears.as_fd(), &[1], None, true).unwrap());
+    let mut heard = Heard { observations: Observations::new(hears), seen: Vec::new() };
+    let (code, denied) = serve(guard, pid, &mut heard);
     let words: Vec<String> = denied.iter().map(|denied| denied.pattern.to_string()).collect();
-    report.write_all(format!("\u{1}{}", words.join(" ")).as_bytes()).unwrap();
+    report.write_all(format!("\u{1}{}\u{2}{}", words.join(" "), heard.seen.join("\n")).as_bytes()).unwrap();
     code
 }
 
+struct Heard {
+    observations: Observations,
+    seen: Vec<String>,
+}
+
+impl Heard {
+    /// Takes what is there: otherwise the guard would wait.
+    fn drain(&mut self) {
+        while let Ok(Some((told, process))) = self.observations.next(&mut Vec::new()) {
+            if process.is_some() {
+                self.observations.met().unwrap();
+            }
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\n', "?");
+            let mut line = format!("{:?} {}", told.act, text(&told.path));
+            if !told.other.is_empty() {
+                line.push_str(&format!(" ({})", text(&told.other)));
+            }
+            if !told.arguments.is_empty() {
+                line.push_str(&format!(" [{}]", text(&told.arguments).replace('\0', " ").trim_end()));
+            }
+            line.extend(told.error.map(|errno| format!(": {errno:?}")));
+            self.seen.push(line);
+        }
+    }
+}
+
 /// The poll loop of init, as far as the guard needs it.
-fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
+fn serve(mut guard: Guard, agent: process::Pid, heard: &mut Heard) -> (i32, Vec<Denied>) {
     let children = signal::SignalSet::of(&[libc::SIGCHLD]);
     children.block().unwrap();
     let ends = children.descriptor().unwrap();
@@ -172,6 +220,7 @@ fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
         if polled[0].revents & libc::POLLIN != 0 {
             denied.extend(guard.serve_one().unwrap());
         }
+        heard.drain();
         signal::next(ends.as_fd()).unwrap();
         while let Ok(Some((pid, ended))) = process::wait_any() {
             denied.extend(guard.reap(pid, ended).unwrap());
@@ -184,6 +233,7 @@ fn serve(mut guard: Guard, agent: process::Pid) -> (i32, Vec<Denied>) {
         if polled[0].revents & libc::POLLHUP != 0
             && let Some(code) = code
         {
+            heard.drain();
             return (code, denied);
         }
     }

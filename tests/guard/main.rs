@@ -3,9 +3,11 @@
 #![allow(clippy::multiple_unsafe_ops_per_block, reason = "an attack is raw system calls in a row")]
 
 mod attacks;
+mod changes;
 mod cost;
 mod differential;
 mod harness;
+mod observing;
 mod pressure;
 mod programs;
 mod protection;

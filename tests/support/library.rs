@@ -56,7 +56,7 @@ pub(crate) fn inputs(plan: &Plan, facts: &Facts) -> Inputs {
         mount_api: true,
         mounts: Vec::new(),
         filter: filter_program(&filter, Arch::host()).unwrap().instructions.to_vec(),
-        trap: trap_filter(Arch::host()).instructions.to_vec(),
+        trap: trap_filter(Arch::host(), plan.observed()).instructions.to_vec(),
         reach: Vec::new(),
         planted: None,
         foreign_abi: false,

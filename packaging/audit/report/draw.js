@@ -41,7 +41,7 @@ function sortOf({ event, facts }) {
   if (facts.said === "denied") return "refused";
   if (facts.said === "granted") return "approved";
   if (event === "network" || event === "network_start") return "network";
-  if (["transfer", "known_files", "file"].includes(event)) return "file";
+  if (["transfer", "access", "known_files", "file"].includes(event)) return "file";
   return "other";
 }
 
@@ -59,6 +59,7 @@ function sentence(record, home) {
     case "program_check": return `Program ${name}: ${nameOf(text(data, "/answer") ?? "")} by ${decider(facts.by)}`;
     case "revoke": return `Lease over (${nameOf(facts.reason)}): ${name || nameOf(text(data, "/grant") ?? "")}`;
     case "transfer": return `${acts || "moved"} ${name}${facts.received ? `, ${amount(facts.received)} read` : ""}${facts.sent ? `, ${amount(facts.sent)} written` : ""}`;
+    case "access": return `${facts.reason ? `Not done (${nameOf(facts.reason)}): ` : ""}${acts || nameOf(text(data, "/call") ?? "")} ${name}${facts.count > 1 ? `, ${facts.count} times` : ""}`;
     case "agent_start": return `Started ${name}, run ${nameOf(text(data, "/run") ?? "")}`;
     case "run_start": return `Started: ${list(data, "/command/argv").map(one => nameOf(one)).join(" ").slice(0, 300)}`;
     case "run_end": return `Ended: ${["code", "signal"].filter(way => at(data, "/exit/" + way) !== undefined).map(way => `${way === "code" ? "exit" : way} ${at(data, "/exit/" + way)}`).join()}, after ${number(data, "/duration_ms") ?? "?"} ms`;

@@ -130,6 +130,13 @@ const TELLS = {
     facts.object = object("file", text(data, "/path"));
     facts.sent = number(data, "/written") ?? 0; facts.received = number(data, "/read") ?? 0;
   },
+  access(data, facts) {
+    const outcome = text(data, "/outcome"), action = text(data, "/action");
+    facts.said = outcome === "observed" ? "seen" : outcome === "denied" ? "denied" : "other";
+    facts.acts = actsOf([action].filter(word => word !== undefined));
+    facts.object = object(action === "execute" ? "program" : "file", text(data, "/path"));
+    facts.reason = keptAt(data, "/error");
+  },
   agent_start(data, facts) {
     facts.said = "seen"; facts.acts = actsOf(["execute"]);
     facts.object = object("program", text(data, "/transition")) || object("program", text(data, "/command/argv/0"));

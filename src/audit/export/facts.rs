@@ -83,7 +83,7 @@ impl Facts {
         let outcome = judge::outcome(name, &record.data);
         let mut rest = Rest(record.data.clone());
         let is_network = name == "network";
-        let who = if is_network || name == "repeat" { "" } else { "/who" };
+        let who = if is_network || ["repeat", "access"].contains(&name) { "" } else { "/who" };
         let mut facts = Self {
             schema,
             outcome,
@@ -174,7 +174,7 @@ fn action(rest: &mut Rest, name: &str) -> Option<String> {
     match name {
         _ if !words.is_empty() => Some(words.join(" ")),
         "network" | "token" => rest.text("/what"),
-        "transfer" => rest.text("/action"),
+        "transfer" | "access" => rest.text("/action"),
         "protected_denied" => rest.text("/call"),
         "decision" => rest.text("/outcome"),
         "program_check" => rest.text("/answer"),
@@ -200,6 +200,7 @@ fn reason(rest: &mut Rest, name: &str) -> Option<String> {
     match name {
         "denial" | "network" | "run_end" | "repeat" => rest.text("/reason"),
         "revoke" => rest.text("/why"),
+        "access" => rest.text("/error"),
         "launch_failure" => rest.text("/stage"),
         _ => None,
     }

@@ -64,6 +64,11 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
         ("token", "refused") | ("network", "denied") => Outcome::Denied,
         ("network", "lost") => Outcome::Failed,
         ("network", "alert" | "omitted") => Outcome::Observed,
+        ("access", _) => match word(data, "/outcome") {
+            "denied" => Outcome::Denied,
+            "failed" => Outcome::Failed,
+            _ => Outcome::Observed,
+        },
         ("device.end", _) => match word(data, "/how") {
             "sealed" => Outcome::Allowed,
             _ => Outcome::Failed,
@@ -85,7 +90,7 @@ pub(super) fn type_uid(schema: Option<&EventSchema>, data: &Value) -> u32 {
         "denial" => by_action(data.pointer("/what/actions").and_then(last_text).unwrap_or_default()),
         "repeat" if word(data, "/of") == "network" => Some(400_105),
         "repeat" => by_action(data.pointer("/actions").and_then(last_text).unwrap_or_default()),
-        "transfer" => by_action(word(data, "/action")),
+        "transfer" | "access" => by_action(word(data, "/action")),
         "protected_denied" if word(data, "/call").starts_with("rename") => Some(100_105),
         "token" if word(data, "/what") == "revoked" => Some(300_502),
         "network" => Some(of_network(data)),
@@ -104,6 +109,7 @@ fn by_action(action: &str) -> Option<u32> {
         "read" => 100_102,
         "append" | "overwrite" => 100_103,
         "delete" => 100_104,
+        "mode" => 100_106,
         "connect" | "upload" => 400_105,
         "execute" => 100_701,
         _ => return None,
@@ -151,6 +157,8 @@ pub(super) fn severity(schema: Option<&EventSchema>, data: &Value, outcome: Outc
         (Some("network"), "denied") => low.midpoint(high),
         (Some("channel_closed"), _) if word(data, "/why") != ChannelClosed::ORDERLY => high,
         (Some("revoke"), _) if data.pointer("/left/0").is_some() => high,
+        // Programs try names that nobody has.
+        (Some("access"), _) if outcome == Outcome::Failed => low,
         (Some("known_files"), _) if data.pointer("/left_out") != Some(&0.into()) => high,
         (Some("device.enrolled"), _) if word(data, "/why") != "new" => high,
         _ if outcome.is_bad() => high,

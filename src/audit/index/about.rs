@@ -2,7 +2,7 @@
 //!
 //! Made of the records of the run alone, and bounded like all else.
 
-use super::facts::kept;
+use super::fields::kept;
 use crate::audit::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

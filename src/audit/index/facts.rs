@@ -3,14 +3,12 @@
 //! Reads fields by name rather than by type: what a newer program wrote is kept as far as it says the usual things in
 //! the usual words. Never decides anything, and never keeps text without a bound.
 
+use super::fields::{Fields, kept, named};
 use crate::audit::Record;
 use crate::base::Action;
-use crate::crypto::sha256;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The most bytes of one text in the dictionary.
-const MOST_TEXT: usize = 4096;
 /// The most bytes or times that one event counts: a log that claims more is not believed, and sums stay numbers.
 const MOST_COUNT: u64 = 1 << 48;
 /// The most ids or findings of one event.
@@ -186,6 +184,7 @@ impl Facts {
             "agent_start" => facts.agent(&data),
             "network" => facts.network(&data),
             "repeat" => facts.repeat(&data),
+            "access" => facts.access(&data),
             "policy_loaded" => facts.reason = data.kept("/kind"),
             "token" => facts.said = if data.is("/what", "refused") { Said::Denied } else { Said::Other },
             "revoke" | "channel_closed" => facts.reason = data.kept("/why"),
@@ -241,6 +240,18 @@ impl Facts {
         self.acts = Acts::of(data.list("/actions"));
         let (kind, name) = named(data.text("/first").unwrap_or_default());
         self.object = (!name.is_empty()).then(|| (kind, kept(name)));
+    }
+
+    fn access(&mut self, data: &Fields<'_>) {
+        self.said = match data.text("/outcome") {
+            Some("observed") => Said::Seen,
+            Some("denied") => Said::Denied,
+            _ => Said::Other,
+        };
+        self.acts = Acts::of(data.text("/action").into_iter());
+        let kind = if data.is("/action", "execute") { Kind::Program } else { Kind::File };
+        self.object = data.object(kind, "/path");
+        self.reason = data.kept("/error");
     }
 
     fn run_start(&mut self, data: &Fields<'_>) {
@@ -333,57 +344,6 @@ impl Facts {
             _ => FOUND_RULE,
         };
         self.findings.iter().fold(0, |all, (kind, _)| all | bit(kind))
-    }
-}
-
-/// A text within the bound; one that is cut ends in its digest, so that two are never taken for one.
-pub(super) fn kept(text: &str) -> String {
-    if text.len() <= MOST_TEXT {
-        return text.to_owned();
-    }
-    let end = (0..=MOST_TEXT).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    let digest = sha256(text.as_bytes()).to_string();
-    format!("{}… [sha256 {digest}]", text.get(..end).unwrap_or_default())
-}
-
-/// A resource in words: what it is, and its name.
-fn named(resource: &str) -> (Kind, &str) {
-    let (word, name) = resource.split_once(' ').unwrap_or_default();
-    let name = name.strip_prefix("to ").filter(|_| word == "upload").unwrap_or(name);
-    let kind = match word {
-        "host" | "upload" => Kind::Host,
-        "program" => Kind::Program,
-        "device" => Kind::Device,
-        _ => Kind::File,
-    };
-    (kind, name)
-}
-
-struct Fields<'a>(&'a Value);
-
-impl<'a> Fields<'a> {
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.0.pointer(name)?.as_str()
-    }
-
-    fn kept(&self, name: &str) -> String {
-        self.text(name).map(kept).unwrap_or_default()
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.pointer(name)?.as_u64()
-    }
-
-    fn is(&self, name: &str, word: &str) -> bool {
-        self.text(name) == Some(word)
-    }
-
-    fn list(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.pointer(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-    }
-
-    fn object(&self, kind: Kind, name: &str) -> Option<(Kind, String)> {
-        self.text(name).filter(|text| !text.is_empty()).map(|text| (kind, kept(text)))
     }
 }
 

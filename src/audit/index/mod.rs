@@ -8,6 +8,7 @@ mod about;
 pub mod answer;
 mod database;
 mod facts;
+mod fields;
 mod fill;
 mod pattern;
 mod roll;

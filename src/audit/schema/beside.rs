@@ -3,7 +3,7 @@
 use super::Class::{Personal, Public};
 use super::Durability::{Async, Sync};
 use super::rows::Part::{In, Of};
-use super::rows::{Row, SEEN};
+use super::rows::{COMMAND, Row, SEEN};
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -43,6 +43,22 @@ pub(super) const ROWS: &[Row] = &[
             Of(Personal, &["first", "last"]),
             Of(Public, &["count", "within_ms"]),
             In("process", SEEN),
+        ],
+    },
+    Row {
+        name: "access",
+        version: 1,
+        meaning: "A file was opened or changed, or a program executed, as it was observed.",
+        durability: Async,
+        ocsf: &[100_114, 100_101, 100_102, 100_103, 100_104, 100_106, 100_701],
+        cef: ("Observed access", 1, 5),
+        ecs: ("file", &["access"]),
+        parts: &[
+            In("process", SEEN),
+            Of(Public, &["action", "call"]),
+            Of(Personal, &["path", "other"]),
+            Of(Public, &["outcome", "error", "src", "count", "within_ms"]),
+            In("command", COMMAND),
         ],
     },
 ];

@@ -8,10 +8,12 @@ use super::rows::{COMMAND, PROGRAM, Row};
 const COVERAGE: &[Part] = &[Of(
     Public,
     &[
+        "level",
         "requests",
         "file_opens",
         "read_bytes",
         "writes",
+        "file_changes",
         "protected_names",
         "exec",
         "network",
@@ -26,7 +28,7 @@ const COVERAGE: &[Part] = &[Of(
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "run_start",
-        version: 2,
+        version: 3,
         meaning: "A sandbox is planned and about to be made: who, what, by which profile, on which kernel.",
         durability: Sync,
         ocsf: &[600_203],

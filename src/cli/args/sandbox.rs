@@ -176,9 +176,9 @@ impl From<Net> for NetworkMode {
 
 impl ValueEnum for Layer {
     fn value_variants<'a>() -> &'a [Self] {
-        const LAYERS: [Layer; 9] = {
-            let [a, b, c, d, e, f, g, h, i] = Layer::ALL;
-            [a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0, i.0]
+        const LAYERS: [Layer; 10] = {
+            let [a, b, c, d, e, f, g, h, i, j] = Layer::ALL;
+            [a.0, b.0, c.0, d.0, e.0, f.0, g.0, h.0, i.0, j.0]
         };
         &LAYERS
     }

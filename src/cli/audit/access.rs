@@ -5,6 +5,7 @@ use crate::audit::access::{
     ReasonGiven, Request, Revoke, Seen, Transfer, What, Who,
 };
 use crate::audit::beside::{PolicyLoaded, Repeat};
+use crate::audit::calls::Access;
 use crate::audit::event::Event;
 use crate::base::{Escaped, escape};
 
@@ -46,6 +47,7 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::PolicyLoaded(loaded) => vec![policy(loaded)],
         Event::ClockStep(step) => vec![super::text::clock(step.delta_ns)],
         Event::Repeat(repeat) => repeated(repeat),
+        Event::Access(access) => observed(access),
         _ => return None,
     })
 }
@@ -196,6 +198,19 @@ fn repeated(repeat: &Repeat) -> Vec<String> {
         format!("{} from {first} to {last}", list(&repeat.actions)),
     ];
     lines.extend(who(&Who { process: repeat.process.clone(), parents: Vec::new() }));
+    lines
+}
+
+fn observed(access: &Access) -> Vec<String> {
+    let other = access.other.as_deref();
+    let other = other.map_or_else(String::new, |other| format!(" ({})", shown(other)));
+    let error = access.error.as_deref();
+    let error = error.map_or_else(String::new, |error| format!(": {}", shown(error)));
+    let times = if access.count > 1 { format!(", {} times", access.count) } else { String::new() };
+    let (action, call) = (shown(&access.action), shown(&access.call));
+    let mut lines = vec![format!("{action} {}{other}{error}{times} ({call})", shown(&access.path))];
+    lines.extend(access.command.as_ref().map(|command| super::text::command(&command.argv)));
+    lines.push(format!("by {}", process(&access.process)));
     lines
 }
 

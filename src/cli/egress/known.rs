@@ -53,8 +53,12 @@ fn is_public(object: &Object) -> bool {
 /// The same as lines, for people; none where nothing is scanned.
 pub(in crate::cli) fn lines(plan: &Plan) -> Vec<String> {
     let scanned = plan.egress.is_some() && dlp::is_wanted(&plan.profile.network);
-    let line = |place: Place<'_>| format!("{} [{}] ({})", place.at, place.label, place.asked);
-    places(plan).filter(|_| scanned).map(line).collect()
+    if scanned { all_lines(plan) } else { Vec::new() }
+}
+
+/// The same, scanned or not.
+pub(in crate::cli) fn all_lines(plan: &Plan) -> Vec<String> {
+    places(plan).map(|place| format!("{} [{}] ({})", place.at, place.label, place.asked)).collect()
 }
 
 /// Sends role `dlp` what the places hold, one after the other, and waits until it is known.

@@ -6,7 +6,7 @@ mod about;
 mod authorities;
 mod dlp;
 mod early;
-mod known;
+pub(super) mod known;
 mod outside;
 mod rules;
 mod secrets;

@@ -7,6 +7,7 @@ use super::resolve::{From, MAX_LINKS, Place};
 use super::table::{Making, Verdict};
 use super::text::PathText;
 use super::{Done, Outcome, Refusal, Request};
+use crate::launch::observed::Act;
 use crate::sys::file::{
     RESOLVE_NO_MAGICLINKS, kind_and_identity, mkdirat, openat, openat2, symlinkat, unlinkat,
 };
@@ -20,6 +21,7 @@ pub(super) struct At(pub(super) i32, pub(super) u64);
 pub(super) fn make_folder(request: &mut Request<'_>, at: At, mode: u32) -> Outcome {
     let place = writable_place(request, at)?;
     process::set_umask(request.target.umask()?);
+    request.saw_name(Act::Create, &place);
     let verdict = judge(request, &place, Making::Folder)?;
     mkdirat(place.parent.as_fd(), place.name.c(), mode)?;
     if verdict == Verdict::Way {
@@ -41,6 +43,7 @@ pub(super) fn make_node(request: &mut Request<'_>, at: At, mode: u32) -> Outcome
     }
     let place = writable_place(request, at)?;
     process::set_umask(request.target.umask()?);
+    request.saw_name(Act::Create, &place);
     judge(request, &place, Making::Other)?;
     name::make_node(place.parent.as_fd(), place.name.c(), mode)?;
     Ok(Done::Value)
@@ -49,6 +52,8 @@ pub(super) fn make_node(request: &mut Request<'_>, at: At, mode: u32) -> Outcome
 pub(super) fn make_symlink(request: &mut Request<'_>, text: u64, at: At) -> Outcome {
     let text = request.target.path(text)?;
     let place = writable_place(request, at)?;
+    request.saw_name(Act::Create, &place);
+    request.saw_other_text(&text);
     judge(request, &place, Making::Other)?;
     symlinkat(text.c(), place.parent.as_fd(), place.name.c())?;
     Ok(Done::Value)
@@ -61,6 +66,8 @@ pub(super) fn rename(request: &mut Request<'_>, from: At, to: At, flags: u32) ->
     }
     let old = writable_place(request, from)?;
     let new = writable_place(request, to)?;
+    request.saw_name(Act::Rename, &old);
+    request.saw_other_name(&new);
     request.check_both(old.parent.as_fd(), new.parent.as_fd())?;
     if flags & libc::RENAME_EXCHANGE != 0 {
         judge(request, &old, Making::Other)?;
@@ -81,12 +88,35 @@ pub(super) fn link(request: &mut Request<'_>, from: At, to: At, flags: i32) -> O
         Source::Held(found) => found.as_fd(),
     };
     request.check_both(from, place.parent.as_fd())?;
+    request.saw_name(Act::Create, &place);
+    match &source {
+        Source::Named(old) => request.saw_other_name(old),
+        Source::Held(found) => request.saw_other_found(found.as_fd()),
+    }
     judge(request, &place, Making::Other)?;
     let (parent, name) = (place.parent.as_fd(), place.name.c());
     match source {
         Source::Named(old) => name::link(old.parent.as_fd(), old.name.c(), parent, name, false)?,
         Source::Held(found) => name::link(request.target.proc, link_to(&found)?.c(), parent, name, true)?,
     }
+    Ok(Done::Value)
+}
+
+/// unlink and rmdir.
+pub(super) fn remove(request: &mut Request<'_>, At(dirfd, address): At, flags: i32) -> Outcome {
+    if flags & !libc::AT_REMOVEDIR != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let text = request.target.path(address)?;
+    request.saw_text(dirfd, &text);
+    let place = request.place(From::Caller(dirfd), &text)?;
+    if place.is_in_proc()? {
+        return Err(Errno::EPERM.into());
+    }
+    request.saw_name(Act::Delete, &place);
+    request.check_side(place.parent.as_fd())?;
+    request.check_waiting()?;
+    unlinkat(place.parent.as_fd(), place.name.c(), flags != 0)?;
     Ok(Done::Value)
 }
 
@@ -143,8 +173,9 @@ fn own_descriptor(request: &Request<'_>, place: &Place) -> Result<Source, Refusa
 }
 
 /// A place outside /proc, where nothing can be made.
-fn writable_place(request: &Request<'_>, At(dirfd, address): At) -> Result<Place, Refusal> {
+fn writable_place(request: &mut Request<'_>, At(dirfd, address): At) -> Result<Place, Refusal> {
     let text = request.target.path(address)?;
+    request.saw_text(dirfd, &text);
     let place = request.place(From::Caller(dirfd), &text)?;
     if place.is_in_proc()? { Err(Errno::EACCES.into()) } else { Ok(place) }
 }

@@ -8,19 +8,24 @@
 mod asks;
 mod call;
 mod entry;
+mod execute;
+mod existing;
 mod fold;
 mod open;
 mod own;
 mod plan;
+mod proc_view;
 mod resolve;
 mod socket;
 mod table;
 mod target;
+mod tell;
 mod text;
 mod worker;
 
 pub use plan::{GuardPlan, GuardedFolder, GuardedName, Missing, NameKind};
 
+use crate::profile::Observe;
 use crate::sys::process::{self, Ended, Pid};
 use crate::sys::{Errno, Sys, file, notify};
 use asks::{Asks, Side};
@@ -28,11 +33,15 @@ use resolve::{From, Patience, Place};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use table::Table;
 use target::{Callers, Target};
+use tell::Teller;
 use text::PathText;
 use worker::{AGAIN, Reaped, Turn, Workers};
 
 /// How often a call goes to a worker and back before init takes the time a walk takes.
 const MOST_TURNS: u32 = 3;
+
+/// A command is executed, or as a script by /bin/sh.
+const MOST_STARTS: u8 = 2;
 
 /// A name that was not made, for the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +59,9 @@ pub struct Guard {
     callers: Callers,
     workers: Workers,
     asks: Asks,
+    teller: Option<Teller>,
+    /// The process that will execute the command, and how often it may still try.
+    starting: (u32, u8),
 }
 
 impl Guard {
@@ -66,7 +78,22 @@ impl Guard {
             Err(errno) => return Err(errno),
         }
         let asks = Asks::find(&plan.asks)?;
-        Ok(Self { listener, table, callers: Callers::new(proc), workers: Workers::default(), asks })
+        Ok(Self {
+            listener,
+            table,
+            callers: Callers::new(proc),
+            workers: Workers::default(),
+            asks,
+            teller: None,
+            starting: (0, 0),
+        })
+    }
+
+    /// From here on calls are observed, and told to this socket. The command is executed by `agent`, a process that cannot be
+    /// looked into before; its record is that of the run's start.
+    pub fn observe(&mut self, level: Observe, socket: OwnedFd, agent: Pid) {
+        self.teller = Some(Teller::new(level, socket));
+        self.starting = (agent.unsigned_abs(), MOST_STARTS);
     }
 
     /// A descriptor of init that no worker keeps: its closing says that init has ended.
@@ -123,7 +150,12 @@ impl Guard {
         })
     }
 
-    fn answer(&self, call: &notify::Call, outcome: Outcome) -> Sys<Option<Denied>> {
+    fn answer(&mut self, call: &notify::Call, outcome: Outcome) -> Sys<Option<Denied>> {
+        if let Some(teller) = &mut self.teller
+            && let Ok(target) = self.callers.meet(call.tid)
+        {
+            teller.tell(call, &target, &outcome)?;
+        }
         let listener = self.listener.as_fd();
         let denied = match &outcome {
             Err(Refusal::Denied(pattern)) => Some(Denied { pattern: *pattern, call: call.number }),
@@ -131,6 +163,7 @@ impl Guard {
         };
         let answered = match outcome {
             Ok(Done::Later) => Ok(()),
+            Ok(Done::Continued) => notify::go_on(listener, call.id),
             Ok(Done::Value) => notify::answer(listener, call.id, Ok(0)),
             Ok(Done::Opened(fd, close_on_exec)) => notify::answer_with(listener, call.id, fd, close_on_exec)
                 .or_else(|errno| notify::answer(listener, call.id, Err(errno))),
@@ -149,7 +182,14 @@ impl Guard {
         let target = self.callers.meet(call.tid)?;
         let listener = self.listener.as_fd();
         let (table, workers, asks) = (&mut self.table, &mut self.workers, &self.asks);
-        call::perform(&mut Request { listener, id: call.id, target, table, workers, asks, side }, call)
+        let (mut teller, starting) = (self.teller.as_mut(), &mut self.starting);
+        if let Some(teller) = &mut teller {
+            teller.begin(call::act(call));
+        }
+        let (id, number) = (call.id, call.number);
+        let mut request =
+            Request { listener, id, call: number, target, table, workers, asks, side, teller, starting };
+        call::perform(&mut request, call)
     }
 }
 
@@ -168,9 +208,32 @@ struct Request<'a> {
     workers: &'a mut Workers,
     asks: &'a Asks,
     side: Side,
+    call: i32,
+    teller: Option<&'a mut Teller>,
+    starting: &'a mut (u32, u8),
 }
 
 impl Request<'_> {
+    /// Says whether the caller is the process of ours that becomes the command. That can be said no more often than it tries,
+    /// and no more once a program of its could be looked into.
+    fn is_the_first_program(&mut self) -> bool {
+        let (agent, left) = *self.starting;
+        let first = self.target.tid() == agent && left > 0;
+        self.starting.1 = left.saturating_sub(u8::from(first));
+        if first && left == MOST_STARTS {
+            // The record of the run's start has it.
+            self.saw_nothing();
+        }
+        first
+    }
+
+    /// A caller could be looked into: the command runs, if it is that.
+    fn is_started(&mut self) {
+        if self.target.tid() == self.starting.0 {
+            self.starting.1 = 0;
+        }
+    }
+
     /// Finds the place a path names.
     fn place(&self, from: From<'_>, path: &PathText) -> Result<Place, Refusal> {
         let patience = self.asks.patience(self.side);
@@ -212,6 +275,8 @@ enum Done {
     Value,
     /// It returns a copy of this descriptor; true: close-on-exec.
     Opened(OwnedFd, bool),
+    /// The kernel does it: it was only seen.
+    Continued,
     /// A worker answers it.
     Later,
 }

@@ -5,12 +5,14 @@
 
 use super::Request;
 use super::asks::Side;
+use super::existing;
 use super::own::{self, Own};
 use super::resolve::{From, MAX_LINKS, Place};
 use super::table::{Making, Verdict};
 use super::text::{PathText, Text};
 use super::worker::Opening;
 use super::{Done, Outcome, Refusal};
+use crate::launch::observed::Act;
 use crate::sys::file::{kind_and_identity, openat};
 use crate::sys::{Errno, Sys, name, process};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -32,12 +34,16 @@ const KEPT_BY_SETFL: i32 =
     libc::O_APPEND | libc::O_DIRECT | libc::O_NOATIME | libc::O_NONBLOCK | libc::O_ASYNC;
 
 pub(super) fn perform(request: &mut Request<'_>, wish: Wish) -> Outcome {
+    if wish.flags & libc::O_CREAT == 0 {
+        return existing::open(request, wish);
+    }
     // With O_PATH the kernel drops O_CREAT, and no O_PATH descriptor can be given to a caller: a trap filter lets such
     // an open pass. O_DIRECTORY with O_CREAT is refused since Linux 6.4; O_TMPFILE, which has it in it, always was.
     if wish.flags & (libc::O_DIRECTORY | libc::O_PATH) != 0 {
         return Err(Errno::EINVAL.into());
     }
     let path = request.target.path(wish.path)?;
+    request.saw_text(wish.dirfd, &path);
     let mut place = request.place(From::Caller(wish.dirfd), &path)?;
     let (mut links, mut races) = (0, 0);
     loop {
@@ -79,13 +85,14 @@ fn wants_new(wish: Wish) -> bool {
     wish.flags & libc::O_EXCL != 0
 }
 
-fn is_link(found: &OwnedFd) -> Sys<bool> {
+pub(super) fn is_link(found: &OwnedFd) -> Sys<bool> {
     Ok(kind_and_identity(found.as_fd())?.mode & libc::S_IFMT == libc::S_IFLNK)
 }
 
 /// Makes a regular file. O_EXCL also keeps the kernel from following a link put there meanwhile.
 fn create(request: &mut Request<'_>, place: &Place, wish: Wish) -> Outcome {
     request.check_side(place.parent.as_fd())?;
+    request.saw_name(Act::Create, place);
     if let Verdict::Denied(pattern) =
         request.table.judge(place.parent.as_fd(), place.bare(), Making::Other)?
     {
@@ -113,15 +120,19 @@ fn open_in_proc(request: &mut Request<'_>, place: &Place, wish: Wish) -> Outcome
 
 /// Opens what is there. A descriptor of the caller may name a file of init in /proc that the caller itself could
 /// hold but not open: init could, so nothing in /proc is opened here.
-fn open_found(request: &mut Request<'_>, found: OwnedFd, wish: Wish) -> Outcome {
+pub(super) fn open_found(request: &mut Request<'_>, found: OwnedFd, wish: Wish) -> Outcome {
     request.check_side(found.as_fd())?;
+    request.saw(act(wish.flags));
+    request.saw_found(found.as_fd());
     if name::is_in_proc(found.as_fd())? {
         return Err(Errno::EACCES.into());
     }
     let waits = wish.flags & libc::O_NONBLOCK == 0;
     let access = wish.flags & libc::O_ACCMODE;
     match kind_and_identity(found.as_fd())?.mode & libc::S_IFMT {
+        libc::S_IFDIR if reads_alone(wish) => open_now(request, &found, wish),
         libc::S_IFDIR => Err(Errno::EISDIR.into()),
+        _ if wish.flags & libc::O_DIRECTORY != 0 => Err(Errno::ENOTDIR.into()),
         libc::S_IFLNK => Err(Errno::ELOOP.into()),
         libc::S_IFSOCK => Err(Errno::ENXIO.into()),
         // A lease or lock of another process makes it wait.
@@ -131,6 +142,21 @@ fn open_found(request: &mut Request<'_>, found: OwnedFd, wish: Wish) -> Outcome 
         libc::S_IFIFO => open_or_wait(request, &found, wish, Errno::ENXIO),
         libc::S_IFCHR => open_character(request, &found, wish),
         _ => open_later(request, &found, wish),
+    }
+}
+
+fn reads_alone(wish: Wish) -> bool {
+    wish.flags & (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) == libc::O_RDONLY
+}
+
+/// What an open of something that is there is for.
+pub(super) fn act(flags: i32) -> Act {
+    let writes = flags & libc::O_ACCMODE != libc::O_RDONLY;
+    match (flags & libc::O_TRUNC != 0, writes, flags & libc::O_APPEND != 0) {
+        _ if flags & libc::O_TMPFILE == libc::O_TMPFILE => Act::Create,
+        (false, false, _) => Act::Read,
+        (false, true, true) => Act::Append,
+        _ => Act::Overwrite,
     }
 }
 
@@ -158,7 +184,7 @@ fn open_or_wait(request: &mut Request<'_>, found: &OwnedFd, wish: Wish, would_wa
 }
 
 /// Opens without waiting. O_NOCTTY: init must get no terminal.
-fn open_now(request: &mut Request<'_>, found: &OwnedFd, wish: Wish) -> Outcome {
+pub(super) fn open_now(request: &mut Request<'_>, found: &OwnedFd, wish: Wish) -> Outcome {
     request.check_waiting()?;
     let flags = existing_flags(wish.flags);
     let opened = openat(request.target.proc, link_to(found)?.c(), flags | libc::O_NONBLOCK, 0)?;
@@ -182,6 +208,7 @@ fn open_later(request: &mut Request<'_>, found: &OwnedFd, wish: Wish) -> Outcome
         path: path.c(),
         flags: existing_flags(wish.flags),
         close_on_exec: wish.flags & libc::O_CLOEXEC != 0,
+        told: request.teller.as_mut().and_then(|teller| teller.later(request.call, &request.target)),
     };
     request.workers.start(&opening)?;
     Ok(Done::Later)

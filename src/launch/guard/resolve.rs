@@ -29,7 +29,7 @@ pub(super) enum Patience {
 }
 
 impl Patience {
-    fn resolve(self) -> u64 {
+    pub(super) fn resolve(self) -> u64 {
         RESOLVE_NO_MAGICLINKS | if self == Self::Hurries { RESOLVE_CACHED } else { 0 }
     }
 }

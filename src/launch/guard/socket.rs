@@ -9,6 +9,7 @@ use super::resolve::From;
 use super::table::Making;
 use super::text::PathText;
 use super::{Done, Outcome, Request};
+use crate::launch::observed::Act;
 use crate::sys::{Errno, file, peer, process};
 use std::os::fd::AsFd;
 
@@ -37,6 +38,7 @@ pub(super) fn bind(request: &mut Request<'_>, socket: i32, address: u64, length:
         return Err(Errno::EADDRINUSE.into());
     }
     process::set_umask(request.target.umask()?);
+    request.saw_name(Act::Create, &place);
     judge(request, &place, Making::Other)?;
     file::enter_folder(place.parent.as_fd())?;
     let bound = peer::bind_name(socket.as_fd(), place.bare());

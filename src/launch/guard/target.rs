@@ -6,8 +6,8 @@
 
 use super::text::{PathText, Text, number, number_after};
 use crate::sys::file::{RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, kind_and_identity, openat, openat2};
-use crate::sys::{Errno, Sys, name, notify, peer};
-use std::cell::OnceCell;
+use crate::sys::{Errno, Sys, limits, name, notify, peer};
+use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -21,6 +21,9 @@ struct Known {
     tid: u32,
     folder: OwnedFd,
     status: OnceCell<OwnedFd>,
+    tgid: OnceCell<u32>,
+    /// The launcher was told which process this is.
+    told: Cell<bool>,
 }
 
 /// The callers met last.
@@ -63,7 +66,8 @@ impl Callers {
     fn open(&mut self, place: usize, tid: u32) -> Sys<()> {
         let name = Short::of(format_args!("{tid}"))?;
         let folder = openat(self.proc.as_fd(), name.c(), libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        let known = Known { tid, folder, status: OnceCell::new() };
+        let known =
+            Known { tid, folder, status: OnceCell::new(), tgid: OnceCell::new(), told: Cell::new(false) };
         match self.known.get_mut(place) {
             Some(slot) => *slot = known,
             None => self.known.push(known),
@@ -78,9 +82,34 @@ impl Target<'_> {
         number == self.known.tid || self.tgid() == Ok(number)
     }
 
+    /// Its number.
+    pub(super) fn tid(&self) -> u32 {
+        self.known.tid
+    }
+
     /// Its process number.
-    fn tgid(&self) -> Sys<u32> {
-        self.status(b"\nTgid:\t", 10)
+    pub(super) fn tgid(&self) -> Sys<u32> {
+        if let Some(known) = self.known.tgid.get() {
+            return Ok(*known);
+        }
+        let tgid = self.status(b"\nTgid:\t", 10)?;
+        Ok(*self.known.tgid.get_or_init(|| tgid))
+    }
+
+    /// Its program's path, into this buffer; empty when it may not be known.
+    pub(super) fn program<'b>(&self, room: &'b mut [u8]) -> &'b [u8] {
+        let length = name::read_link(self.own_folder(), c"exe", room).unwrap_or(0);
+        room.get(..length).unwrap_or_default()
+    }
+
+    /// A descriptor for its process, once for each time that it is met anew.
+    pub(super) fn introduce(&self) -> Option<OwnedFd> {
+        if self.known.told.replace(true) { None } else { peer::open_process(self.tgid().ok()?).ok() }
+    }
+
+    /// Bytes a file of its may grow to.
+    pub(super) fn most_of_a_file(&self) -> Sys<u64> {
+        limits::of_thread(self.known.tid, limits::Resource::FileSize)
     }
 
     /// Its file mode creation mask.
@@ -100,7 +129,8 @@ impl Target<'_> {
         number_after(text.get(..length).unwrap_or_default(), label, radix).ok_or(Errno::EIO)
     }
 
-    fn own_folder(&self) -> BorrowedFd<'_> {
+    /// Its folder in /proc.
+    pub(super) fn own_folder(&self) -> BorrowedFd<'_> {
         self.known.folder.as_fd()
     }
 
@@ -124,6 +154,11 @@ impl Target<'_> {
         let wanted = room.len();
         let copied = if wanted == 0 { 0 } else { notify::read_memory(self.known.tid, address, room)? };
         if copied == wanted { Ok(()) } else { Err(Errno::EFAULT) }
+    }
+
+    /// Bytes from the caller's memory, as many as there are; how many came.
+    pub(super) fn some_memory(&self, address: u64, room: &mut [u8]) -> usize {
+        notify::read_memory(self.known.tid, address, room).unwrap_or(0)
     }
 
     /// The caller's own socket: the same one, not another of its kind.

@@ -4,9 +4,11 @@
 //! A worker answers one call, or gives it back, and ends. One that opens a file ends too when its caller does; one that
 //! waits in a place that asks does when that is answered.
 
+use super::tell::is_refusal;
+use crate::launch::observed::set_error;
 use crate::sys::process::{Ended, Pid, Side, die_with_parent, exit_now, fork_bare};
 use crate::sys::signal::SignalSet;
-use crate::sys::{Errno, Sys, fd, file, notify};
+use crate::sys::{Errno, Sys, fd, file, notify, socket};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
@@ -24,6 +26,8 @@ pub(super) struct Opening<'a> {
     pub(super) path: &'a CStr,
     pub(super) flags: i32,
     pub(super) close_on_exec: bool,
+    /// What is told of it, and to whom.
+    pub(super) told: Option<(&'a [u8], BorrowedFd<'a>)>,
 }
 
 /// A call, and how often it came back from a worker.
@@ -127,18 +131,33 @@ fn work(opening: &Opening<'_>) -> ! {
 
 fn open_and_answer(opening: &Opening<'_>) -> Sys<()> {
     die_with_parent(libc::SIGKILL)?;
-    close_others([opening.listener.as_raw_fd(), opening.proc.as_raw_fd(), opening.found.as_raw_fd()])?;
+    let (listener, proc, found) = (opening.listener, opening.proc, opening.found);
+    let observer = opening.told.map_or(-1, |(_, socket)| socket.as_raw_fd());
+    close_others([listener.as_raw_fd(), proc.as_raw_fd(), found.as_raw_fd(), observer])?;
     interrupt_and_unblock()?;
     loop {
         match file::openat(opening.proc, opening.path, opening.flags, 0) {
             Ok(opened) => {
+                tell(opening, 0)?;
                 return notify::answer_with(opening.listener, opening.id, opened, opening.close_on_exec)
                     .or_else(|errno| notify::answer(opening.listener, opening.id, Err(errno)));
             }
             Err(Errno::EINTR) if notify::is_waiting(opening.listener, opening.id) => {}
-            Err(errno) => return notify::answer(opening.listener, opening.id, Err(errno)),
+            Err(errno) => {
+                if is_refusal(errno) {
+                    tell(opening, errno as i32)?;
+                }
+                return notify::answer(opening.listener, opening.id, Err(errno));
+            }
         }
     }
+}
+
+fn tell(opening: &Opening<'_>, error: i32) -> Sys<()> {
+    let Some((message, socket)) = opening.told else { return Ok(()) };
+    let mut message = message.to_vec();
+    set_error(&mut message, error);
+    socket::send(socket, &message, None, true)
 }
 
 fn interrupt_and_unblock() -> Sys<()> {
@@ -146,8 +165,8 @@ fn interrupt_and_unblock() -> Sys<()> {
     SignalSet::of(&[]).block().map(drop)
 }
 
-/// Closes all but these three: a worker may wait long, and nobody shall wait for the end of what it inherited.
-fn close_others(mut keep: [i32; 3]) -> Sys<()> {
+/// Closes all but these (-1: none): a worker may wait long, and nobody shall wait for the end of what it inherited.
+fn close_others(mut keep: [i32; 4]) -> Sys<()> {
     keep.sort_unstable();
     let mut first = 0;
     for kept in keep {

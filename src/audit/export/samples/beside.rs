@@ -2,7 +2,8 @@
 
 use super::{digest, some, text, who};
 use crate::audit::beside::{ClockStep, PolicyLoaded, Repeat};
-use crate::audit::event::Event;
+use crate::audit::calls::Access;
+use crate::audit::event::{Command, Event};
 
 pub(super) fn all() -> Vec<(&'static str, Event)> {
     let loaded = PolicyLoaded {
@@ -25,7 +26,42 @@ pub(super) fn all() -> Vec<(&'static str, Event)> {
             process,
         }))
     };
+    let access = |action: &str, call: &str, path: &str| Access {
+        process: who().process,
+        action: text(action),
+        call: text(call),
+        path: text(path),
+        outcome: text("observed"),
+        src: text("guard"),
+        count: 1,
+        ..Access::default()
+    };
+    let event = |access| Event::Access(Box::new(access));
+    let moved = Access { other: some("/work/a.txt"), ..access("create", "renameat2", "/work/b.txt") };
+    let often = Access { count: 12, within_ms: Some(9_400), ..access("overwrite", "openat", "/work/log") };
+    let denied = Access {
+        outcome: text("denied"),
+        error: some("EACCES"),
+        ..access("read", "openat", "/home/alice/.ssh/id_ed25519")
+    };
+    let command = Command::of(&["git", "push"]);
+    let executed =
+        Access { src: text("notify"), command: Some(command), ..access("execute", "execve", "/usr/bin/git") };
     vec![
+        ("access", event(access("read", "openat", "/work/report.txt"))),
+        ("access.created", event(moved)),
+        ("access.often", event(often)),
+        ("access.denied", event(denied)),
+        ("access.executed", event(executed)),
+        (
+            "access.failed",
+            event(Access {
+                outcome: text("failed"),
+                error: some("ENOENT"),
+                ..access("read", "openat", "/work/no")
+            }),
+        ),
+        ("repeat.access", repeat("access", "read", "file /home/alice/a", "file /home/alice/z")),
         ("policy_loaded", Event::PolicyLoaded(loaded)),
         ("clock_step", Event::ClockStep(ClockStep { delta_ns: -3_600_000_000_000 })),
         ("repeat", repeat("denial", "read", "file /home/alice/.ssh/a", "file /home/alice/.ssh/z")),

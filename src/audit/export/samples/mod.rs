@@ -81,6 +81,8 @@ fn run_start() -> Event {
             from: text("environment"),
         }),
         coverage: Some(Coverage {
+            level: text("writes"),
+            file_changes: text("all"),
             requests: text("all"),
             file_opens: text("leases"),
             read_bytes: text("served"),

@@ -30,6 +30,13 @@ pub(in crate::cli) fn observed(about: &About) -> Observed {
 
 fn files(told: &Coverage) -> &'static str {
     match (told.requests.as_str(), told.file_opens.as_str(), told.read_bytes.as_str()) {
+        (_, "all", _) => {
+            "every file that was opened, and every name that was changed; not what was read or written"
+        }
+        (_, "writes", _) => {
+            "every file that was opened to be written, and every name that was changed; not those that were only read, nor what \
+             was written"
+        }
         (_, "leases", "served") => {
             "what was asked for, given and refused, what the Guardian opened, by name, and bytes of what it serves; not each \
              file of a place that was mounted"
@@ -52,9 +59,19 @@ fn network(told: &Coverage) -> &'static str {
 }
 
 fn unseen(told: &Coverage) -> Vec<String> {
-    let mut lines = vec!["opens, reads and writes of what the sandbox shows from its start".to_owned()];
+    let files = match (told.file_opens.as_str(), told.file_changes.as_str()) {
+        ("all", "all") => {
+            "what is read of files and written to them, maps of memory and names that are only looked up"
+        }
+        ("writes", "all") => "opens that only read, and what is read of files and written to them",
+        _ => "opens, reads and writes of what the sandbox shows from its start",
+    };
+    let mut lines = vec![files.to_owned()];
     let mut add = |holds: bool, text: &str| lines.extend(holds.then(|| text.to_owned()));
-    add(told.exec != "all", "programs that the command starts by itself");
+    match told.exec.as_str() {
+        "attempts" => add(true, "whether a program that was executed is the one that its caller named"),
+        _ => add(true, "programs that the command starts by itself"),
+    }
     add(!matches!(told.network.as_str(), "all" | "closed"), "connections, and what goes through them");
     match (told.network.as_str(), told.tls_bodies.as_str()) {
         ("all", "inspected") => add(true, "what is inside TLS, but for hosts whose rule reads it"),

@@ -19,5 +19,6 @@ pub mod policy;
 pub mod profile;
 pub mod reputation;
 pub mod role;
+pub mod server;
 pub mod sys;
 pub mod wire;

@@ -12,7 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const UNITS: [&str; 2] = ["system", "user"];
 
 /// What the package must hold, beside the pages, profiles and filters of the project's folders.
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     ("-rwxr-xr-x", "usr/bin/aisandbox"),
     ("-rw-r--r--", "usr/share/bash-completion/completions/aisandbox"),
     ("-rw-r--r--", "usr/share/zsh/vendor-completions/_aisandbox"),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 17] = [
     ("-rw-r--r--", "etc/aisandbox/units/README"),
     ("-rw-r--r--", "etc/apparmor.d/aisandbox"),
     ("-rw-r--r--", "usr/lib/systemd/system/aisandbox@.service"),
+    ("-rw-r--r--", "usr/lib/systemd/system/aisandbox-collector.service"),
     ("-rw-r--r--", "usr/lib/systemd/user/aisandbox@.service"),
     ("-rw-r--r--", "usr/lib/sysusers.d/aisandbox.conf"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/copyright"),
@@ -163,6 +164,29 @@ fn systemd_accepts_the_units_and_refuses_a_broken_one() {
         let (_, said) = verify(&unit(kind).replace("KillMode=mixed", "KillMode=mixd\nKilMode=mixed"));
         assert!(said.contains("mixd") && said.contains("KilMode"), "{kind}: {said}");
     }
+}
+
+#[test]
+fn systemd_accepts_the_unit_of_the_collector_and_its_command_line_is_one() {
+    if !has_program("systemd-analyze") {
+        return;
+    }
+    let folder = Folder::new("collector");
+    let file = folder.0.join("aisandbox-collector.service");
+    let text =
+        std::fs::read_to_string(format!("{ROOT}/packaging/systemd/system/aisandbox-collector.service"))
+            .unwrap();
+    std::fs::write(&file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
+    let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
+    assert_eq!((out.status.success(), String::from_utf8_lossy(&out.stderr).as_ref()), (true, ""));
+    let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/aisandbox ")).unwrap();
+    let line = line
+        .replace("${STATE_DIRECTORY}", "/nonexistent/store")
+        .replace("${AISANDBOX_LISTEN}", "127.0.0.1:0");
+    let words: Vec<&str> = line.split(' ').collect();
+    let out = Command::new(binary()).args(words).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(125) && said.contains("read ") && !said.contains("Usage"), "{said}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub mod log;
 pub mod network;
 mod private;
 mod proved;
+pub mod proven;
 mod record;
 mod redact;
 pub mod report;

@@ -13,8 +13,8 @@ mod export;
 mod list;
 mod network;
 mod pack;
-mod reading;
-mod report;
+pub(super) mod reading;
+pub(super) mod report;
 mod schema;
 mod show;
 pub(super) mod text;
@@ -34,8 +34,11 @@ use std::path::Path;
 
 /// Runs `audit …` and gives the exit code.
 pub fn run(wish: &Audit) -> u8 {
-    if let Audit::Export(wish) = wish {
-        return export::to_place(wish);
+    match wish {
+        Audit::Export(wish) => return export::to_place(wish),
+        Audit::Serve(wish) => return super::serve::run(wish),
+        Audit::Mirror(wish) => return super::collector::mirror(wish),
+        _ => {}
     }
     let mut text = Vec::new();
     let done = runs_dir().and_then(|dir| match wish {
@@ -47,13 +50,14 @@ pub fn run(wish: &Audit) -> u8 {
             let follows = matches!(question, Question::Tail { .. });
             ask::run(&dir, question, if follows { &mut direct } else { &mut text })
         }
-        Audit::Verify { run, all, proof, root, json } => {
-            check::run(&dir, (run.as_deref(), *all, proof.as_deref()), root.as_deref(), *json, &mut text)
+        Audit::Verify { run, all, proof, cosigned, root, json } => {
+            let asked = (run.as_deref(), *all, proof.as_deref(), cosigned.as_deref());
+            check::run(&dir, asked, root.as_deref(), *json, &mut text)
         }
         Audit::Prove { event } => prove_one(&dir, event, &mut text),
         Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
         Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
-        Audit::Export(_) => Ok(0),
+        Audit::Export(_) | Audit::Serve(_) | Audit::Mirror(_) => Ok(0),
         Audit::Detect(wish) => detect::run(&dir, wish, &mut text),
         Audit::Pack { runs, all, json } => pack::run(&dir, runs, *all, *json, &mut text),
         Audit::Bundle { run, out } => {

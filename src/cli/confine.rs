@@ -13,6 +13,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 const BASE: &str = include_str!("../../seccomp/role-base.yaml");
 
+/// The filter of what serves records.
+const SERVER: &str = include_str!("../../seccomp/role-serve.yaml");
+
 /// The filter of a role, on top of [`BASE`].
 fn filter_text(role: Role) -> &'static str {
     match role {
@@ -41,15 +44,29 @@ fn reach(role: Role) -> Option<Reach> {
 /// # Errors
 /// Why a part could not be put in force; then the process must end.
 pub(super) fn enter_role(role: Role, ruleset: Option<OwnedFd>) -> Result<(), String> {
-    let failed = |what: &'static str| move |errno: Errno| format!("{what}: {errno}");
-    let file = own_filter(role.name(), &[BASE, filter_text(role)])
-        .map_err(|errors| format!("filter: {errors:?}"))?;
-    let filter = plan::compile(&file, Arch::host()).map_err(|error| error.to_string())?;
     let ruleset = match (reach(role), ruleset) {
         (Some(_), Some(given)) => Some(given),
         (Some(reach), None) => ruleset::of_role(reach).map_err(|error| error.to_string())?,
         (None, _) => None,
     };
+    enter(role.name(), filter_text(role), ruleset)
+}
+
+/// Confines a process that serves over sockets, under what its starter made for it: never without, where the kernel has
+/// Landlock.
+/// # Errors
+/// As [`enter_role`].
+pub(super) fn enter_server(ruleset: Option<OwnedFd>) -> Result<(), String> {
+    if ruleset.is_none() && crate::sys::landlock::abi().is_ok_and(|abi| abi > 0) {
+        return Err("there is no Landlock ruleset".to_owned());
+    }
+    enter("serve", SERVER, ruleset)
+}
+
+fn enter(name: &str, text: &'static str, ruleset: Option<OwnedFd>) -> Result<(), String> {
+    let failed = |what: &'static str| move |errno: Errno| format!("{what}: {errno}");
+    let file = own_filter(name, &[BASE, text]).map_err(|errors| format!("filter: {errors:?}"))?;
+    let filter = plan::compile(&file, Arch::host()).map_err(|error| error.to_string())?;
     process::set_dumpable(false).map_err(failed("become undumpable"))?;
     caps::drop_held().map_err(failed("drop capabilities"))?;
     process::enter_no_new_privs().map_err(failed("set no_new_privs"))?;
@@ -80,5 +97,18 @@ mod tests {
             );
             assert!(!names("ptrace") && !names("bpf"), "{name}");
         }
+    }
+
+    #[test]
+    fn what_serves_has_a_filter_that_compiles_and_neither_connects_nor_executes() {
+        let file = own_filter("serve", &[BASE, SERVER]).unwrap();
+        for arch in Arch::ALL {
+            assert!(!plan::compile(&file, arch).unwrap().instructions.is_empty());
+        }
+        let names = |call: &str| file.rules.iter().any(|rule| rule.calls.contains(&call));
+        for call in ["execve", "connect", "socket", "ptrace", "bpf", "fork", "vfork", "mount"] {
+            assert!(!names(call), "{call}");
+        }
+        assert!(names("accept4"));
     }
 }

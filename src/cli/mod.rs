@@ -9,6 +9,7 @@ pub mod audit;
 mod beside;
 pub mod broker;
 mod bundles;
+mod collector;
 mod confine;
 mod dlp;
 mod doctor;
@@ -33,6 +34,7 @@ mod reputation;
 mod request;
 mod role;
 mod roles;
+mod serve;
 mod session;
 mod shape;
 mod stand_in;
@@ -62,6 +64,7 @@ fn run(command: Command) -> u8 {
         Command::Exec(exec) if nested::applies() => nested::run(&exec),
         Command::Exec(exec) => exec::run(&exec),
         Command::Agent => agent::run(),
+        Command::Serve => serve::run_confined(),
         Command::Explain(wish) => explain::run(&wish),
         Command::Why(question) => why::run(&question),
         Command::Doctor { json } => examine(json),
@@ -70,6 +73,7 @@ fn run(command: Command) -> u8 {
         Command::Policy { command } => policy::run(&command),
         Command::Dlp { command } => dlp::run(&command),
         Command::Audit { command } => audit::run(&command),
+        Command::Collector(wish) => collector::run(&wish),
         Command::Request { command } => request::run(&command),
         Command::Mcp => mcp::run(),
         Command::Token(wish) => token::run(&wish),

@@ -14,7 +14,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Makes the ruleset with every rule on host objects. `None` when Landlock is not there and the plan lets that go.
 /// # Errors
@@ -120,6 +120,28 @@ pub fn of_endpoint(port: u16) -> Result<Option<OwnedFd>, RulesetError> {
         created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     Ok(created.into())
+}
+
+/// The ruleset of a process that serves records: these folders and all below for reading, that one for its own files; no TCP
+/// but what it was given, and nothing to execute. `None` on a kernel without Landlock.
+/// # Errors
+/// What the kernel said.
+pub fn of_server(read: &[BorrowedFd<'_>], own: BorrowedFd<'_>) -> Result<Option<OwnedFd>, RulesetError> {
+    let Some((abi, handled, ruleset)) = begin_role()? else { return Ok(None) };
+    let ruleset = if abi >= ABI::V4 { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let ruleset = if abi >= ABI::V6 { ruleset.scope(Scope::from_all(abi))? } else { ruleset };
+    let reading = AccessFs::ReadFile | AccessFs::ReadDir;
+    let keeping = AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir;
+    let mut created = ruleset.create()?;
+    for folder in read {
+        created = created.add_rule(PathBeneath::new(folder, reading))?;
+    }
+    Ok(created.add_rule(PathBeneath::new(own, (reading | keeping) & handled))?.into())
 }
 
 /// The ruleset of role `files`: the objects of the ceiling, each with what it may allow, and nothing else.

@@ -127,6 +127,14 @@ pub fn start_launcher() -> Result<(Pid, OwnedFd, OwnedFd), Errno> {
     again(vec![c"aisandbox".to_owned(), c"__agent".to_owned()], environment, None)
 }
 
+/// Starts what serves records: this program with the hidden command `__serve`, under a Landlock ruleset that was made for it.
+/// What it serves comes by its socket.
+/// # Errors
+/// As [`start`].
+pub fn start_server(ruleset: Option<BorrowedFd<'_>>) -> Result<(Pid, OwnedFd, OwnedFd), Errno> {
+    again(vec![c"aisandbox-serve".to_owned(), c"__serve".to_owned()], Vec::new(), ruleset)
+}
+
 fn text(text: String) -> Result<CString, Errno> {
     CString::new(text).map_err(|_| Errno::EINVAL)
 }

@@ -20,6 +20,7 @@ pub mod mounts;
 pub mod policy;
 pub mod reputation;
 pub mod schema;
+pub mod serve;
 pub mod session;
 pub mod subject;
 pub mod transitions;

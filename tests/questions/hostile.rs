@@ -81,7 +81,7 @@ fn an_index_that_lies_is_found_out_by_its_proof() {
     for_each_user(|home| {
         let run = with_runs(&home, &[(&story::whole(), true)])[0].to_string();
         ask(&home, &["audit", "last"]).expect_code(0);
-        let file = home.join(".local/state/aisandbox/index.sqlite");
+        let file = home.join(".local/state/aisandbox/index/index.sqlite");
         let db = fs::read(&file).unwrap();
         let (real, lie) = (b"/home/u/.gnupg/ring", b"/home/u/.gnupg/king");
         let mut changed = db.clone();

@@ -37,6 +37,11 @@ pub struct Index {
     dir: PathBuf,
 }
 
+/// The folder of the index of the logs in `runs`. Nothing else is in it: a process that may only read logs may write here.
+pub fn folder_of(runs: &Path) -> PathBuf {
+    runs.parent().unwrap_or(runs).join("index")
+}
+
 /// Puts a question to the index of the logs in `runs`, after it was brought up to date. `tell` hears what takes long.
 /// Where no index can be kept, one is made in memory.
 /// # Errors
@@ -46,7 +51,7 @@ pub fn ask<T>(
     tell: &mut dyn FnMut(&str),
     question: &mut dyn FnMut(&Index) -> Result<T, Fault>,
 ) -> Result<T, AuditError> {
-    let state = runs.parent().unwrap_or(runs);
+    let state = &folder_of(runs);
     let place =
         if runs.exists() { Place::open(state) } else { Err(AuditError::Closed { path: runs.into() }) };
     let Ok(place) = place else {
@@ -85,7 +90,7 @@ pub fn ask_of_folder<T>(
 /// # Errors
 /// When it cannot be removed.
 pub fn discard(runs: &Path) -> Result<(), AuditError> {
-    let place = Place::open(runs.parent().unwrap_or(runs))?;
+    let place = Place::open(&folder_of(runs))?;
     place.lock_alone(&mut || ())?;
     place.discard()
 }

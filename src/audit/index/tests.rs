@@ -25,7 +25,7 @@ impl Place {
     }
 
     fn file(&self) -> PathBuf {
-        self.0.join("index.sqlite")
+        self.0.join("index/index.sqlite")
     }
 
     fn begin(&self) -> (RunId, Log) {

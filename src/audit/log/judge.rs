@@ -3,10 +3,14 @@
 //!
 //! Never writes. What the device knows can only make a verdict worse.
 
+use super::cosign::Witness;
 use super::device_log::{DeviceLog, Known, read as read_device};
 use super::hex::Hex;
 use super::ledger;
+use super::note::Note;
 use super::reader::{Found, State, Verdict, each_leaf, read_blocks};
+use super::witness::Cosigned;
+use super::writer::origin;
 use crate::audit::AuditError;
 use crate::base::RunId;
 use std::collections::BTreeMap;
@@ -18,6 +22,8 @@ pub struct Judge {
     state: PathBuf,
     root: Option<Hex<32>>,
     devices: BTreeMap<[u8; 32], Option<DeviceLog>>,
+    witnesses: Vec<Witness>,
+    cosigned: Option<PathBuf>,
 }
 
 /// A verdict, and whether somebody vouches for the device.
@@ -27,12 +33,26 @@ pub struct Judged {
     pub verdict: Verdict,
     /// The device's log is here, and has the run.
     pub known: bool,
+    /// Who cosigned a head of the log, how many leaves it has, and when, in seconds since 1970: of a witness that is not
+    /// known, there is no time.
+    pub witnessed: Vec<(String, u64, Option<u64>)>,
+}
+
+/// Where the cosigned head of a run is kept, in the folder above the logs.
+pub fn cosigned_path(state: &Path, run: &str) -> PathBuf {
+    state.join("witness").join(run)
 }
 
 impl Judge {
     /// For logs in `runs`; with an identity, only for those of that device.
     pub fn new(runs: &Path, root: Option<Hex<32>>) -> Self {
-        Self { state: runs.parent().unwrap_or(runs).to_owned(), root, devices: BTreeMap::new() }
+        let (devices, witnesses, cosigned) = (BTreeMap::new(), Vec::new(), None);
+        Self { state: runs.parent().unwrap_or(runs).to_owned(), root, devices, witnesses, cosigned }
+    }
+
+    /// The same, which knows these witnesses, and takes a cosigned head from this file where one is named.
+    pub fn with_witnesses(self, witnesses: Vec<Witness>, cosigned: Option<PathBuf>) -> Self {
+        Self { witnesses, cosigned, ..self }
     }
 
     /// The verdict on the log in this folder.
@@ -53,20 +73,42 @@ impl Judge {
     }
 
     fn look(&mut self, folder: &Path, each: &mut dyn FnMut(Found<'_>)) -> Result<Judged, AuditError> {
-        let (mut verdict, start) = read_blocks(folder, &mut |block| each_leaf(block, each))?;
+        // Read first: the log may grow meanwhile, and never gets shorter.
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let kept = self.cosigned.clone().unwrap_or_else(|| cosigned_path(&self.state, &name));
+        let (cosigned, mut there) = (Cosigned::read(&kept), None);
+        let (mut verdict, start) = read_blocks(folder, &mut |block| {
+            each_leaf(block, each);
+            if cosigned.as_ref().is_some_and(|seen| seen.size() == block.first + u64::from(block.count)) {
+                there = Note::parse(block.note).map(|note| Hex(note.head.root));
+            }
+        })?;
         let worse = |verdict: &mut Verdict, state, why: &str| {
             if verdict.state != State::Tampered {
                 (verdict.state, verdict.why) = (state, Some(why.to_owned()));
             }
         };
         let (Some(start), Some(identity)) = (start, verdict.identity) else {
-            return Ok(Judged { verdict, known: false });
+            return Ok(Judged { verdict, known: false, witnessed: Vec::new() });
         };
+        let seen = cosigned.filter(|seen| seen.is_of(&origin(&start.run), &start.stable));
+        let mut witnessed = Vec::new();
+        if let Some(seen) = seen {
+            let size = seen.size();
+            witnessed.extend(seen.by(&self.witnesses).into_iter().map(|(name, time)| (name, size, time)));
+            if size > verdict.leaves {
+                worse(&mut verdict, State::Truncated, &format!("a head of {size} leaves was cosigned"));
+            } else if there != Some(seen.root()) {
+                worse(&mut verdict, State::Tampered, &format!("another head of {size} leaves was cosigned"));
+            }
+        }
         if self.root.is_some_and(|root| root != identity) {
             worse(&mut verdict, State::Tampered, "it is of another device than the one that was named");
         }
         let run: Option<RunId> = start.run.parse().ok();
-        let Some(device) = self.device(&identity) else { return Ok(Judged { verdict, known: false }) };
+        let Some(device) = self.device(&identity) else {
+            return Ok(Judged { verdict, known: false, witnessed });
+        };
         let known = run.and_then(|run| device.runs.get(&run));
         if known.is_none() && device.state == State::Open {
             worse(&mut verdict, State::Tampered, "the device's log has no such run");
@@ -86,7 +128,7 @@ impl Judge {
                 _ => {}
             }
         }
-        Ok(Judged { known: known.is_some(), verdict })
+        Ok(Judged { known: known.is_some(), verdict, witnessed })
     }
 
     fn device(&mut self, identity: &Hex<32>) -> Option<&DeviceLog> {

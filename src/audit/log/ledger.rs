@@ -87,6 +87,12 @@ pub struct Reading {
     pub runs: Vec<String>,
     /// How many runs in all.
     pub all: u64,
+    /// The role of who asked over a socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Who that was, by the name in its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
 }
 
 /// How the log of a run ended.

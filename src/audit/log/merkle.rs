@@ -141,10 +141,102 @@ pub(super) fn root_by_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> 
     (last == 0).then_some(hash)
 }
 
+/// The hashes that show that the tree over the first `old` of these leaves is the beginning of the tree over all of them
+/// (RFC 6962, 2.1.2). Empty for none, for all, and for more than there are.
+pub(super) fn consistency(leaves: &[Hash], old: usize) -> Vec<Hash> {
+    let mut proof = Vec::new();
+    if 0 < old && old < leaves.len() {
+        subproof(leaves, old, true, &mut proof);
+    }
+    proof
+}
+
+/// `whole`: the part of the old tree here is a tree that the old root was made of alone.
+fn subproof(leaves: &[Hash], old: usize, whole: bool, proof: &mut Vec<Hash>) {
+    if old == leaves.len() {
+        proof.extend((!whole).then(|| root_of(leaves)));
+        return;
+    }
+    let middle = split(leaves.len());
+    let (left, right) = leaves.split_at(middle);
+    if old <= middle {
+        subproof(left, old, whole, proof);
+        proof.push(root_of(right));
+    } else {
+        subproof(right, old - middle, false, proof);
+        proof.push(root_of(left));
+    }
+}
+
+/// Whether a proof shows that a tree of `old` leaves with this root is the beginning of another (RFC 9162, 2.1.4.2). The
+/// tree of no leaf is the beginning of any, with an empty proof.
+pub(super) fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), proof: &[Hash]) -> bool {
+    let ((old, old_root), (new, new_root)) = (old, new);
+    if old == 0 || old == new {
+        return proof.is_empty() && (old == 0 || old_root == new_root);
+    }
+    if old > new {
+        return false;
+    }
+    // A whole old tree is itself the first hash.
+    let mut proof =
+        if old.is_power_of_two() { [&[*old_root], proof].concat() } else { proof.to_vec() }.into_iter();
+    let (mut at, mut last) = (old - 1, new - 1);
+    while at & 1 == 1 {
+        (at, last) = (at >> 1, last >> 1);
+    }
+    let Some(first) = proof.next() else { return false };
+    let (mut from_old, mut from_new) = (first, first);
+    for hash in proof {
+        if last == 0 {
+            return false;
+        }
+        if at & 1 == 1 || at == last {
+            from_old = node_hash(&hash, &from_old);
+            from_new = node_hash(&hash, &from_new);
+            while at & 1 == 0 && at != 0 {
+                (at, last) = (at >> 1, last >> 1);
+            }
+        } else {
+            from_new = node_hash(&from_new, &hash);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    last == 0 && from_old == *old_root && from_new == *new_root
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{to_hex, unhex};
+
+    #[test]
+    fn every_tree_is_the_beginning_of_every_greater_one_and_of_no_other() {
+        let all = leaves(70);
+        for new in 1..70usize {
+            let new_root = root_of(&all[..new]);
+            for old in 0..=new {
+                let (old_root, proof) = (root_of(&all[..old]), consistency(&all[..new], old));
+                let is = |old_root: &Hash, new_root: &Hash, proof: &[Hash]| {
+                    is_consistent((old as u64, old_root), (new as u64, new_root), proof)
+                };
+                assert!(is(&old_root, &new_root, &proof), "{old} of {new}");
+                let longer = [proof.clone(), vec![new_root]].concat();
+                assert!(!is(&old_root, &new_root, &longer), "{old} of {new}");
+                if old == 0 {
+                    continue;
+                }
+                assert!(!is(&leaf_hash(b"other"), &new_root, &proof), "{old} of {new}");
+                assert!(old == new || !is(&old_root, &leaf_hash(b"other"), &proof), "{old} of {new}");
+                assert!(proof.is_empty() || !is(&old_root, &new_root, &proof[1..]), "{old} of {new}");
+                // Another history of the same length.
+                let mut forked = all[..new].to_vec();
+                forked[old - 1] = leaf_hash(b"fork");
+                assert!(!is(&old_root, &root_of(&forked), &consistency(&forked, old)), "{old} of {new}");
+            }
+        }
+        assert!(!is_consistent((5, &root_of(&all[..5])), (4, &root_of(&all[..4])), &[]));
+    }
 
     fn leaves(count: u16) -> Vec<Hash> {
         (0..count).map(|number| leaf_hash(&number.to_be_bytes())).collect()

@@ -5,6 +5,7 @@
 
 mod batch;
 mod block;
+mod cosign;
 mod device;
 mod device_log;
 mod epoch;
@@ -27,14 +28,16 @@ mod stored;
 #[cfg(test)]
 mod theft_tests;
 mod walk;
+mod witness;
 mod writer;
 
 pub use batch::Batch;
+pub use cosign::{Cosigner, Witness};
 pub use device::{Cert, Place, Step};
 pub use device_log::{DeviceLog, Known, Read, note_read, read as read_device};
 pub use excerpt::{Excerpt, Kept, excerpt, whole};
 pub use hex::Hex;
-pub use judge::{Judge, Judged};
+pub use judge::{Judge, Judged, cosigned_path};
 #[cfg(test)]
 pub(in crate::audit) use leaf::encode;
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
@@ -45,5 +48,6 @@ pub use pack::{Packed, pack};
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;
 pub use reader::{Follow, Found, State, Verdict, goes_on, read, verify, verify_bytes};
-pub use stored::segments;
+pub use stored::{segment_from, segments};
+pub use witness::{Cosigned, MOST_SUBMISSION, Refused, Submission, checkpoint};
 pub use writer::{Log, Turn};

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 
 /// The most bytes of a note that is read.
 pub(super) const MOST_BYTES: usize = 16 << 10;
+/// The most bytes behind the name of a line: of signatures by other algorithms, too.
+const MOST_LINE: usize = 4 << 10;
 /// The most signature lines of a note that is read.
 const MOST_LINES: usize = 16;
 
@@ -37,7 +39,12 @@ impl Head {
 
 /// Four bytes that hint at a key: of the name and the Ed25519 key (C2SP signed-note).
 fn key_id(name: &str, key: &[u8; PUBLIC_BYTES]) -> [u8; 4] {
-    let digest = sha256_parts(&[name.as_bytes(), b"\n\x01", key]);
+    typed_key_id(name, 1, key)
+}
+
+/// The same for a kind of signature.
+pub(super) fn typed_key_id(name: &str, kind: u8, key: &[u8; PUBLIC_BYTES]) -> [u8; 4] {
+    let digest = sha256_parts(&[name.as_bytes(), b"\n", &[kind], key]);
     let [a, b, c, d, ..] = *digest.bytes();
     [a, b, c, d]
 }
@@ -62,7 +69,7 @@ pub(super) struct Note {
     /// What it says.
     pub(super) head: Head,
     text: String,
-    lines: Vec<(String, [u8; 4 + SIGNATURE_BYTES])>,
+    lines: Vec<(String, Vec<u8>)>,
 }
 
 impl Note {
@@ -94,6 +101,16 @@ impl Note {
         Some(format!("{}\n\u{2014} {name} {}\n", self.text, STANDARD.encode(line)))
     }
 
+    /// The text that is signed.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its lines: a name, and the bytes behind it.
+    pub(super) fn lines(&self) -> &[(String, Vec<u8>)] {
+        &self.lines
+    }
+
     /// How many signature lines it has.
     pub(super) fn signatures(&self) -> usize {
         self.lines.len()
@@ -106,22 +123,26 @@ impl Note {
         let id = key_id(&self.head.origin, key);
         let mine = self.lines.iter().find_map(|(name, line)| {
             let (hint, signature) = line.split_first_chunk::<4>()?;
+            let signature: &[u8; SIGNATURE_BYTES] = signature.try_into().ok()?;
             (*name == self.head.origin && *hint == id).then_some(signature)
         });
         check_signature(key, self.text.as_bytes(), mine.ok_or(Forged)?)
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether this can name a key (C2SP signed-note).
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255
         && !name.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == '+')
 }
 
-fn line(line: &str) -> Option<(String, [u8; 4 + SIGNATURE_BYTES])> {
+/// A line of a note: a name, and the bytes behind it.
+pub(super) fn line(line: &str) -> Option<(String, Vec<u8>)> {
     let (name, code) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-    let bytes = STANDARD.decode(code).ok()?.try_into().ok()?;
-    is_name(name).then(|| (name.to_owned(), bytes))
+    let bytes = STANDARD.decode(code).ok()?;
+    let fits = (4 + SIGNATURE_BYTES..=MOST_LINE).contains(&bytes.len());
+    (fits && is_name(name)).then(|| (name.to_owned(), bytes))
 }
 
 #[cfg(test)]

@@ -130,6 +130,17 @@ impl Follow {
         goes_on(&self.folder)
     }
 
+    /// The identity of the device and the log's stable key, once its first block held.
+    pub fn keys(&self) -> Option<(Hex<32>, Hex<32>)> {
+        let identity = self.walk.identity?;
+        self.walk.start.as_ref().map(|start| (Hex(identity), start.stable))
+    }
+
+    /// The segment that was read last, and how many of its bytes hold.
+    pub fn held(&self) -> (u32, u64) {
+        (self.number, self.held)
+    }
+
     /// Hands over the leaves of all blocks that came since, and gives the verdict so far.
     /// # Errors
     /// When it cannot be read.

@@ -106,6 +106,28 @@ impl Stored {
     }
 }
 
+/// The length of a segment as if it were not packed, and what lies behind its first `at` bytes; `None` where there is no
+/// such segment.
+/// # Errors
+/// When it cannot be read or unpacked.
+pub fn segment_from(folder: &Path, number: u32, at: u64) -> Result<Option<(u64, Vec<u8>)>, AuditError> {
+    let Some(stored) = Stored::open(folder, number)? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    if !stored.is_packed {
+        stored.rest(at, &mut bytes)?;
+        let length = stored.file.metadata().map_or(0, |facts| facts.len());
+        // It may have grown since.
+        let read = at + bytes.len() as u64;
+        return Ok(Some((if bytes.is_empty() { length } else { read }, bytes)));
+    }
+    if !stored.rest(0, &mut bytes)? {
+        return Err(AuditError::Io { what: "unpack", path: stored.path, errno: Errno::EBADMSG });
+    }
+    let length = bytes.len() as u64;
+    bytes.drain(..bytes.len().min(usize::try_from(at).unwrap_or(usize::MAX)));
+    Ok(Some((length, bytes)))
+}
+
 /// Takes the plain name of a segment and its bytes.
 type Each<'e> = &'e mut dyn FnMut(&str, &[u8]) -> Result<(), AuditError>;
 

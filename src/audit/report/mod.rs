@@ -72,7 +72,7 @@ pub fn gather<T>(
         keep.take(weight, &name, (record.seq, of(record)));
     };
     let judge = &mut Judge::new(folder.parent().unwrap_or(dir), None);
-    let Judged { verdict, known } = judge.read(folder, &mut take)?;
+    let Judged { verdict, known, .. } = judge.read(folder, &mut take)?;
     let (mut timeline, left_out) = keep.finish();
     timeline.sort_by_key(|(seq, _)| *seq);
     let timeline = timeline.into_iter().map(|(_, one)| one).collect();

@@ -1,6 +1,6 @@
 //! The table, of what the log and the device say of themselves.
 
-use super::Class::{Internal, Public};
+use super::Class::{Internal, Personal, Public};
 use super::Durability::Meta;
 use super::rows::Part::{self, In, Of};
 use super::rows::Row;
@@ -75,7 +75,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "device.read",
-        version: 1,
+        version: 2,
         meaning: "Records were handed out: which, as what, by whom.",
         durability: Meta,
         ocsf: &[100_803],
@@ -84,7 +84,8 @@ pub(super) const ROWS: &[Row] = &[
         parts: &[
             Of(Public, &["by"]),
             Of(Internal, &["uid"]),
-            Of(Public, &["format", "runs[]", "all"]),
+            Of(Public, &["format", "runs[]", "all", "role"]),
+            Of(Personal, &["client"]),
             In("place", PLACE),
         ],
     },

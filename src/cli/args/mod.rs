@@ -10,6 +10,7 @@ mod policy;
 mod question;
 mod read;
 mod sandbox;
+mod serve;
 
 pub use broker::{Broker, Token};
 pub use dlp::{Dlp, DlpFormat, DlpRules};
@@ -19,6 +20,7 @@ pub use policy::Policy;
 pub use question::{Question, Since, Told};
 pub use read::{Audit, Detect, Export, Profile};
 pub use sandbox::{Exec, Explain, Net, Shape, Why, beyond_less, exec_of};
+pub use serve::{Collector, CollectorCommand, Mirror, Serve};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -78,6 +80,8 @@ pub enum Command {
         #[command(subcommand)]
         command: Audit,
     },
+    /// Keep the logs of devices on another host, check them and cosign their heads
+    Collector(Box<Collector>),
     /// Inside a sandbox: ask for access, and say why
     Request {
         /// What to ask.
@@ -105,6 +109,9 @@ pub enum Command {
         /// Its name
         role: String,
     },
+    /// The half of `audit serve` that serves; started by the other alone
+    #[command(name = "__serve", hide = true)]
+    Serve,
     /// The launcher of an agent that an agent started; started by the Guardian alone
     #[command(name = "__agent", hide = true)]
     Agent,

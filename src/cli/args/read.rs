@@ -1,6 +1,6 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
-use super::{Question, Since};
+use super::{Mirror, Question, Serve, Since};
 use crate::audit::export::Format;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -125,6 +125,9 @@ pub enum Audit {
         /// Check a proof that `audit prove` made
         #[arg(long, value_name = "FILE", conflicts_with = "run")]
         proof: Option<PathBuf>,
+        /// A cosigned head of the run, as a collector gives it out
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "proof"])]
+        cosigned: Option<PathBuf>,
         /// The identity of the device that must have signed, 64 hex digits
         #[arg(long, value_name = "HEX")]
         root: Option<String>,
@@ -164,6 +167,10 @@ pub enum Audit {
         #[arg(long)]
         json: bool,
     },
+    /// Answer questions about records over sockets, for reading only
+    Serve(Serve),
+    /// Send records to a collector, which checks them and cosigns their heads
+    Mirror(Mirror),
     /// Copy a record with a program that checks it anywhere
     Bundle {
         /// Run id, the start of one, `last`, or a folder

@@ -3,24 +3,24 @@
 //! Never writes anything, and never asks anybody: what it says follows from the files, and from the identity it is given.
 
 use super::{Report, exit_code, print, text};
-use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, State, check_proof};
+use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, State, Witness, check_proof};
 use crate::audit::{AuditError, event, find, json, runs};
 use crate::base::Escaped;
 use crate::sys::Errno;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The most bytes of a proof that is read.
 const MOST_PROOF_BYTES: u64 = 256 << 10;
 
-/// What is checked: a run, all, or a proof.
-pub(super) type Asked<'a> = (Option<&'a str>, bool, Option<&'a Path>);
+/// What is checked: a run, all, or a proof; and a cosigned head of the run.
+pub(super) type Asked<'a> = (Option<&'a str>, bool, Option<&'a Path>, Option<&'a Path>);
 
 pub(super) fn run(
     dir: &Path,
-    (run, all, proof): Asked<'_>,
+    (run, all, proof, cosigned): Asked<'_>,
     root: Option<&str>,
     as_json: bool,
     out: &mut dyn Write,
@@ -33,7 +33,12 @@ pub(super) fn run(
     match (run, all, proof) {
         (_, true, _) => verify_all(dir, root, as_json, out),
         (_, _, Some(file)) => verify_proof(file, root, as_json, out),
-        (asked, ..) => verify(dir, asked.unwrap_or("last"), root, as_json, out),
+        (asked, ..) => {
+            let path = find(dir, asked.unwrap_or("last"))?;
+            let judge = Judge::new(path.parent().unwrap_or(dir), root);
+            let mut judge = judge.with_witnesses(witnesses(), cosigned.map(Path::to_owned));
+            one(&mut judge, &path, root.is_some(), as_json, out)
+        }
     }
 }
 
@@ -58,19 +63,50 @@ fn one(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
-    let Judged { verdict, known } = judge.run(path)?;
+    let Judged { verdict, known, witnessed } = judge.run(path)?;
     let name = path.as_os_str().as_encoded_bytes();
     if as_json {
         let report =
             Report { log: event::text(name), verdict: &verdict, ended: None, records: None, left_out: 0 };
+        let report = Witnessed { report, witnesses: &witnessed };
         print(out, &json(&report)?)?;
     } else {
         print(out, &format!("{}: {}", Escaped(name), text::verdict(&verdict)))?;
         if let Some(identity) = verdict.identity {
             print(out, &format!("  {}", text::vouched(&identity, known, pinned)))?;
         }
+        for seen in &witnessed {
+            print(out, &format!("  {}", text::witnessed(seen)))?;
+        }
     }
     Ok(exit_code(verdict.state))
+}
+
+/// What `--json` prints of a run: who cosigned a head of its log, with its leaves and the time, beside the rest.
+#[derive(Serialize)]
+struct Witnessed<'a> {
+    #[serde(flatten)]
+    report: Report<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    witnesses: &'a [(String, u64, Option<u64>)],
+}
+
+/// The witnesses that this machine and this user know: lines of keys; what cannot be read is none.
+fn witnesses() -> Vec<Witness> {
+    let own = |variable: &str, below: &str| {
+        let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        base.map(|base| base.join(below).join("aisandbox/witnesses"))
+    };
+    let user = own("XDG_CONFIG_HOME", "").or_else(|| own("HOME", ".config"));
+    let files = [Some(PathBuf::from("/etc/aisandbox/witnesses")), user].into_iter().flatten();
+    let texts = files.filter_map(|path| {
+        let mut text = String::new();
+        let file = std::fs::File::open(path).ok()?;
+        file.take(MOST_PROOF_BYTES).read_to_string(&mut text).ok().map(|_| text)
+    });
+    texts
+        .flat_map(|text| text.lines().filter_map(|line| Witness::parse(line.trim())).collect::<Vec<_>>())
+        .collect()
 }
 
 /// `audit verify --all`: every run, then every device's log, and the runs that only a device knows.
@@ -82,7 +118,7 @@ pub fn verify_all(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
-    let mut judge = Judge::new(dir, root);
+    let mut judge = Judge::new(dir, root).with_witnesses(witnesses(), None);
     let mut codes = BTreeSet::new();
     let there = runs(dir)?;
     for run in &there {

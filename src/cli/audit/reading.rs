@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 const MOST_NAMED: usize = 64;
 
 /// Notes that the records in these folders go out, `by` a command in a form.
-pub(super) fn note(dir: &Path, (by, format): (&str, &str), folders: &[PathBuf], tell: &mut dyn FnMut(&str)) {
+pub(in crate::cli) fn note(
+    dir: &Path,
+    (by, format): (&str, &str),
+    folders: &[PathBuf],
+    tell: &mut dyn FnMut(&str),
+) {
     let own = folders.iter().filter(|folder| folder.parent() == Some(dir));
     let names: Vec<String> =
         own.filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned())).collect();
@@ -21,6 +26,8 @@ pub(super) fn note(dir: &Path, (by, format): (&str, &str), folders: &[PathBuf], 
         format: format.to_owned(),
         all: u64::try_from(names.len()).unwrap_or(u64::MAX),
         runs: names.into_iter().take(MOST_NAMED).collect(),
+        role: None,
+        client: None,
     };
     if let Err(error) = note_read(state, &reading) {
         tell(&format!("that these records were read is not in the device's log: {error}"));

@@ -74,6 +74,13 @@ pub(super) fn run(
     Ok(code_of(row(&answer).verdict.as_ref()))
 }
 
+/// The page of a run, with the data of this moment.
+/// # Errors
+/// When its log cannot be read.
+pub(in crate::cli) fn page(dir: &Path, asked: &str) -> Result<String, AuditError> {
+    html::page(dir, asked, &find(dir, asked)?).map(|page| page.text)
+}
+
 fn write_page(
     dir: &Path,
     asked: &str,

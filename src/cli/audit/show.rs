@@ -96,7 +96,7 @@ fn one(
     print(out, &text::record(&record))?;
     print(out, &format!("    leaf {index}: {}", Escaped(leaf.as_bytes())))?;
     if let Some(proof) = proof {
-        print(out, &format!("    {}", proof.line()))?;
+        print(out, &format!("    {}", proven::line(&proof)))?;
         print(out, proof.text.as_deref().unwrap_or_default().trim_end())?;
     }
     Ok(code)

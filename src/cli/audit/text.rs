@@ -39,6 +39,18 @@ pub(super) fn vouched(identity: &Hex<32>, known: bool, pinned: bool) -> String {
     format!("signed by device {identity}, {by}")
 }
 
+/// Who cosigned a head of the log.
+pub(super) fn witnessed((name, size, time): &(String, u64, Option<u64>)) -> String {
+    let name = escape(name.as_bytes());
+    match time {
+        Some(time) => {
+            let moment = crate::base::WallTime(i128::from(*time) * 1_000_000_000);
+            format!("witness {name}, {moment}, {size} leaves")
+        }
+        None => format!("cosigned at {size} leaves as {name}, whose key is in no list of witnesses here"),
+    }
+}
+
 /// The verdict on a device's log.
 pub(super) fn device(log: &DeviceLog) -> String {
     let word = match log.state {

@@ -223,6 +223,8 @@ pub(super) fn all() -> Vec<(String, String)> {
                     format: text("ocsf"),
                     runs: vec![run.clone()],
                     all: 1,
+                    role: Some(text("soc")),
+                    client: Some(text("siem.example.com")),
                 },
                 place: place(),
             }),

@@ -53,6 +53,16 @@ impl Index {
         Ok(all)
     }
 
+    /// How many runs and leaves there are, and when a log was read last, microseconds since 1970: with any change of a log,
+    /// this changes.
+    /// # Errors
+    /// As [`ask`](crate::audit::index::ask).
+    pub fn size(&self) -> Result<[u64; 3], Fault> {
+        let sums = "SELECT count(*), coalesce(sum(leaves), 0), coalesce(max(checked), 0) FROM run";
+        let row = self.db.query_row(sums, [], |row| Ok([row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?]))?;
+        Ok(row.map(i64::cast_unsigned))
+    }
+
     /// The run of this id.
     /// # Errors
     /// As [`ask`](crate::audit::index::ask).

@@ -99,7 +99,7 @@ fn tell_one(answer: &Answer, limit: usize, out: &mut dyn Write) -> Result<(), Au
         let text = text::record(record).replace('\n', "\n    ");
         print(out, &format!("  {:>5}  {text}", record.seq))?;
         if let Some(proof) = answer.proofs.get(place) {
-            print(out, &format!("        {}", proof.line()))?;
+            print(out, &format!("        {}", proven::line(proof)))?;
         }
     }
     super::print_rest(out, answer.records.len() as u64, limit.min(answer.records.len()))

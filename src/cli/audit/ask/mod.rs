@@ -7,7 +7,7 @@ mod approved;
 mod coverage;
 mod decided;
 mod explain;
-pub(super) mod last;
+pub(in crate::cli) mod last;
 mod moved;
 pub(super) mod proven;
 mod stats;

@@ -59,7 +59,7 @@ pub(super) fn run(
             print(out, &format!("    {run}{line}"))?;
         }
         if let Some(proof) = &row.proof {
-            print(out, &format!("      {}", proof.line()))?;
+            print(out, &format!("      {}", proven::line(proof)))?;
         }
     }
     print_rest(out, answer.all, answer.rows.len())?;

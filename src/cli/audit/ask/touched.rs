@@ -72,7 +72,7 @@ pub(super) fn run(
         before = Some(&row.row.run);
         print(out, &line(&row.row))?;
         if let Some(proof) = &row.proof {
-            print(out, &format!("      {}", proof.line()))?;
+            print(out, &format!("      {}", proven::line(proof)))?;
         }
     }
     print_rest(out, answer.all, answer.rows.len())?;

@@ -20,5 +20,6 @@ pub mod profile;
 pub mod reputation;
 pub mod role;
 pub mod server;
+pub mod sink;
 pub mod sys;
 pub mod wire;

@@ -24,6 +24,9 @@ const HEAVY: &[(&str, &str)] = &[
     ("ureq", "src/reputation/endpoint.rs"),
     ("flate2", "src/policy/archive.rs"),
     ("flate2", "src/egress/inspect/coding.rs"),
+    ("flate2", "src/sink/http.rs"),
+    ("ureq", "src/sink/http.rs"),
+    ("rustls", "src/sink/tls.rs"),
     ("tar", "src/policy/archive.rs"),
     ("psl", "src/profile/destination.rs"),
     // Twice: the agent's connections, and those of who reads records. The two share no process and no way of it.

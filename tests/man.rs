@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "aisandbox.1",
     "aisandbox-audit.7",
     "aisandbox-broker.7",
     "aisandbox-dlp.7",
+    "aisandbox-forward.5",
     "aisandbox-network.7",
     "aisandbox-policy.7",
     "aisandbox-profile.5",

@@ -12,7 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const UNITS: [&str; 2] = ["system", "user"];
 
 /// What the package must hold, beside the pages, profiles and filters of the project's folders.
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 20] = [
     ("-rwxr-xr-x", "usr/bin/aisandbox"),
     ("-rw-r--r--", "usr/share/bash-completion/completions/aisandbox"),
     ("-rw-r--r--", "usr/share/zsh/vendor-completions/_aisandbox"),
@@ -25,6 +25,8 @@ const FILES: [(&str, &str); 18] = [
     ("-rw-r--r--", "usr/lib/systemd/system/aisandbox@.service"),
     ("-rw-r--r--", "usr/lib/systemd/system/aisandbox-collector.service"),
     ("-rw-r--r--", "usr/lib/systemd/user/aisandbox@.service"),
+    ("-rw-r--r--", "usr/lib/systemd/system/aisandbox-forward@.service"),
+    ("-rw-r--r--", "usr/lib/systemd/user/aisandbox-forward.service"),
     ("-rw-r--r--", "usr/lib/sysusers.d/aisandbox.conf"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/copyright"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/changelog.gz"),
@@ -187,6 +189,26 @@ fn systemd_accepts_the_unit_of_the_collector_and_its_command_line_is_one() {
     let out = Command::new(binary()).args(words).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.code() == Some(125) && said.contains("read ") && !said.contains("Usage"), "{said}");
+}
+
+#[test]
+fn systemd_accepts_the_units_of_the_forwarder() {
+    if !has_program("systemd-analyze") {
+        return;
+    }
+    let folder = Folder::new("forward");
+    for (kind, name) in [("system", "aisandbox-forward@.service"), ("user", "aisandbox-forward.service")] {
+        let text = std::fs::read_to_string(format!("{ROOT}/packaging/systemd/{kind}/{name}")).unwrap();
+        let file = folder.0.join(name);
+        std::fs::write(&file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
+        let mut command = Command::new("systemd-analyze");
+        command
+            .args(["verify", "--man=no", &format!("--{kind}")])
+            .arg(&file)
+            .env("XDG_RUNTIME_DIR", &folder.0);
+        let out = command.output().unwrap();
+        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod append;
+#[path = "../../tests/forward/certificates.rs"]
+mod certificates;
 mod detect;
 mod grant;
 mod journald;
@@ -12,6 +14,7 @@ mod journald;
 mod parts;
 mod place;
 mod read;
+mod syslog;
 
 use parts::{Part, turns};
 
@@ -21,6 +24,7 @@ const PARTS: &[Part] = &[
     ("grant", grant::run),
     ("read", read::run),
     ("detect", detect::run),
+    ("syslog", syslog::run),
 ];
 
 fn main() {

@@ -24,6 +24,16 @@ pub fn first_format(dir: &Path) -> Result<usize, AuditError> {
     Ok(names(dir)?.iter().filter(is_one).count())
 }
 
+/// A digest of the names, sizes and times of a log's files: the same as long as nobody touched them.
+/// # Errors
+/// When the folder cannot be read.
+pub fn stamp(folder: &Path) -> Result<String, AuditError> {
+    let found = super::index::stamp::of(folder);
+    found
+        .map(|stamp| crate::base::to_hex(&stamp))
+        .map_err(|error| AuditError::io("look at the log", folder, &error))
+}
+
 fn names(dir: &Path) -> Result<Vec<String>, AuditError> {
     let failed = |error: &std::io::Error| AuditError::io("read the folder", dir, error);
     let entries = match std::fs::read_dir(dir) {

@@ -13,6 +13,7 @@ mod error;
 pub mod event;
 pub mod export;
 mod find;
+mod forward;
 pub mod index;
 mod json;
 mod known;
@@ -31,12 +32,14 @@ pub use cache::DigestCache;
 pub use coverage::Coverage;
 pub use error::AuditError;
 pub use event::Event;
-pub use find::{find, first_format, runs};
+pub use find::{find, first_format, runs, stamp};
+pub use forward::{Alert, Checkpoint, Forwarded, Gap};
 pub use json::json;
 pub use known::KnownGood;
 pub use log::{Log, SharedLog};
 pub use private::{
-    digests_dir, keys_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir, sessions_dir,
+    digests_dir, forward_dir, keys_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir,
+    sessions_dir,
 };
 pub use proved::Proved;
 pub use record::Record;

@@ -89,6 +89,13 @@ pub fn keys_dir() -> Result<PathBuf, AuditError> {
     place("XDG_STATE_HOME", ".local/state", "aisandbox/keys")
 }
 
+/// `$XDG_STATE_HOME/aisandbox/forward`: how far each sink has the records.
+/// # Errors
+/// As [`runs_dir`].
+pub fn forward_dir() -> Result<PathBuf, AuditError> {
+    place("XDG_STATE_HOME", ".local/state", "aisandbox/forward")
+}
+
 /// `$XDG_STATE_HOME/aisandbox/sessions`: where runs are found while they live, if there is no runtime folder.
 /// # Errors
 /// As [`runs_dir`].

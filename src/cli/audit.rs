@@ -10,6 +10,7 @@ mod bundle;
 mod check;
 mod detect;
 mod export;
+mod forward;
 mod list;
 mod network;
 mod pack;
@@ -38,6 +39,7 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Export(wish) => return export::to_place(wish),
         Audit::Serve(wish) => return super::serve::run(wish),
         Audit::Mirror(wish) => return super::collector::mirror(wish),
+        Audit::Forward(wish) => return forward::run(wish),
         _ => {}
     }
     let mut text = Vec::new();
@@ -57,8 +59,8 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Prove { event } => prove_one(&dir, event, &mut text),
         Audit::Schema { json: true, leaf, .. } => schema::json_schema(*leaf, &mut text),
         Audit::Schema { event, .. } => schema::table(event.as_deref(), &mut text),
-        Audit::Export(_) | Audit::Serve(_) | Audit::Mirror(_) => Ok(0),
         Audit::Detect(wish) => detect::run(&dir, wish, &mut text),
+        Audit::Export(_) | Audit::Forward(_) | Audit::Serve(_) | Audit::Mirror(_) => Ok(0),
         Audit::Pack { runs, all, json } => pack::run(&dir, runs, *all, *json, &mut text),
         Audit::Bundle { run, out } => {
             let log = find(&dir, run)?;

@@ -10,8 +10,10 @@ use crate::profile::{Arch, own_filter};
 use crate::role::Role;
 use crate::sys::{Errno, caps, landlock, process, seccomp};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 const BASE: &str = include_str!("../../seccomp/role-base.yaml");
+const FORWARD: &str = include_str!("../../seccomp/role-forward.yaml");
 
 /// The filter of what serves records.
 const SERVER: &str = include_str!("../../seccomp/role-serve.yaml");
@@ -63,6 +65,15 @@ pub(super) fn enter_server(ruleset: Option<OwnedFd>) -> Result<(), String> {
     enter("serve", SERVER, ruleset)
 }
 
+/// Confines the forwarder, before its threads begin: it reads `read` and what a resolver needs, writes below `write`, and
+/// connects to these ports.
+/// # Errors
+/// As [`enter_role`].
+pub(super) fn enter_forward(read: &[PathBuf], write: &Path, ports: &[u16]) -> Result<(), String> {
+    let ruleset = ruleset::of_places(read, write, ports).map_err(|error| error.to_string())?;
+    enter("forward", FORWARD, ruleset)
+}
+
 fn enter(name: &str, text: &'static str, ruleset: Option<OwnedFd>) -> Result<(), String> {
     let failed = |what: &'static str| move |errno: Errno| format!("{what}: {errno}");
     let file = own_filter(name, &[BASE, text]).map_err(|errors| format!("filter: {errors:?}"))?;
@@ -101,14 +112,28 @@ mod tests {
 
     #[test]
     fn what_serves_has_a_filter_that_compiles_and_neither_connects_nor_executes() {
-        let file = own_filter("serve", &[BASE, SERVER]).unwrap();
+        let names = called("serve", SERVER);
+        for call in ["execve", "connect", "socket", "ptrace", "bpf", "fork", "vfork", "mount"] {
+            assert!(!names.contains(&call), "{call}");
+        }
+        assert!(names.contains(&"accept4"));
+    }
+
+    #[test]
+    fn the_filter_of_the_forwarder_compiles_and_lets_it_execute_nothing() {
+        let names = called("forward", FORWARD);
+        for call in ["execve", "execveat", "ptrace", "mount", "bpf", "clone3", "kill"] {
+            assert!(!names.contains(&call), "{call}");
+        }
+        assert!(names.contains(&"socket") && names.contains(&"fdatasync"));
+    }
+
+    /// The calls that a filter on top of [`BASE`] names; it compiles for every architecture.
+    fn called(name: &str, text: &'static str) -> Vec<&'static str> {
+        let file = own_filter(name, &[BASE, text]).unwrap();
         for arch in Arch::ALL {
             assert!(!plan::compile(&file, arch).unwrap().instructions.is_empty());
         }
-        let names = |call: &str| file.rules.iter().any(|rule| rule.calls.contains(&call));
-        for call in ["execve", "connect", "socket", "ptrace", "bpf", "fork", "vfork", "mount"] {
-            assert!(!names(call), "{call}");
-        }
-        assert!(names("accept4"));
+        file.rules.iter().flat_map(|rule| rule.calls.clone()).collect()
     }
 }

@@ -19,6 +19,6 @@ pub use derived::Derived;
 pub use digest::{Digest, NotADigest, sha256, sha256_file, sha256_parts};
 pub use placeholder::placeholder;
 pub use provider::{Forged, MAC_BYTES, PUBLIC_BYTES, SIGNATURE_BYTES};
-pub use provider::{check_mac, check_signature, mac, public_key, sha1_of_format, sign};
+pub use provider::{check_mac, check_signature, mac, mac_of, public_key, sha1_of_format, sign};
 pub use public::PublicKey;
 pub use secret::{SECRET_BYTES, Secret};

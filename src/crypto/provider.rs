@@ -63,6 +63,13 @@ pub fn mac(key: &Secret, parts: &[&[u8]]) -> [u8; MAC_BYTES] {
     fixed(context.sign().as_ref())
 }
 
+/// HMAC-SHA256 as [`mac`], with a key of any length: for formats that make keys of passwords.
+pub fn mac_of(key: &[u8], parts: &[&[u8]]) -> [u8; MAC_BYTES] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, key));
+    parts.iter().for_each(|part| context.update(part));
+    fixed(context.sign().as_ref())
+}
+
 /// Compares in constant time. A code of another length is forged.
 /// # Errors
 /// [`Forged`].

@@ -15,6 +15,7 @@ use landlock::{
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// Makes the ruleset with every rule on host objects. `None` when Landlock is not there and the plan lets that go.
 /// # Errors
@@ -142,6 +143,34 @@ pub fn of_server(read: &[BorrowedFd<'_>], own: BorrowedFd<'_>) -> Result<Option<
         created = created.add_rule(PathBeneath::new(folder, reading))?;
     }
     Ok(created.add_rule(PathBeneath::new(own, (reading | keeping) & handled))?.into())
+}
+
+/// The ruleset of a process that reads these places and what a resolver needs, writes below another, and connects to these
+/// ports and to name servers. What is not there is left out. `None` on a kernel without Landlock.
+/// # Errors
+/// What the kernel said.
+pub fn of_places(read: &[PathBuf], write: &Path, ports: &[u16]) -> Result<Option<OwnedFd>, RulesetError> {
+    const RESOLVER: [&str; 6] = ["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/var/run/nscd"];
+    let Some((abi, handled, ruleset)) = begin_role()? else { return Ok(None) };
+    let has_ports = abi >= ABI::V4;
+    let ruleset = if has_ports { ruleset.handle_access(AccessNet::from_all(abi))? } else { ruleset };
+    let ruleset = if abi >= ABI::V6 { ruleset.scope(Scope::from_all(abi))? } else { ruleset };
+    let mut created = ruleset.create()?;
+    let reading = AccessFs::ReadFile | AccessFs::ReadDir;
+    let writing = handled
+        & (reading | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile);
+    let read =
+        read.iter().map(PathBuf::as_path).chain(RESOLVER.iter().map(Path::new)).map(|path| (path, reading));
+    for (path, rights) in read.chain([(write, writing)]) {
+        let name = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap_or_default();
+        if let Ok(folder) = crate::sys::file::open(&name, libc::O_PATH | libc::O_DIRECTORY) {
+            created = created.add_rule(PathBeneath::new(folder.as_fd(), rights))?;
+        }
+    }
+    for port in ports.iter().copied().chain([53]).filter(|_| has_ports) {
+        created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
+    }
+    Ok(created.into())
 }
 
 /// The ruleset of role `files`: the objects of the ceiling, each with what it may allow, and nothing else.

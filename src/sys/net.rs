@@ -80,6 +80,16 @@ pub fn peer_address(connection: BorrowedFd<'_>) -> Sys<SocketAddr> {
     room.read()
 }
 
+/// Bytes that were written to a connection and that the other side's kernel has not confirmed (tcp(7), SIOCOUTQ).
+/// # Errors
+/// `EINVAL` for one that listens.
+pub fn unsent(connection: &impl AsFd) -> Sys<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: writes one int, which outlives the call.
+    checked_int(unsafe { libc::ioctl(connection.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    Ok(u32::try_from(bytes).unwrap_or(0))
+}
+
 /// An internet socket that never waits.
 pub(super) fn open(family: i32, kind: i32) -> Sys<OwnedFd> {
     let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;

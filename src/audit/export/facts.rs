@@ -202,6 +202,7 @@ fn reason(rest: &mut Rest, name: &str) -> Option<String> {
         "revoke" => rest.text("/why"),
         "access" => rest.text("/error"),
         "launch_failure" => rest.text("/stage"),
+        "forward.alert" => rest.text("/state"),
         _ => None,
     }
 }
@@ -209,7 +210,8 @@ fn reason(rest: &mut Rest, name: &str) -> Option<String> {
 /// Why, in words.
 fn words(rest: &mut Rest, name: &str) -> Option<String> {
     match name {
-        "request" | "reason_given" | "degraded" | "channel_closed" | "device.enrolled" => rest.text("/why"),
+        "request" | "reason_given" | "degraded" | "channel_closed" | "device.enrolled" | "forward.gap"
+        | "forward.alert" => rest.text("/why"),
         "decision" | "program_check" | "log.suspended" => rest.text("/reason"),
         "denial" => rest.text("/detail"),
         "launch_failure" => rest.text("/message"),

@@ -44,7 +44,8 @@ fn word<'a>(data: &'a Value, pointer: &str) -> &'a str {
 pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
     match (name, word(data, "/what")) {
         ("run_end", _) if data.pointer("/exit/code") == Some(&0.into()) => Outcome::Allowed,
-        ("run_end" | "launch_failure" | "log.suspended", _) => Outcome::Failed,
+        ("run_end" | "launch_failure" | "log.suspended" | "forward.gap", _) => Outcome::Failed,
+        ("forward.alert", _) if word(data, "/state") != "open" => Outcome::Failed,
         ("guardian_end", _) if data.pointer("/ended_the_run").is_some_and(|why| !why.is_null()) => {
             Outcome::Failed
         }
@@ -75,7 +76,7 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
         },
         (
             "degraded" | "revoke" | "known_files" | "channel_closed" | "device.enrolled" | "device.read"
-            | "policy_loaded" | "clock_step",
+            | "policy_loaded" | "clock_step" | "forward.alert" | "forward.checkpoint",
             _,
         ) => Outcome::Observed,
         _ => Outcome::Allowed,

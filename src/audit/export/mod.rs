@@ -25,8 +25,9 @@ mod samples;
 pub use context::Context;
 pub use run::{Exported, run};
 
-use super::log::{Found, leaf_hash};
-use super::{AuditError, Record};
+use super::log::Found;
+pub(crate) use super::log::leaf_hash;
+use super::{AuditError, Forwarded, Record};
 use crate::base::to_hex;
 use facts::Facts;
 use std::fmt;
@@ -86,17 +87,31 @@ pub struct Item<'a> {
     pub record: Record,
     /// The bytes that are hashed.
     pub leaf: &'a [u8],
+    /// The leaf itself is not said, where a format has it beside the record.
+    pub without_leaf: bool,
 }
 
 impl<'a> Item<'a> {
     /// Of a leaf that holds.
     pub fn of(run: &str, found: &Found<'a>) -> Self {
-        Self { record: Record::of(run, found), leaf: found.bytes }
+        Self { record: Record::of(run, found), leaf: found.bytes, without_leaf: false }
     }
 
-    /// The id that an event has everywhere and for good: `RUN:INDEX`.
+    /// The id that an event has everywhere and for good: `RUN:INDEX`. What a forwarder says of a place in a run is
+    /// another thing than the event there: `RUN:NAME:INDEX`.
     pub fn id(&self) -> String {
-        format!("{}:{}", self.record.run, self.record.seq)
+        let Record { run, seq, event, .. } = &self.record;
+        if event.starts_with(Forwarded::PREFIX) {
+            format!("{run}:{event}:{seq}")
+        } else {
+            format!("{run}:{seq}")
+        }
+    }
+
+    /// How severe it is, by the scale of CEF, 0 to 10.
+    pub fn severity(&self) -> u8 {
+        let schema = super::schema::event(&self.record.event);
+        judge::severity(schema, &self.record.data, judge::outcome(&self.record.event, &self.record.data))
     }
 
     /// The leaf's hash (RFC 6962), as hex.
@@ -109,7 +124,7 @@ impl<'a> Item<'a> {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(self.leaf).into_owned()
+        String::from_utf8_lossy(if self.without_leaf { &[] } else { self.leaf }).into_owned()
     }
 }
 

@@ -79,7 +79,9 @@ fn any(value: &Value) -> Value {
             json!({ "arrayValue": { "values": items.iter().map(any).collect::<Vec<_>>() } })
         }
         Value::Object(fields) => {
-            let values = fields.iter().map(|(key, value)| json!({ "key": key, "value": any(value) }));
+            // Not every collector reads a value that is none.
+            let fields = fields.iter().filter(|(_, value)| !value.is_null());
+            let values = fields.map(|(key, value)| json!({ "key": key, "value": any(value) }));
             json!({ "kvlistValue": { "values": values.collect::<Vec<_>>() } })
         }
     }

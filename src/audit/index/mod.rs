@@ -13,7 +13,7 @@ mod fill;
 mod pattern;
 mod roll;
 mod schema;
-mod stamp;
+pub(in crate::audit) mod stamp;
 #[cfg(test)]
 mod tests;
 mod update;

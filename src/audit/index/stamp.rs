@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The stamp of a folder.
-pub(super) fn of(folder: &Path) -> io::Result<Vec<u8>> {
+pub(in crate::audit) fn of(folder: &Path) -> io::Result<Vec<u8>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

@@ -8,7 +8,7 @@ use crate::crypto::{sha256, sha256_parts};
 pub(super) type Hash = [u8; 32];
 
 /// The hash of a leaf.
-pub(in crate::audit) fn leaf_hash(entry: &[u8]) -> Hash {
+pub(crate) fn leaf_hash(entry: &[u8]) -> Hash {
     *sha256_parts(&[&[0], entry]).bytes()
 }
 

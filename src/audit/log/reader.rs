@@ -56,6 +56,42 @@ pub struct Found<'a> {
     pub bytes: &'a [u8],
 }
 
+/// A block that holds: leaves, and the head that was signed over them and all before.
+#[derive(Debug, Clone, Copy)]
+pub struct Signed<'a>(Block<'a>);
+
+impl<'a> Signed<'a> {
+    /// Its leaves.
+    pub fn leaves(&self) -> impl Iterator<Item = Found<'a>> + use<'a> {
+        (self.0.first..).zip(self.0.leaves().flatten()).map(|(index, bytes)| Found { index, bytes })
+    }
+
+    /// The head, a C2SP signed note.
+    pub fn note(&self) -> &'a str {
+        str::from_utf8(self.0.note).unwrap_or_default()
+    }
+}
+
+/// A segment that holds whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Its bytes, as if it were not packed.
+    pub bytes: &'a [u8],
+    /// It gets no more: another follows, or the log ends with it.
+    pub is_closed: bool,
+    /// The identity of the device that began the log.
+    pub identity: Option<Hex<32>>,
+}
+
+impl Whole<'_> {
+    /// Its plain name.
+    pub fn name(&self) -> String {
+        name(self.number)
+    }
+}
+
 /// Checks the log in a folder, which is named as its run.
 /// # Errors
 /// When it cannot be read.
@@ -150,7 +186,32 @@ impl Follow {
         self.blocks(alive, &mut |block| each_leaf(block, each))
     }
 
+    /// The same by blocks, with their heads.
+    /// # Errors
+    /// As [`Self::more`].
+    pub fn more_signed(&mut self, each: &mut dyn FnMut(Signed<'_>)) -> Result<Verdict, AuditError> {
+        let alive = self.goes_on();
+        self.blocks(alive, &mut |block| each(Signed(*block)))
+    }
+
+    /// Reads it once from its start, and hands over every segment that holds whole.
+    /// # Errors
+    /// As [`Self::more`].
+    pub fn segments(&mut self, each: &mut dyn FnMut(Whole<'_>)) -> Result<Verdict, AuditError> {
+        let alive = self.goes_on();
+        self.walk(alive, &mut |_| {}, each)
+    }
+
     fn blocks(&mut self, alive: bool, each: &mut dyn FnMut(&Block<'_>)) -> Result<Verdict, AuditError> {
+        self.walk(alive, each, &mut |_| {})
+    }
+
+    fn walk(
+        &mut self,
+        alive: bool,
+        each: &mut dyn FnMut(&Block<'_>),
+        segment: &mut dyn FnMut(Whole<'_>),
+    ) -> Result<Verdict, AuditError> {
         let mut bytes = Vec::new();
         loop {
             if let Some(stop) = &self.damage {
@@ -168,6 +229,9 @@ impl Follow {
                 }
                 Some(stop) => self.damage = Some(stop),
                 None => {
+                    let is_closed = next.is_some() || self.walk.ended.is_some();
+                    let identity = self.walk.identity.map(Hex);
+                    segment(Whole { number: self.number, bytes: &bytes, is_closed, identity });
                     let Some(next) = next else { return Ok(ended(&self.walk, alive)) };
                     (self.number, self.segment, self.held) = (self.number + 1, next, 0);
                 }

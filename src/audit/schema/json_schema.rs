@@ -3,6 +3,7 @@
 //! Never written by hand: a field that an event has is in it, and none besides. Each value carries who may read it.
 
 use super::event;
+use crate::audit::Forwarded;
 use crate::audit::event::Event;
 use crate::audit::log::{Before, Cut, Entry, Own};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -69,9 +70,9 @@ fn schema(title: &str, head: Value) -> Value {
     })
 }
 
-/// One schema for each event, with its name as a constant: every type that a log holds.
+/// One schema for each event, with its name as a constant: every type that a log holds, and what forwarders say.
 pub(super) fn variants() -> Vec<Value> {
-    let all = [of::<Event>(), of::<Own>(), of::<Entry>(), of::<Before>()];
+    let all = [of::<Event>(), of::<Own>(), of::<Entry>(), of::<Before>(), of::<Forwarded>()];
     let mut found: Vec<Value> =
         all.iter().filter_map(|schema| schema.get("oneOf")?.as_array()).flatten().cloned().collect();
     found.iter_mut().for_each(annotate);

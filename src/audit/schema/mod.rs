@@ -6,6 +6,7 @@
 
 mod access;
 mod beside;
+mod forward;
 mod json_schema;
 mod network;
 mod own;
@@ -137,14 +138,14 @@ impl EventSchema {
 }
 
 static TABLE: LazyLock<Vec<EventSchema>> = LazyLock::new(|| {
-    [run::ROWS, beside::ROWS, access::ROWS, network::ROWS, own::ROWS]
+    [run::ROWS, beside::ROWS, access::ROWS, network::ROWS, own::ROWS, forward::ROWS]
         .into_iter()
         .flatten()
         .map(Row::schema)
         .collect()
 });
 
-/// Every event: those of a run, then what the log and the device say of themselves.
+/// Every event: those of a run, then what the log, the device and a forwarder say of themselves.
 pub fn events() -> &'static [EventSchema] {
     &TABLE
 }

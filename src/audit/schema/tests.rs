@@ -95,7 +95,7 @@ fn what_others_call_an_event_can_be_said() {
         for type_uid in event.ocsf {
             assert!((1000..10_000).contains(&(type_uid / 100)), "{}: {type_uid}", event.name);
         }
-        let own = event.name.starts_with("log.") || event.name.starts_with("device.");
+        let own = ["log.", "device.", "forward."].iter().any(|start| event.name.starts_with(start));
         assert_eq!(own, event.durability == Durability::Meta, "{}", event.name);
     }
 }

@@ -4,6 +4,7 @@
 
 mod broker;
 mod dlp;
+mod forward;
 mod inside;
 mod people;
 mod policy;
@@ -14,6 +15,7 @@ mod serve;
 
 pub use broker::{Broker, Token};
 pub use dlp::{Dlp, DlpFormat, DlpRules};
+pub use forward::{Forward, ForwardStatus};
 pub use inside::{Less, ReadWish, Request, Wish};
 pub use people::{Approve, Grant, People};
 pub use policy::Policy;

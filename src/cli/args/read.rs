@@ -1,6 +1,6 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
-use super::{Mirror, Question, Serve, Since};
+use super::{Forward, Mirror, Question, Serve, Since};
 use crate::audit::export::Format;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -155,6 +155,8 @@ pub enum Audit {
     Export(Export),
     /// Look for what rules find in records: 0 nothing, 4 something, 1 tampered with, 2 truncated
     Detect(Detect),
+    /// Send records to the systems that a file names, and go on as they come
+    Forward(Forward),
     /// Make sealed records small, a fifth of their size; they are read as before
     Pack {
         /// Run ids, the start of one, `last`, or folders

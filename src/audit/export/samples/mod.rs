@@ -4,10 +4,10 @@ mod access;
 mod beside;
 mod network;
 
-use crate::audit::Coverage;
 use crate::audit::access::*;
 use crate::audit::event::*;
 use crate::audit::log::{Before, Cert, Ending, Entry, Hex, NextKey, Own, Place, Reading, Start, Step};
+use crate::audit::{Alert, Checkpoint, Coverage, Forwarded, Gap};
 use crate::crypto::sha256;
 use serde::Serialize;
 use serde_json::Value;
@@ -186,6 +186,31 @@ fn place() -> Place {
     }
 }
 
+fn forwarded() -> [(&'static str, String); 4] {
+    let note = "aisandbox/log/01K9\n90\nCAgI\n\n\u{2014} aisandbox/log/01K9 BwcH\n";
+    let alert = |state: &str, place: Option<(String, u64)>| {
+        let (segment, byte) = place.unzip();
+        let why = text("the root that was signed is not that of the leaves");
+        leaf(&Forwarded::Alert(Alert {
+            sink: text("siem"),
+            state: text(state),
+            leaves: 90,
+            segment,
+            byte,
+            why,
+        }))
+    };
+    let (sink, root) = (text("siem"), Some(Hex([8; 32])));
+    let checkpoint = Checkpoint { sink: sink.clone(), size: 90, sent: 1000, note: text(note) };
+    let gap = Gap { sink, from: 17, to: Some(90), root, why: text("spool: older than 30d") };
+    [
+        ("forward.checkpoint", leaf(&Forwarded::Checkpoint(checkpoint))),
+        ("forward.gap", leaf(&Forwarded::Gap(gap))),
+        ("forward.alert", alert("tampered", Some((text("00000000.seg"), 4711)))),
+        ("forward.alert.open", alert("open", None)),
+    ]
+}
+
 /// Each sample by the name of its file, as a leaf.
 pub(super) fn all() -> Vec<(String, String)> {
     let run = text(RUN);
@@ -232,6 +257,7 @@ pub(super) fn all() -> Vec<(String, String)> {
         ("device.enrolled", leaf(&Before::Enrolled { identity: Hex([9; 32]), why: "new" })),
         ("device.recovered", leaf(&Before::Recovered { cut: 40, leaves: 12 })),
     ];
+    let own = own.into_iter().chain(forwarded());
     let events =
         [of_run(), beside::all(), access::asked(), access::answered(), network::all()].into_iter().flatten();
     let events = events.map(|(name, event)| (text(name), leaf(&event)));

@@ -38,7 +38,6 @@ pub use device_log::{DeviceLog, Known, Read, note_read, read as read_device};
 pub use excerpt::{Excerpt, Kept, excerpt, whole};
 pub use hex::Hex;
 pub use judge::{Judge, Judged, cosigned_path};
-#[cfg(test)]
 pub(in crate::audit) use leaf::encode;
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
 pub(in crate::audit) use ledger::Before;

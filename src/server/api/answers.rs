@@ -296,8 +296,9 @@ impl Books<'_> {
             if out.is_full() || failed.is_some() {
                 return;
             }
-            let Item { record, leaf } = Item::of(run, &found);
-            let item = Item { record: self.record(record).0, leaf };
+            let Item { record, leaf, .. } = Item::of(run, &found);
+            let (record, gone) = self.record(record);
+            let item = Item { record, leaf, without_leaf: gone > 0 };
             context.learn(&item.record);
             if behind.is_some_and(|behind| found.index <= behind) {
                 return;

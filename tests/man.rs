@@ -247,7 +247,7 @@ fn every_layer_is_in_both_pages() {
     let schema = profile::schema();
     let mut layers = BTreeSet::new();
     walk(&schema["properties"]["allow_degraded"], &mut BTreeSet::new(), &mut layers);
-    assert_eq!(layers.len(), 9);
+    assert_eq!(layers.len(), 10);
     for name in ["aisandbox.1", "aisandbox-profile.5"] {
         let words = marked(&page(name), "Cm");
         assert!(layers.is_subset(&words), "{name}: {layers:?}");

@@ -53,10 +53,17 @@ impl World {
         let run = new_run_id().unwrap();
         self.give_to(&self.state(), nix::unistd::getuid().as_raw());
         let log = SharedLog::new(Log::create(&self.runs(), run).unwrap());
-        log.start_thread(false).unwrap();
-        for message in events {
+        // Its thread would hold a log that is not sealed for as long as this process lives.
+        if sealed {
+            log.start_thread(false).unwrap();
+        }
+        for (number, message) in events.enumerate() {
             let event = LaunchFailure { stage: "plan".into(), message, errno: None };
             log.note(&Event::LaunchFailure(event)).unwrap();
+            // Behind a change in the middle there is a whole block, however fast the thread is.
+            if number % 50 == 49 {
+                log.sync().unwrap();
+            }
         }
         if sealed {
             log.seal().unwrap()

@@ -6,11 +6,20 @@ use super::AuditError;
 use crate::base::RunId;
 use std::path::{Path, PathBuf};
 
-/// Every run that has a log in `dir`, oldest first. A folder that is not there has none.
+/// Every run that has a log in `dir`, oldest first. A folder that is not there has none. A launcher that was killed before
+/// its first segment was there left a folder that is no log: the device knows nothing of that run either, and where it
+/// does, the log is gone.
 /// # Errors
 /// When the folder cannot be read.
 pub fn runs(dir: &Path) -> Result<Vec<RunId>, AuditError> {
-    let mut found: Vec<RunId> = names(dir)?.iter().filter_map(|name| name.parse().ok()).collect();
+    let has_segments = |run: &RunId| {
+        let is_one = |name: &std::ffi::OsStr| name.to_string_lossy().contains(".seg");
+        let files = std::fs::read_dir(dir.join(run.to_string()));
+        // One that cannot be read is told by whoever reads it.
+        files.map_or(true, |mut files| files.any(|file| file.map_or(true, |file| is_one(&file.file_name()))))
+    };
+    let mut found: Vec<RunId> =
+        names(dir)?.iter().filter_map(|name| name.parse().ok()).filter(has_segments).collect();
     found.sort_unstable();
     Ok(found)
 }

@@ -149,6 +149,21 @@ fn what_the_device_knows_shows_a_clean_cut_another_log_and_a_run_that_is_gone() 
     assert!(text.contains(&format!("GONE: run {other}")), "{text}");
 }
 
+#[test]
+fn a_folder_without_a_segment_is_no_log_and_one_that_was_emptied_is_gone() {
+    let place = Place::new();
+    let run = made(&place, &[end()], true);
+    let killed = aisandbox::audit::new_run_id().unwrap();
+    fs::create_dir(place.folder(killed)).unwrap();
+    assert_eq!(aisandbox::audit::runs(&place.runs()).unwrap(), [run]);
+    let mut out = Vec::new();
+    assert_eq!(audit::verify_all(&place.runs(), None, false, &mut out).unwrap(), 0);
+    fs::remove_file(segment(&place.folder(run))).unwrap();
+    assert_eq!(audit::verify_all(&place.runs(), None, false, &mut out).unwrap(), 1);
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains(&format!("GONE: run {run}")) && !text.contains(&killed.to_string()), "{text}");
+}
+
 fn python(arguments: &[&str]) -> (Option<i32>, String) {
     let verifier = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/audit/verify.py");
     let ran = std::process::Command::new("python3").arg(verifier).args(arguments).output().unwrap();

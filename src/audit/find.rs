@@ -2,25 +2,26 @@
 //!
 //! Never takes a name for a log that is no run id, so a word cannot lead out of the folder.
 
-use super::AuditError;
+use super::{AuditError, log};
 use crate::base::RunId;
 use std::path::{Path, PathBuf};
 
-/// Every run that has a log in `dir`, oldest first. A folder that is not there has none. A launcher that was killed before
-/// its first segment was there left a folder that is no log: the device knows nothing of that run either, and where it
-/// does, the log is gone.
+/// Every run that has a folder in `dir`, oldest first. A folder that is not there has none.
 /// # Errors
 /// When the folder cannot be read.
 pub fn runs(dir: &Path) -> Result<Vec<RunId>, AuditError> {
-    let has_segments = |run: &RunId| {
-        let is_one = |name: &std::ffi::OsStr| name.to_string_lossy().contains(".seg");
-        let files = std::fs::read_dir(dir.join(run.to_string()));
-        // One that cannot be read is told by whoever reads it.
-        files.map_or(true, |mut files| files.any(|file| file.map_or(true, |file| is_one(&file.file_name()))))
-    };
-    let mut found: Vec<RunId> =
-        names(dir)?.iter().filter_map(|name| name.parse().ok()).filter(has_segments).collect();
+    let mut found: Vec<RunId> = names(dir)?.iter().filter_map(|name| name.parse().ok()).collect();
     found.sort_unstable();
+    Ok(found)
+}
+
+/// Those of [`runs`] that have a log. A launcher that was killed before its first segment was there left a folder that has
+/// none: the device knows nothing of that run either, and where it does, the log is gone.
+/// # Errors
+/// As [`runs`].
+pub fn with_logs(dir: &Path) -> Result<Vec<RunId>, AuditError> {
+    let mut found = runs(dir)?;
+    found.retain(|run| log::is_there(&dir.join(run.to_string())));
     Ok(found)
 }
 

@@ -32,7 +32,7 @@ pub use cache::DigestCache;
 pub use coverage::Coverage;
 pub use error::AuditError;
 pub use event::Event;
-pub use find::{find, first_format, runs, stamp};
+pub use find::{find, first_format, runs, stamp, with_logs};
 pub use forward::{Alert, Checkpoint, Forwarded, Gap};
 pub use json::json;
 pub use known::KnownGood;

@@ -248,7 +248,7 @@ impl Home {
 
 /// The folders of all logs, oldest first.
 pub(crate) fn logs(runs: &Path) -> Vec<PathBuf> {
-    let all = aisandbox::audit::runs(runs).unwrap();
+    let all = aisandbox::audit::with_logs(runs).unwrap();
     all.into_iter().map(|run| runs.join(run.to_string())).collect()
 }
 

@@ -47,6 +47,7 @@ pub use pack::{Packed, pack};
 pub use proof::{Proven, check as check_proof, prove};
 pub use queue::SharedLog;
 pub use reader::{Follow, Found, Signed, State, Verdict, Whole, goes_on, read, verify, verify_bytes};
+pub(in crate::audit) use stored::is_there;
 pub use stored::{segment_from, segments};
 pub use witness::{Cosigned, MOST_SUBMISSION, Refused, Submission, checkpoint};
 pub use writer::{Log, Turn};

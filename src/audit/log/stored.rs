@@ -21,6 +21,11 @@ pub(super) fn packed_name(number: u32) -> String {
     name(number) + ".zst"
 }
 
+/// Whether a folder has the first segment, which every log has. One that cannot be looked at is told by whoever reads it.
+pub(in crate::audit) fn is_there(folder: &Path) -> bool {
+    [name(0), packed_name(0)].iter().any(|name| folder.join(name).try_exists().unwrap_or(true))
+}
+
 /// An open segment.
 #[derive(Debug)]
 pub(super) struct Stored {

@@ -4,7 +4,7 @@
 
 use super::{Report, exit_code, print, text};
 use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, State, Witness, check_proof};
-use crate::audit::{AuditError, event, find, json, runs};
+use crate::audit::{AuditError, event, find, json, with_logs};
 use crate::base::Escaped;
 use crate::sys::Errno;
 use serde::Serialize;
@@ -120,7 +120,7 @@ pub fn verify_all(
 ) -> Result<u8, AuditError> {
     let mut judge = Judge::new(dir, root).with_witnesses(witnesses(), None);
     let mut codes = BTreeSet::new();
-    let there = runs(dir)?;
+    let there = with_logs(dir)?;
     for run in &there {
         codes.insert(one(&mut judge, &dir.join(run.to_string()), root.is_some(), as_json, out)?);
     }

@@ -5,7 +5,7 @@
 
 use super::{exit_code, print, text};
 use crate::audit::log::{Judge, State};
-use crate::audit::{AuditError, find, json, runs};
+use crate::audit::{AuditError, find, json, with_logs};
 use crate::base::Escaped;
 use crate::cli::args::Detect;
 use crate::detect::{Engine, Finding, engine, folder, shipped};
@@ -117,7 +117,7 @@ pub(super) fn run(dir: &Path, wish: &Detect, out: &mut dyn Write) -> Result<u8, 
 /// Runs are read oldest first, so that a rule over several sees them in order.
 fn look(dir: &Path, wish: &Detect, engine: &mut Engine) -> Result<Looked, AuditError> {
     let mut folders: Vec<PathBuf> = if wish.all {
-        runs(dir)?.iter().map(|run| dir.join(run.to_string())).collect()
+        with_logs(dir)?.iter().map(|run| dir.join(run.to_string())).collect()
     } else {
         wish.runs.iter().map(|run| find(dir, run)).collect::<Result<_, _>>()?
     };

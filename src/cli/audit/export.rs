@@ -6,7 +6,7 @@
 use super::{event_of, exit_code, text};
 use crate::audit::export::{Exported, Format, run};
 use crate::audit::log::Judge;
-use crate::audit::{AuditError, find, runs, runs_dir};
+use crate::audit::{AuditError, find, runs_dir, with_logs};
 use crate::base::RunId;
 use crate::cli::args::Export;
 use crate::cli::output::complain;
@@ -89,7 +89,7 @@ pub fn export(
 /// The folders of the runs, oldest first, each once.
 fn folders(dir: &Path, asked: &[String]) -> Result<Vec<PathBuf>, AuditError> {
     if asked.is_empty() {
-        return Ok(runs(dir)?.iter().map(|run| dir.join(run.to_string())).collect());
+        return Ok(with_logs(dir)?.iter().map(|run| dir.join(run.to_string())).collect());
     }
     let mut found: Vec<PathBuf> = asked.iter().map(|word| find(dir, word)).collect::<Result<_, _>>()?;
     found.sort_by(|one, other| one.file_name().cmp(&other.file_name()));

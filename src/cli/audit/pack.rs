@@ -5,7 +5,7 @@
 use super::print;
 use super::text::state_word;
 use crate::audit::log::{Packed, pack};
-use crate::audit::{AuditError, find, runs};
+use crate::audit::{AuditError, find, with_logs};
 use crate::base::Escaped;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -19,7 +19,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
     let folders: Vec<PathBuf> = if all {
-        runs(dir)?.iter().map(|run| dir.join(run.to_string())).collect()
+        with_logs(dir)?.iter().map(|run| dir.join(run.to_string())).collect()
     } else {
         asked.iter().map(|run| find(dir, run)).collect::<Result<_, _>>()?
     };

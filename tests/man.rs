@@ -7,8 +7,9 @@ use aisandbox::cli::args;
 use aisandbox::launch::Stage;
 use aisandbox::profile::{self, Context};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use support::pages::{marked, page, path, source};
 
 const PAGES: [&str; 9] = [
     "aisandbox.1",
@@ -23,35 +24,6 @@ const PAGES: [&str; 9] = [
 ];
 /// Accepted for users of bubblewrap, and hidden from help.
 const HIDDEN: [&str; 2] = ["die-with-parent", "new-session"];
-
-fn path(page: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(page)
-}
-
-fn page(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap()
-}
-
-fn source(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
-
-/// The words a macro marks: for `Cm`, those of `.Cm a , b` and of `.It Cm a`, up to the next macro of the line.
-fn marked(page: &str, mark: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for line in page.lines().filter(|line| line.starts_with('.')) {
-        let mut on = false;
-        for word in line.trim_start_matches('.').split_whitespace() {
-            let is_macro = word.len() == 2 && word.starts_with(|first: char| first.is_ascii_uppercase());
-            match (is_macro, on) {
-                (true, _) => on = word == mark,
-                (false, true) => drop(found.insert(word.trim_start_matches("\\&").to_owned())),
-                (false, false) => {}
-            }
-        }
-    }
-    found
-}
 
 /// The long flags a page marks, without their dashes.
 fn flags_of(page: &str) -> BTreeSet<String> {

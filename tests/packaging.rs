@@ -143,6 +143,15 @@ fn lintian_finds_no_error_in_the_package() {
     output(Command::new("lintian").args(["--allow-root", "--fail-on", "error,warning"]).arg(&deb));
 }
 
+/// Whether systemd takes the text of a unit, and what it says.
+fn verified(kind: &str, file: &Path, text: &str) -> (bool, String) {
+    std::fs::write(file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
+    let mut command = Command::new("systemd-analyze");
+    command.args(["verify", "--man=no", &format!("--{kind}")]).arg(file);
+    let out = command.env("XDG_RUNTIME_DIR", file.parent().unwrap()).output().unwrap();
+    (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
 #[test]
 fn systemd_accepts_the_units_and_refuses_a_broken_one() {
     if !has_program("systemd-analyze") {
@@ -151,16 +160,7 @@ fn systemd_accepts_the_units_and_refuses_a_broken_one() {
     let folder = Folder::new("units");
     for kind in UNITS {
         let file = folder.0.join("aisandbox@.service");
-        let verify = |text: &str| {
-            std::fs::write(&file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
-            let mut command = Command::new("systemd-analyze");
-            command
-                .args(["verify", "--man=no", &format!("--{kind}")])
-                .arg(&file)
-                .env("XDG_RUNTIME_DIR", &folder.0);
-            let out = command.output().unwrap();
-            (out.status.success(), String::from_utf8_lossy(&out.stderr).into_owned())
-        };
+        let verify = |text: &str| verified(kind, &file, text);
         assert_eq!(verify(&unit(kind)), (true, String::new()), "{kind}");
         // The control: it does look.
         let (_, said) = verify(&unit(kind).replace("KillMode=mixed", "KillMode=mixd\nKilMode=mixed"));
@@ -178,9 +178,7 @@ fn systemd_accepts_the_unit_of_the_collector_and_its_command_line_is_one() {
     let text =
         std::fs::read_to_string(format!("{ROOT}/packaging/systemd/system/aisandbox-collector.service"))
             .unwrap();
-    std::fs::write(&file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
-    let out = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&file).output().unwrap();
-    assert_eq!((out.status.success(), String::from_utf8_lossy(&out.stderr).as_ref()), (true, ""));
+    assert_eq!(verified("system", &file, &text), (true, String::new()));
     let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/aisandbox ")).unwrap();
     let line = line
         .replace("${STATE_DIRECTORY}", "/nonexistent/store")
@@ -199,15 +197,7 @@ fn systemd_accepts_the_units_of_the_forwarder() {
     let folder = Folder::new("forward");
     for (kind, name) in [("system", "aisandbox-forward@.service"), ("user", "aisandbox-forward.service")] {
         let text = std::fs::read_to_string(format!("{ROOT}/packaging/systemd/{kind}/{name}")).unwrap();
-        let file = folder.0.join(name);
-        std::fs::write(&file, text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())).unwrap();
-        let mut command = Command::new("systemd-analyze");
-        command
-            .args(["verify", "--man=no", &format!("--{kind}")])
-            .arg(&file)
-            .env("XDG_RUNTIME_DIR", &folder.0);
-        let out = command.output().unwrap();
-        assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(verified(kind, &folder.0.join(name), &text), (true, String::new()));
     }
 }
 

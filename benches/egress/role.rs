@@ -6,7 +6,7 @@ use aisandbox::sys::process::ExecStrings;
 use aisandbox::sys::{socket, spawn};
 use aisandbox::wire::codec::{decode, encode};
 use aisandbox::wire::dlp::{Act, FromDlp, ToDlp};
-use aisandbox::wire::egress::{Carried, FromEgress, Host, Limits, Rule, Tls, ToEgress, Unscannable};
+use aisandbox::wire::egress::{Carried, FromEgress, Host, Rule, Tls, ToEgress};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use serde::Serialize;
@@ -142,21 +142,6 @@ fn file(text: &str) -> File {
 }
 
 fn rule(way: Way, port: u16) -> Rule {
-    Rule {
-        id: "bench".to_owned(),
-        host: Host::Loopback {},
-        ports: vec![port],
-        tls: if way == Way::Spliced { Tls::Splice } else { Tls::Inspect },
-        methods: Vec::new(),
-        paths: Vec::new(),
-        programs: Vec::new(),
-        networks: Vec::new(),
-        ask: false,
-        dlp: way == Way::Scanned,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
-    }
+    let tls = if way == Way::Spliced { Tls::Splice } else { Tls::Inspect };
+    Rule { tls, dlp: way == Way::Scanned, ..Rule::plain("bench", Host::Loopback {}, &[port]) }
 }

@@ -38,8 +38,8 @@ pub use json::json;
 pub use known::KnownGood;
 pub use log::{Log, SharedLog};
 pub use private::{
-    digests_dir, forward_dir, keys_dir, make_folders, open_private, proved_dir, reputation_dir, runs_dir,
-    sessions_dir,
+    digests_dir, forward_dir, keys_dir, make_folders, open_private, proved_dir, replace, reputation_dir,
+    runs_dir, sessions_dir, settings,
 };
 pub use proved::Proved;
 pub use record::Record;

@@ -5,9 +5,10 @@
 use super::AuditError;
 use crate::sys::Errno;
 use crate::sys::file::openat;
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Opens a folder of ours, made with its parents (mode 0700) where missing. It must be the caller's own and closed
@@ -30,6 +31,19 @@ pub fn open_private(path: &Path) -> Result<File, AuditError> {
     check_owner(path, &dir)?;
     check_above(path, &above)?;
     Ok(dir)
+}
+
+/// Puts bytes at a path (mode 0600): the old ones stand until the new ones are on the disk. The name itself is on the disk
+/// when the folder is synced, which is for who needs it.
+/// # Errors
+/// As write(2), fsync(2) and rename(2): `ENOSPC` when the disk is full.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let mut file = options.open(&new)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())?;
+    std::fs::rename(&new, path)
 }
 
 fn open_folder(path: &Path) -> Result<File, Errno> {
@@ -87,6 +101,13 @@ pub fn runs_dir() -> Result<PathBuf, AuditError> {
 /// As [`runs_dir`].
 pub fn keys_dir() -> Result<PathBuf, AuditError> {
     place("XDG_STATE_HOME", ".local/state", "aisandbox/keys")
+}
+
+/// A file of the user's settings: `$XDG_CONFIG_HOME/aisandbox/NAME`.
+/// # Errors
+/// As [`runs_dir`].
+pub fn settings(name: &str) -> Result<PathBuf, AuditError> {
+    Ok(place("XDG_CONFIG_HOME", ".config", "aisandbox")?.join(name))
 }
 
 /// `$XDG_STATE_HOME/aisandbox/forward`: how far each sink has the records.

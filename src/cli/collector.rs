@@ -3,6 +3,7 @@
 //! Never listens before it is confined: it reads its files first, and then reaches its store and its socket alone.
 
 use super::args::{Collector as Wish, CollectorCommand, Mirror as MirrorWish};
+use super::audit::ask::words;
 use super::audit::reading;
 use super::confine;
 use super::output::{complain, print};
@@ -82,16 +83,6 @@ fn tell(store: &Path, silent: Duration, as_json: bool) -> u8 {
     }
 }
 
-fn word(state: Option<State>) -> &'static str {
-    match state {
-        Some(State::Sealed) => "SEALED",
-        Some(State::Open) => "OPEN",
-        Some(State::Truncated) => "TRUNCATED",
-        Some(State::Tampered) => "TAMPERED",
-        None => "UNREADABLE",
-    }
-}
-
 fn text(found: &Status) -> String {
     let mut lines = Vec::new();
     if let (Some(witness), Some(digest)) = (&found.witness, &found.digest) {
@@ -109,7 +100,7 @@ fn text(found: &Status) -> String {
             let why =
                 run.why.as_deref().map_or_else(String::new, |why| format!("; {}", escape(why.as_bytes())));
             let silent = run.silent.map_or_else(String::new, |seconds| format!("; SILENT for {seconds} s"));
-            let (state, leaves, cosigned) = (word(run.state), run.leaves, run.cosigned);
+            let (state, leaves, cosigned) = (words::state(run.state, false), run.leaves, run.cosigned);
             lines.push(format!(
                 "  {}  {state}, {leaves} leaves hold, {cosigned} cosigned{silent}{why}",
                 run.run

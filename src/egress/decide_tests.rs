@@ -1,27 +1,7 @@
 //! Rules against questions, as a table.
 
 use super::*;
-use crate::wire::egress::{Limits, Tls, Unscannable};
-
-fn rule(id: &str, host: Host, ports: &[u16]) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        host,
-        ports: ports.to_vec(),
-        tls: Tls::Splice,
-        methods: Vec::new(),
-        paths: Vec::new(),
-        programs: Vec::new(),
-        networks: Vec::new(),
-        ask: false,
-        dlp: false,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
-    }
-}
+use crate::wire::egress::Tls;
 
 fn name(name: &str) -> Host {
     Host::Name { name: name.to_owned() }
@@ -59,24 +39,24 @@ fn word(verdict: &Verdict) -> String {
 }
 
 fn sample() -> Rules {
-    let mut program = rule("program", name("api.a.org"), &[443]);
+    let mut program = Rule::plain("program", name("api.a.org"), &[443]);
     program.programs = vec!["ab".to_owned()];
-    let mut asked = rule("asked", name("ask.org"), &[443]);
+    let mut asked = Rule::plain("asked", name("ask.org"), &[443]);
     asked.ask = true;
-    let mut only = rule("only", name("only.org"), &[443]);
+    let mut only = Rule::plain("only", name("only.org"), &[443]);
     only.programs = vec!["ab".to_owned()];
     rules(
         vec![
-            rule("wide", below("org"), &[443, 80]),
-            rule("wild", below("a.org"), &[443]),
-            rule("exact", name("api.a.org"), &[443, 22]),
+            Rule::plain("wide", below("org"), &[443, 80]),
+            Rule::plain("wild", below("a.org"), &[443]),
+            Rule::plain("exact", name("api.a.org"), &[443, 22]),
             program,
             asked,
             only,
-            rule("net", net("203.0.113.0", 24), &[443]),
-            rule("one", net("203.0.113.9", 32), &[443]),
-            rule("six", net("2001:db8::", 32), &[443]),
-            rule("here", Host::Loopback {}, &[5432]),
+            Rule::plain("net", net("203.0.113.0", 24), &[443]),
+            Rule::plain("one", net("203.0.113.9", 32), &[443]),
+            Rule::plain("six", net("2001:db8::", 32), &[443]),
+            Rule::plain("here", Host::Loopback {}, &[5432]),
         ],
         vec![
             deny("no-evil", name("evil.a.org"), None),
@@ -124,7 +104,7 @@ fn the_most_exact_rule_decides_and_a_denial_beats_it() {
 
 #[test]
 fn a_rule_for_programs_is_not_for_an_unknown_one() {
-    let mut only = rule("only", name("only.org"), &[443]);
+    let mut only = Rule::plain("only", name("only.org"), &[443]);
     only.programs = vec!["ab".to_owned()];
     let rules = rules(vec![only], vec![]);
     let place = Place::of_text("only.org").unwrap();
@@ -141,18 +121,18 @@ fn a_rule_for_programs_is_not_for_an_unknown_one() {
 
 #[test]
 fn rules_beside_the_chosen_one_are_of_its_rank_and_treatment() {
-    let mut inspected = rule("inspected", name("a.org"), &[443]);
+    let mut inspected = Rule::plain("inspected", name("a.org"), &[443]);
     inspected.tls = Tls::Inspect;
-    let mut asked = rule("asked", name("a.org"), &[443]);
+    let mut asked = Rule::plain("asked", name("a.org"), &[443]);
     asked.ask = true;
-    let same = rule("same", name("a.org"), &[443]);
+    let same = Rule::plain("same", name("a.org"), &[443]);
     let rules = rules(
         vec![
-            rule("first", name("a.org"), &[443]),
+            Rule::plain("first", name("a.org"), &[443]),
             inspected,
             asked,
             same,
-            rule("wide", below("org"), &[443]),
+            Rule::plain("wide", below("org"), &[443]),
         ],
         vec![],
     );
@@ -178,10 +158,10 @@ fn a_name_is_known_inside_when_a_rule_names_it_and_none_denies_it_whole() {
 
 #[test]
 fn a_name_leads_to_public_addresses_alone_unless_its_own_rule_names_the_network() {
-    let mut inner = rule("inner", name("inner.org"), &[443]);
+    let mut inner = Rule::plain("inner", name("inner.org"), &[443]);
     inner.networks = vec![Network { address: "10.1.0.0".to_owned(), bits: 16 }];
     let rules = rules(
-        vec![rule("a", name("a.org"), &[443]), inner, rule("net", net("10.9.0.0", 16), &[443])],
+        vec![Rule::plain("a", name("a.org"), &[443]), inner, Rule::plain("net", net("10.9.0.0", 16), &[443])],
         vec![deny("bad", net("198.51.100.0", 24), None)],
     );
     let rule_of = |host: &str| match rules.decide(&Place::of_text(host).unwrap(), 443, Program::Unknown) {
@@ -242,8 +222,8 @@ fn a_rule_that_makes_no_sense_is_refused() {
     let mut all = Rules::default();
     for host in [name("A.org"), name("a.org."), name(""), below("*.org"), net("10.0.0.0", 33), net("ten", 8)]
     {
-        assert!(all.allow(rule("r", host.clone(), &[443])).is_err(), "{host:?}");
+        assert!(all.allow(Rule::plain("r", host.clone(), &[443])).is_err(), "{host:?}");
         assert!(all.deny(deny("d", host.clone(), None)).is_err(), "{host:?}");
     }
-    assert!(all.allow(rule("r", name("a.org"), &[])).is_err());
+    assert!(all.allow(Rule::plain("r", name("a.org"), &[])).is_err());
 }

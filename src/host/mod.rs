@@ -3,6 +3,7 @@
 //! Never decides what a sandbox gets and never changes the calling process; what has to be tried is tried in a child.
 #![forbid(unsafe_code)]
 
+pub mod bundles;
 pub mod cgroup;
 mod delegation;
 pub mod facts;

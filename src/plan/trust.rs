@@ -7,17 +7,6 @@ use super::truststore::truststore;
 use crate::base::InnerPath;
 use std::ffi::OsString;
 
-/// Where distributions have their bundle of authorities, as one file.
-pub const BUNDLES: [&str; 7] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
-    "/var/lib/ca-certificates/ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// Where Python has a bundle of its own, the package certifi, which asks no variable. `~` is the home, `*` any one part of
 /// a name.
 pub const BROUGHT: [&str; 10] = [
@@ -76,7 +65,7 @@ const SYSTEM: [(&str, &str); 2] = [("UV_SYSTEM_CERTS", "true"), ("UV_NATIVE_TLS"
 /// Files that hold authorities and that the view has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
-    /// Of [`BUNDLES`].
+    /// Of [`crate::host::bundles::BUNDLES`].
     pub system: Vec<InnerPath>,
     /// Of [`BROUGHT`].
     pub brought: Vec<InnerPath>,
@@ -118,6 +107,7 @@ pub fn trust(pem: &str, host: &[u8], mut there: Places, own: &InnerPath) -> Trus
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::bundles::BUNDLES;
 
     const OWN: &str = "/run/aisandbox/authorities.pem";
 

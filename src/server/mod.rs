@@ -13,6 +13,7 @@ pub mod collector;
 mod http;
 mod keep;
 pub mod mirror;
+mod pairs;
 mod patient;
 mod tls;
 

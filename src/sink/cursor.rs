@@ -3,13 +3,13 @@
 //! Never ahead of what was confirmed. One that is lost, old or damaged makes events come twice, with the same ids, and
 //! never a gap.
 
-use crate::audit::open_private;
+use crate::audit::{open_private, replace};
 use crate::base::RunId;
 use crate::sys::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -43,8 +43,6 @@ pub(super) struct Cursors {
     folder: PathBuf,
 }
 
-const NEW: &str = ".new";
-
 impl Cursors {
     /// Those in this folder, which is made where it is missing.
     /// # Errors
@@ -76,12 +74,8 @@ impl Cursors {
     /// # Errors
     /// As write(2) and fsync(2): `ENOSPC` when the disk is full.
     pub(super) fn write(&self, run: RunId, cursor: &Cursor) -> io::Result<()> {
-        let (new, place) = (self.folder.join(NEW), self.folder.join(run.to_string()));
         let text = serde_json::to_vec(cursor).map_err(io::Error::other)?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(&text)?;
-        file.sync_data()?;
-        fs::rename(new, place)
+        replace(&self.folder.join(run.to_string()), &text)
     }
 
     /// Forgets a run that is no more.

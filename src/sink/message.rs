@@ -3,10 +3,9 @@
 //! Never longer than the other side takes: what is too long is cut, says so, and keeps the digest of the whole leaf.
 
 use crate::audit::export::{Context, Format, Item, line};
-use crate::audit::log::{Cut, Found};
+use crate::audit::log::{CUTS, Cut, Found, shorten};
 use crate::audit::{AuditError, Forwarded};
 use crate::crypto::sha256;
-use serde_json::Value;
 
 /// What a sink's messages are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +38,6 @@ pub(super) struct Message {
     /// It is the forwarder's own word, and stands in no log.
     pub(super) own: bool,
 }
-
-/// Lengths that texts are cut to, until the message fits.
-const CUTS: [usize; 5] = [4096, 1024, 256, 64, 0];
 
 impl Message {
     /// Of a leaf that holds.
@@ -91,26 +87,10 @@ impl Message {
     }
 }
 
-/// Cuts texts and lists; at nothing, takes all of it.
-fn shorten(value: &mut Value, most: usize) {
-    match value {
-        Value::Object(fields) if most == 0 => fields.clear(),
-        Value::String(text) if text.len() > most => {
-            text.truncate(text.floor_char_boundary(most));
-            text.push('…');
-        }
-        Value::Array(items) => {
-            items.truncate(most);
-            items.iter_mut().for_each(|item| shorten(item, most));
-        }
-        Value::Object(fields) => fields.iter_mut().for_each(|(_, field)| shorten(field, most)),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     fn leaf(message: &str) -> Vec<u8> {
         let data = serde_json::json!({ "stage": "plan", "message": message, "errno": null });

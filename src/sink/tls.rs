@@ -4,6 +4,7 @@
 
 use super::config::Tls;
 use super::secret::{read_file, read_private};
+use crate::host::bundles::BUNDLES;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -13,9 +14,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Where systems keep their authorities.
-pub(super) const BUNDLES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 /// How long a look at the queue of a socket rests.
 const LOOK: Duration = Duration::from_micros(500);
 

@@ -4,7 +4,7 @@ use aisandbox::sys::process::ExecStrings;
 use aisandbox::sys::{socket, spawn};
 use aisandbox::wire::codec::{decode, encode};
 use aisandbox::wire::egress::{
-    Carried, Deny, Event, FromEgress, Host, Kind, Limits, Network, Rule, Tls, ToEgress, Unscannable,
+    Carried, Deny, Event, FromEgress, Host, Kind, Limits, Network, Rule, ToEgress,
 };
 use std::ffi::CString;
 use std::fs::File;
@@ -55,23 +55,8 @@ pub(crate) fn name(name: &str) -> Host {
 
 /// A rule for this name and port that may go to loopback, where the servers of tests are.
 pub(crate) fn rule(host: Host, port: u16) -> Rule {
-    Rule {
-        id: "test.yaml:1".to_owned(),
-        host,
-        ports: vec![port],
-        tls: Tls::Splice,
-        methods: Vec::new(),
-        paths: Vec::new(),
-        programs: Vec::new(),
-        networks: vec![Network { address: "127.0.0.0".to_owned(), bits: 8 }],
-        ask: false,
-        dlp: false,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
-    }
+    let networks = vec![Network { address: "127.0.0.0".to_owned(), bits: 8 }];
+    Rule { networks, ..Rule::plain("test.yaml:1", host, &[port]) }
 }
 
 /// The running role.

@@ -1,6 +1,6 @@
 //! Logs that do not hold, a disk that is full, files of sinks that are wrong.
 
-use crate::rsyslog::Rsyslog;
+use crate::rsyslog::with_rsyslog;
 use crate::support::run::Run;
 use crate::support::{binary, for_each_user, has_program};
 use crate::world::World;
@@ -14,12 +14,7 @@ fn named(received: &[crate::rsyslog::Received], name: &str) -> Vec<serde_json::V
 
 #[test]
 fn nothing_behind_a_change_is_sent_and_an_alert_is() {
-    if !has_program("rsyslogd") {
-        return;
-    }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, receiver| {
         world.configure(&world.syslog("siem", receiver.port, "client", ""));
         let (changed, whole) = (world.log(600, true), world.log(10, true));
         let before = world.leaves(&changed);
@@ -47,12 +42,7 @@ fn nothing_behind_a_change_is_sent_and_an_alert_is() {
 
 #[test]
 fn a_log_that_became_shorter_or_another_after_it_was_sent_is_an_alert() {
-    if !has_program("rsyslogd") {
-        return;
-    }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, receiver| {
         world.configure(&world.syslog("siem", receiver.port, "client", ""));
         let (cut, other, killed) = (world.log(300, true), world.log(300, true), world.log(30, false));
         world.age(&killed);
@@ -85,12 +75,10 @@ fn a_log_that_became_shorter_or_another_after_it_was_sent_is_an_alert() {
 
 #[test]
 fn a_full_disk_at_the_cursor_holds_the_sink_up_and_loses_nothing() {
-    if !has_program("rsyslogd") || !has_program("unshare") {
+    if !has_program("unshare") {
         return;
     }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, receiver| {
         world.configure(&world.syslog("siem", receiver.port, "client", ""));
         let run = world.log(50, true);
         let place = world.home.make_folder(".local/state/aisandbox/forward");

@@ -1,6 +1,8 @@
 //! A real rsyslogd with mTLS on loopback, which writes what it got as lines of JSON.
 
 use crate::support::run::{PATIENCE, spawn};
+use crate::support::{for_each_user, has_program};
+use crate::world::World;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +21,18 @@ pub(crate) struct Received {
     pub(crate) text: String,
     pub(crate) sequence: u64,
     pub(crate) name: String,
+}
+
+/// For each user a home with logs, and a receiver; nothing where there is no rsyslogd.
+pub(crate) fn with_rsyslog(body: impl Fn(World, Rsyslog)) {
+    if !has_program("rsyslogd") {
+        return;
+    }
+    for_each_user(|home| {
+        let world = World::new(home);
+        let receiver = Rsyslog::start(&world.certificates, 0);
+        body(world, receiver);
+    });
 }
 
 impl Rsyslog {

@@ -1,8 +1,7 @@
 //! Syslog over mTLS to a real rsyslogd.
 
-use crate::rsyslog::{Received, Rsyslog};
+use crate::rsyslog::{Received, Rsyslog, with_rsyslog};
 use crate::support::run::PATIENCE;
-use crate::support::{for_each_user, has_program};
 use crate::world::{HOSTILE, World};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -22,12 +21,7 @@ fn all_of(world: &World, runs: &[&String]) -> BTreeSet<(String, u64)> {
 
 #[test]
 fn every_event_reaches_rsyslog_once_whole_and_in_order_with_checkpoints() {
-    if !has_program("rsyslogd") {
-        return;
-    }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, receiver| {
         world.configure(&world.syslog("siem", receiver.port, "client", ""));
         let (one, two) = (world.log(1_500, true), world.log(700, true));
         let out = world.forward(&["--once"]).output();
@@ -72,12 +66,7 @@ fn every_event_reaches_rsyslog_once_whole_and_in_order_with_checkpoints() {
 
 #[test]
 fn a_certificate_that_does_not_hold_is_refused_on_either_side_and_other_sinks_go_on() {
-    if !has_program("rsyslogd") {
-        return;
-    }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, receiver| {
         let (good, port) = (world.syslog("good", receiver.port, "client", ""), receiver.port);
         let stranger = world.syslog("stranger", port, "stranger", "");
         let mistrusting = world.syslog("mistrusting", port, "client", "").replace("ca.pem", "other.pem");
@@ -103,12 +92,7 @@ fn a_certificate_that_does_not_hold_is_refused_on_either_side_and_other_sinks_go
 
 #[test]
 fn a_forwarder_that_is_killed_and_a_receiver_that_goes_away_leave_no_gap() {
-    if !has_program("rsyslogd") {
-        return;
-    }
-    for_each_user(|home| {
-        let world = World::new(home);
-        let mut receiver = Rsyslog::start(&world.certificates, 0);
+    with_rsyslog(|world, mut receiver| {
         let port = receiver.port;
         let batch = "    batch: { messages: 50 }\n";
         world.configure(&world.syslog("siem", port, "client", batch));

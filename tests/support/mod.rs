@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "the same")]
 
+pub(crate) mod pages;
 pub(crate) mod pty;
 pub(crate) mod run;
 

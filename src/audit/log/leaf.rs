@@ -156,7 +156,7 @@ fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     write_json(event, &mut whole)?;
     let cut = Cut { bytes: whole.len() as u64, sha256: sha256(&whole) };
     let mut value: Value = serde_json::from_slice(&whole)?;
-    for most in [4096, 1024, 256, 64, 0] {
+    for most in CUTS {
         if most == 0 {
             value = serde_json::json!({ "event": value.get("event"), "data": {} });
         } else {
@@ -173,11 +173,15 @@ fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     Ok(Vec::new())
 }
 
-fn shorten(value: &mut Value, most: usize) {
+/// Lengths that texts are cut to, one after the other, until an event fits.
+pub(crate) const CUTS: [usize; 5] = [4096, 1024, 256, 64, 0];
+
+/// Cuts texts and lists to so much; at nothing, takes all that objects have.
+pub(crate) fn shorten(value: &mut Value, most: usize) {
     match value {
+        Value::Object(fields) if most == 0 => fields.clear(),
         Value::String(text) if text.len() > most => {
-            let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-            text.truncate(end);
+            text.truncate(text.floor_char_boundary(most));
             text.push('…');
         }
         Value::Array(items) => {

@@ -39,6 +39,7 @@ pub use excerpt::{Excerpt, Kept, excerpt, whole};
 pub use hex::Hex;
 pub use judge::{Judge, Judged, cosigned_path};
 pub(in crate::audit) use leaf::encode;
+pub(crate) use leaf::{CUTS, shorten};
 pub use leaf::{Cut, Leaf, MOST_BYTES, NextKey, Own, Start, typed};
 pub(in crate::audit) use ledger::Before;
 pub use ledger::{Ending, Entry, Reading};

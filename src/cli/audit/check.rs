@@ -4,7 +4,7 @@
 
 use super::{Report, exit_code, print, text};
 use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, State, Witness, check_proof};
-use crate::audit::{AuditError, event, find, json, with_logs};
+use crate::audit::{AuditError, event, find, json, settings, with_logs};
 use crate::base::Escaped;
 use crate::sys::Errno;
 use serde::Serialize;
@@ -93,12 +93,8 @@ struct Witnessed<'a> {
 
 /// The witnesses that this machine and this user know: lines of keys; what cannot be read is none.
 fn witnesses() -> Vec<Witness> {
-    let own = |variable: &str, below: &str| {
-        let base = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-        base.map(|base| base.join(below).join("aisandbox/witnesses"))
-    };
-    let user = own("XDG_CONFIG_HOME", "").or_else(|| own("HOME", ".config"));
-    let files = [Some(PathBuf::from("/etc/aisandbox/witnesses")), user].into_iter().flatten();
+    let system = PathBuf::from("/etc/aisandbox/witnesses");
+    let files = [system].into_iter().chain(settings("witnesses").ok());
     let texts = files.filter_map(|path| {
         let mut text = String::new();
         let file = std::fs::File::open(path).ok()?;

@@ -4,7 +4,7 @@
 //! or is cut off, 2 when not all of it arrived.
 
 use crate::audit::log::State;
-use crate::audit::{forward_dir, open_private, runs_dir};
+use crate::audit::{forward_dir, open_private, runs_dir, settings};
 use crate::cli::args::{Forward, ForwardStatus};
 use crate::cli::confine;
 use crate::cli::output::{complain, one_line, print};
@@ -29,12 +29,8 @@ pub(super) fn run(wish: &Forward) -> u8 {
 }
 
 fn file(named: Option<&Path>) -> PathBuf {
-    let base = || {
-        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))
-    };
     let system = || Some(PathBuf::from(SYSTEM_FILE)).filter(|path| path.exists());
-    let user = || base().map(|base| base.join("aisandbox/forward.yaml"));
+    let user = || settings("forward.yaml").ok();
     named.map(Path::to_owned).or_else(system).or_else(user).unwrap_or_else(|| PathBuf::from(SYSTEM_FILE))
 }
 

@@ -20,7 +20,7 @@ pub(in crate::cli) fn verdict(verdict: &Verdict) -> String {
 }
 
 /// A state in one word.
-pub(super) fn state_word(state: State) -> &'static str {
+pub(in crate::cli) fn state_word(state: State) -> &'static str {
     match state {
         State::Sealed => "SEALED",
         State::Open => "OPEN",

@@ -4,7 +4,8 @@
 //! machine's, and a file over it takes nothing from the agent's own folders.
 
 use crate::base::InnerPath;
-use crate::plan::trust::{BROUGHT, BUNDLES, CERTIFI, Places, STORES};
+use crate::host::bundles::BUNDLES;
+use crate::plan::trust::{BROUGHT, CERTIFI, Places, STORES};
 use crate::profile::{Access, FsEntry};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use super::body::{Aborted, Body, Came, read};
 use super::head::{Target, admit, strip_request};
 use super::serve::{Busy, drive};
 use super::tls::Spoken;
-use crate::wire::egress::{Host, Limits, Rule, Tls, Unscannable};
+use crate::wire::egress::{Host, Rule, Tls};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -56,21 +56,10 @@ pub fn requests(bytes: &[u8]) -> Vec<Passed> {
 
 fn rule() -> Rule {
     Rule {
-        id: "fuzz".to_owned(),
-        host: Host::Name { name: HOST.to_owned() },
-        ports: vec![443],
         tls: Tls::Inspect,
         methods: METHODS.map(str::to_owned).to_vec(),
         paths: vec![PATH.to_owned()],
-        programs: Vec::new(),
-        networks: Vec::new(),
-        ask: false,
-        dlp: false,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
+        ..Rule::plain("fuzz", Host::Name { name: HOST.to_owned() }, &[443])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Heads that are refused, and what is left of those that are not.
 
 use super::*;
-use crate::wire::egress::{Host, Limits, Tls, Unscannable};
+use crate::wire::egress::{Host, Tls};
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -13,22 +13,12 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 
 fn rule(id: &str, methods: &[&str], paths: &[&str]) -> Arc<Rule> {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let host = Host::Name { name: "a.example".into() };
     Arc::new(Rule {
-        id: id.into(),
-        host: Host::Name { name: "a.example".into() },
-        ports: vec![443],
         tls: Tls::Inspect,
         methods: owned(methods),
         paths: owned(paths),
-        programs: vec![],
-        networks: vec![],
-        ask: false,
-        dlp: false,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
+        ..Rule::plain(id, host, &[443])
     })
 }
 

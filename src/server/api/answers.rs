@@ -296,9 +296,8 @@ impl Books<'_> {
             if out.is_full() || failed.is_some() {
                 return;
             }
-            let Item { record, leaf, .. } = Item::of(run, &found);
-            let (record, gone) = self.record(record);
-            let item = Item { record, leaf, without_leaf: gone > 0 };
+            let mut item = Item::of(run, &found);
+            (item.record, _) = self.record(item.record);
             context.learn(&item.record);
             if behind.is_some_and(|behind| found.index <= behind) {
                 return;

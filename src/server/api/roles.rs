@@ -4,6 +4,7 @@
 //! of rows of the index only what is listed here goes to a role that may not read what is personal.
 
 use super::super::asked::Peer;
+use super::super::pairs;
 use crate::audit::schema::{self, Class};
 use serde_json::Value;
 
@@ -60,21 +61,14 @@ impl Roles {
     /// The first line that makes no sense.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut named: Vec<(String, Role)> = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default();
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let (word, name) = match words[..] {
-                [] => continue,
-                [word, name] => (word, name.to_ascii_lowercase()),
-                _ => return Err(format!("line {number}: a line is ROLE NAME")),
-            };
-            let role =
-                Role::of(word).ok_or_else(|| format!("line {number}: a role is soc, compliance or self"))?;
+        pairs::each(text, "ROLE NAME", |word, name| {
+            let role = Role::of(word).ok_or("a role is soc, compliance or self")?;
             if named.iter().any(|(known, _)| *known == name) {
-                return Err(format!("line {number}: this name has a role already"));
+                return Err("this name has a role already");
             }
             named.push((name, role));
-        }
+            Ok(())
+        })?;
         if named.len() > MOST_LINES {
             Err(format!("more than {MOST_LINES} names"))
         } else {

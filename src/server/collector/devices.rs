@@ -1,5 +1,6 @@
 //! Which client speaks for which device: lines of an identity and a name.
 
+use super::super::pairs;
 use crate::audit::log::Hex;
 
 /// The most lines of the file.
@@ -17,21 +18,14 @@ impl Devices {
     /// The first line that makes no sense.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let mut named: Vec<(Hex<32>, String)> = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let line = line.split('#').next().unwrap_or_default();
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let (identity, name) = match words[..] {
-                [] => continue,
-                [identity, name] => (identity, name.to_ascii_lowercase()),
-                _ => return Err(format!("line {number}: a line is IDENTITY NAME")),
-            };
-            let identity = Hex::parse(identity)
-                .ok_or_else(|| format!("line {number}: an identity has 64 hex digits"))?;
+        pairs::each(text, "IDENTITY NAME", |identity, name| {
+            let identity = Hex::parse(identity).ok_or("an identity has 64 hex digits")?;
             if named.iter().any(|(known, _)| *known == identity) {
-                return Err(format!("line {number}: this device has a client already"));
+                return Err("this device has a client already");
             }
             named.push((identity, name));
-        }
+            Ok(())
+        })?;
         if named.len() > MOST_LINES {
             Err(format!("more than {MOST_LINES} devices"))
         } else {

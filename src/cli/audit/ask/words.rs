@@ -5,6 +5,7 @@
 use crate::audit::index::{Acts, Kind};
 use crate::audit::log::State;
 use crate::base::{WallTime, escape};
+use crate::cli::audit::text::state_word;
 use crate::profile::parse_duration;
 
 /// A number of bytes, in the unit that gives two or three digits.
@@ -87,11 +88,8 @@ pub(in crate::cli) fn kind(kind: Kind) -> &'static str {
 /// A state in one word.
 pub(in crate::cli) fn state(state: Option<State>, alive: bool) -> &'static str {
     match state {
-        Some(State::Sealed) => "SEALED",
         Some(State::Open) if alive => "OPEN, goes on",
-        Some(State::Open) => "OPEN",
-        Some(State::Truncated) => "TRUNCATED",
-        Some(State::Tampered) => "TAMPERED",
+        Some(state) => state_word(state),
         None => "UNREADABLE",
     }
 }

@@ -9,7 +9,7 @@ use crate::egress::client::Client;
 use crate::egress::hello::{self, Parsed};
 use crate::egress::inspect::refuse::Refusal;
 use crate::egress::reason::{self, Denied};
-use crate::wire::egress::{Credential, Host, Limits, Place, Rule, Tls as RuleTls, Unscannable};
+use crate::wire::egress::{Credential, Host, Place, Rule, Tls as RuleTls};
 use crate::wire::upload::Upload;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
@@ -57,23 +57,7 @@ pub(super) struct Setup {
 }
 
 pub(super) fn rule() -> Rule {
-    Rule {
-        id: "p.yaml:7".into(),
-        host: Host::Name { name: NAME.into() },
-        ports: vec![443],
-        tls: RuleTls::Inspect,
-        methods: vec![],
-        paths: vec![],
-        programs: vec![],
-        networks: vec![],
-        ask: false,
-        dlp: false,
-        redact: false,
-        unscannable: Unscannable::Block,
-        login: None,
-        trace: false,
-        limits: Limits::default(),
-    }
+    Rule { tls: RuleTls::Inspect, ..Rule::plain("p.yaml:7", Host::Name { name: NAME.into() }, &[443]) }
 }
 
 impl Default for Setup {

@@ -47,3 +47,32 @@ fn when_init_is_killed_nothing_goes_on() {
         assert!(names.iter().any(|name| name == "file10"), "what was done before is recorded");
     });
 }
+
+/// Each child removes a file, and is killed while it does: some before, some after, some between that and its record.
+const KILLED: &str = r#"
+import os, signal, time
+for number in range(1500):
+    path = f"file{number}"
+    open(path, "w").close()
+    child = os.fork()
+    if child == 0:
+        os.unlink(path)
+        os._exit(0)
+    time.sleep(number % 50 * 0.00004)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+print(1500 - sum(name.startswith("file") for name in os.listdir(".")))
+"#;
+
+#[test]
+fn what_was_done_for_a_caller_that_is_killed_meanwhile_is_recorded() {
+    for_each_user(|home| {
+        home.write("work/killed.py", KILLED);
+        let out = run(&home, "writes", "/usr/bin/python3 killed.py");
+        let gone: usize = out.stdout().trim().parse().unwrap_or_else(|_| panic!("{out:?}"));
+        let is_one = |one: &&crate::Seen| one.action == "delete" && one.path.starts_with("file");
+        let told = seen(&home).iter().filter(is_one).filter(|one| one.data["outcome"] == "observed").count();
+        assert!(gone > 100, "{gone}");
+        assert_eq!(told, gone);
+    });
+}

@@ -152,7 +152,7 @@ impl Guard {
 
     fn answer(&mut self, call: &notify::Call, outcome: Outcome) -> Sys<Option<Denied>> {
         if let Some(teller) = &mut self.teller
-            && let Ok(target) = self.callers.meet(call.tid)
+            && let Some(target) = self.callers.met(call.tid)
         {
             teller.tell(call, &target, &outcome)?;
         }
@@ -179,13 +179,18 @@ impl Guard {
     }
 
     fn perform(&mut self, call: &notify::Call, side: Side) -> Outcome {
-        let target = self.callers.meet(call.tid)?;
-        let listener = self.listener.as_fd();
-        let (table, workers, asks) = (&mut self.table, &mut self.workers, &self.asks);
         let (mut teller, starting) = (self.teller.as_mut(), &mut self.starting);
         if let Some(teller) = &mut teller {
+            teller.begin(None);
+        }
+        let target = self.callers.meet(call.tid)?;
+        if let Some(teller) = &mut teller {
+            // Who it is has to be known before anything is done: it may be killed meanwhile.
+            target.tgid()?;
             teller.begin(call::act(call));
         }
+        let listener = self.listener.as_fd();
+        let (table, workers, asks) = (&mut self.table, &mut self.workers, &self.asks);
         let (id, number) = (call.id, call.number);
         let mut request =
             Request { listener, id, call: number, target, table, workers, asks, side, teller, starting };

@@ -63,6 +63,12 @@ impl Callers {
         Ok(Target { proc: self.proc.as_fd(), known })
     }
 
+    /// The caller of this number that was met last, alive or not: what was done for it is told all the same.
+    pub(super) fn met(&self, tid: u32) -> Option<Target<'_>> {
+        let known = self.known.iter().find(|known| known.tid == tid)?;
+        Some(Target { proc: self.proc.as_fd(), known })
+    }
+
     fn open(&mut self, place: usize, tid: u32) -> Sys<()> {
         let name = Short::of(format_args!("{tid}"))?;
         let folder = openat(self.proc.as_fd(), name.c(), libc::O_PATH | libc::O_DIRECTORY, 0)?;

@@ -7,9 +7,14 @@ mod device;
 mod epochs;
 mod export;
 mod faults;
+mod independent;
+#[path = "../inject/mod.rs"]
+mod inject;
 mod packed;
 mod page;
 mod proof;
+#[path = "../support/mod.rs"]
+mod support;
 mod threads;
 mod whole;
 

@@ -42,6 +42,7 @@ const HEAVY: &[(&str, &str)] = &[
     ("tokio_rustls", "src/server/tls.rs"),
     ("rcgen", "src/egress/inspect/authority.rs"),
     ("aho_corasick", "src/egress/inspect/needle.rs"),
+    ("aho_corasick", "src/dlp/context.rs"),
     ("flate2", "src/dlp/"),
     ("flate2", "src/cli/audit/report/pack.rs"),
     ("ruzstd", "src/base/zstd.rs"),

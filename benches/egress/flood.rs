@@ -19,7 +19,7 @@ const CHUNK: usize = 64 << 10;
 const MOST_MS: f64 = 250.0;
 
 /// Repeated, with a number in place of `#` so that no two are the same.
-const SHAPES: [&str; 54] = [
+const SHAPES: [&str; 68] = [
     "eyJ",
     " eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.# ",
     "eyJhbGciOiJ.",
@@ -74,6 +74,20 @@ const SHAPES: [&str; 54] = [
     "PK\u{3}\u{4}",
     "stream\nx\u{1}",
     "QUJDQUJDQUJDQUJDQUJD ",
+    "pwdpwdpwd",
+    "secretsecret",
+    "key key key ",
+    "xox",
+    "021000021,",
+    "12345678Z ",
+    "AB123456C ",
+    "(2222222222",
+    "415-555-2671,",
+    "67 68 69 70 71 gg ",
+    "&#a;",
+    "%4g",
+    "://abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+    "-----BEGIN PRIVATE KEY-----\n                                                                        ",
 ];
 
 pub(crate) fn run() {

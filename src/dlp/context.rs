@@ -3,6 +3,8 @@
 //! Never says that something is a secret, only that it is none, or that words near it speak for it.
 
 use super::letters::{is_word_at, run_before};
+use aho_corasick::AhoCorasick;
+use std::sync::LazyLock;
 
 /// Parts of values that people write where a secret would stand.
 const PLACEHOLDERS: [&str; 38] = [
@@ -74,21 +76,30 @@ const SUMS: [&str; 24] = [
     "resolved",
 ];
 
+/// Words that are looked for all at once, small or large letters. `None` never comes about: the words are few.
+type Words = LazyLock<Option<AhoCorasick>>;
+
+static PLACEHOLDER_WORDS: Words = LazyLock::new(|| all(&PLACEHOLDERS));
+static SUM_WORDS: Words = LazyLock::new(|| all(&SUMS));
+
+fn all(words: &[&str]) -> Option<AhoCorasick> {
+    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+}
+
+fn has_any(text: &[u8], words: &Words) -> bool {
+    words.as_ref().is_some_and(|words| words.is_match(text))
+}
+
 /// Says whether a value is one that people write in examples, or a piece of a template.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let has = |word: &&str| contains(&lower, word.as_bytes());
-    let template =
-        matches!(value, [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'<', ..] | [b'%', b'(' | b'{', ..])
-            || contains(value, b"${")
-            || contains(value, b"{{")
-            || contains(value, b"#{")
-            || contains(value, b"%s")
-            || matches!(
-                value,
-                [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_']
-            );
-    template || PLACEHOLDERS.iter().any(has) || is_one_letter(value)
+    let sign = |two: &[u8; 2]| matches!(two, b"${" | b"{{" | b"#{" | b"%s");
+    let template = matches!(value, [b'$', b'(', ..] | [b'<', ..] | [b'%', b'(' | b'{', ..])
+        || value.array_windows().any(sign)
+        || matches!(
+            value,
+            [b'{', .., b'}'] | [b'[', .., b']'] | [b'%', .., b'%'] | [b'_', b'_', .., b'_', b'_']
+        );
+    template || has_any(value, &PLACEHOLDER_WORDS) || is_one_letter(value)
 }
 
 /// Most of it is one letter, or two.
@@ -99,8 +110,7 @@ fn is_one_letter(value: &[u8]) -> bool {
 
 /// Says whether the value at a place is the sum of a file or another public thing, as lock files hold them.
 pub(super) fn is_sum(text: &[u8], start: usize) -> bool {
-    let line = run_to_line_start(text, start, 48).to_ascii_lowercase();
-    SUMS.iter().any(|word| contains(&line, word.as_bytes()))
+    has_any(run_to_line_start(text, start, 48), &SUM_WORDS)
 }
 
 /// The bytes before a place, of its line and at most so many.
@@ -109,20 +119,65 @@ pub(super) fn run_to_line_start(text: &[u8], at: usize, most: usize) -> &[u8] {
     before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default()
 }
 
-/// Says whether one of the words stands near a place: in so many bytes before it, or half as many behind.
-pub(super) fn is_near(text: &[u8], start: usize, end: usize, words: &[&str]) -> bool {
-    let before = text.get(start.saturating_sub(64)..start).unwrap_or_default();
-    let behind = text.get(end..(end + 32).min(text.len())).unwrap_or_default();
-    let lower = [before, b"\n", behind].concat().to_ascii_lowercase();
-    words.iter().any(|word| has_word(&lower, word.as_bytes()))
+/// Bytes before a place in which words are near, and behind it.
+const BEFORE: usize = 64;
+const BEHIND: usize = 32;
+
+/// What stands near a place, in small letters.
+pub(super) struct Near {
+    text: [u8; BEFORE + 1 + BEHIND],
+    length: usize,
+    /// Where words begin: at a letter behind none.
+    begins: [u8; 64],
+    count: usize,
 }
 
-/// Says whether a word stands in a text, not as the part of a longer one to its left; `_` and `-` may join it.
-fn has_word(text: &[u8], word: &[u8]) -> bool {
-    let fits =
-        |at: usize| !at.checked_sub(1).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_alphabetic);
-    let short = |at: usize| word.len() > 3 || !text.get(at + word.len()).is_some_and(u8::is_ascii_alphabetic);
-    memchr::memmem::find_iter(text, word).any(|at| fits(at) && short(at))
+impl Near {
+    /// Around a value.
+    pub(super) fn of(text: &[u8], start: usize, end: usize) -> Self {
+        let before = text.get(start.saturating_sub(BEFORE)..start).unwrap_or_default();
+        let behind = text.get(end..(end + BEHIND).min(text.len())).unwrap_or_default();
+        let length = before.len() + 1 + behind.len();
+        let mut near = Self { text: [0; BEFORE + 1 + BEHIND], length, begins: [0; 64], count: 0 };
+        let all = before.iter().chain(b"\n").chain(behind);
+        let mut joined = false;
+        for ((at, byte), place) in (0u8..).zip(all).zip(&mut near.text) {
+            *place = byte.to_ascii_lowercase();
+            let letter = byte.is_ascii_alphabetic();
+            if letter
+                && !joined
+                && let Some(begin) = near.begins.get_mut(near.count)
+            {
+                *begin = at;
+                near.count += 1;
+            }
+            joined = letter;
+        }
+        near
+    }
+
+    /// Says whether one of the words stands there, not as the part of a longer one to its left; `_` and `-` may join it.
+    /// A short one must end there too. Words are in small letters, and begin with one of ASCII.
+    pub(super) fn has(&self, words: &[&str]) -> bool {
+        let text = self.text.get(..self.length).unwrap_or_default();
+        let begin = self.begins.get(..self.count).unwrap_or_default();
+        begin.iter().any(|at| {
+            let rest = text.get(usize::from(*at)..).unwrap_or_default();
+            words
+                .iter()
+                .any(|word| rest.first() == word.as_bytes().first() && begins_with(rest, word.as_bytes()))
+        })
+    }
+}
+
+fn begins_with(text: &[u8], word: &[u8]) -> bool {
+    let short = word.len() <= 3 && text.get(word.len()).is_some_and(u8::is_ascii_alphabetic);
+    text.starts_with(word) && !short
+}
+
+/// Says whether one of the words stands near a place: in so many bytes before it, or half as many behind.
+pub(super) fn is_near(text: &[u8], start: usize, end: usize, words: &[&str]) -> bool {
+    Near::of(text, start, end).has(words)
 }
 
 /// Says whether a value stands alone: no letter or digit before and behind it.

@@ -104,6 +104,10 @@ fn a_flood_takes_more_work_than_a_text_of_its_length_and_is_told() {
         "mnemonic abandon ability ",
         "1 A street, 12345",
         " AKIA",
+        "pwdpwdpwd",
+        "021000021,",
+        "12345678Z ",
+        "67 68 69 70 71 gg ",
     ] {
         assert_eq!(blocked(pattern), Some(Unscannable::TooMuchWork), "{pattern}");
     }
@@ -150,6 +154,9 @@ fn hostile_text_is_read_in_time() {
         " Street ",
         "stream\nx\u{1}",
         "secret: ",
+        "secretsecret",
+        "key key ",
+        "(2222222222",
         "{\"token\":",
         "QUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJDQUJD\n",
     ];

@@ -188,8 +188,9 @@ impl Kids<'_> {
             && letters::text_share(text.get(..64.min(text.len())).unwrap_or_default()) < 0.8;
         if brotli && self.work.take(work::DECODER) {
             let all = containers::unpack(Packed::Brotli, text, self.work.output());
-            let sound = all.end == End::Whole && letters::text_share(&all.bytes) > 0.9;
-            if sound && self.work.take(all.bytes.len()) {
+            // What comes to nothing was work all the same.
+            let taken = self.work.take(all.bytes.len());
+            if taken && all.end == End::Whole && letters::text_share(&all.bytes) > 0.9 {
                 self.inside(Packed::Brotli, 0, text.len(), all.bytes);
             }
         }

@@ -4,19 +4,30 @@ use super::check::{Check, Verdict};
 use super::context::is_near;
 use super::letters::is_word_at;
 use super::numbers::{Number, PASSPORT};
+use super::work;
 
 /// The longest of them in one word: an IBAN.
 const LONGEST: usize = 34;
 
-/// Numbers with letters: IBAN, DNI and NIE, National Insurance, codice fiscale, passports. Gives the end of the word too.
-pub(super) fn with_letters(text: &[u8], at: usize) -> (Option<Number>, usize) {
+/// Numbers with letters: IBAN, DNI and NIE, National Insurance, codice fiscale, passports. Gives the word's place too.
+pub(super) fn with_letters(text: &[u8], at: usize) -> (Option<Number>, usize, usize) {
     let alnum = super::letters::ALNUM;
     let start = at - super::letters::run_before(text, at, alnum, LONGEST + 1);
     let end = at + super::letters::run(text, at, alnum);
     let joined =
         start.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'_') || text.get(end) == Some(&b'_');
     let number = if joined || end - start > LONGEST { None } else { in_word(text, start, end) };
-    (number, end)
+    (number, start, end)
+}
+
+/// What looking at a word of so many bytes costs, whose first digit is here.
+pub(super) fn price(text: &[u8], at: usize, length: usize) -> usize {
+    match (text.get(at.saturating_sub(2)..at + 2), length) {
+        // Two capitals and two digits may begin an account, which is read for each of its ends.
+        (Some([b'A'..=b'Z', b'A'..=b'Z', _, b'0'..=b'9']), _) => 2 * work::NUMBER,
+        (_, 8 | 9 | 16) => work::NUMBER,
+        _ => work::WORD,
+    }
 }
 
 fn in_word(text: &[u8], start: usize, end: usize) -> Option<Number> {

@@ -7,6 +7,8 @@ pub(super) const DIGIT: u8 = 4;
 pub(super) const STANDARD: u8 = 8;
 /// `-` and `_`.
 pub(super) const URL: u8 = 16;
+/// What ends a value that stands without quotes: white space, quotes and `,;)<>|&{}`.
+pub(super) const END: u8 = 128;
 /// `a` to `f`, of both cases, and digits.
 pub(super) const HEX: u8 = 32;
 /// What else a word in a URL or an escaped string is made of: `% \ . ~ = & @ : ; ? # ! $ *` and bytes from 0x80 on.
@@ -33,20 +35,13 @@ const fn sorts() -> [u8; 256] {
             b'0'..=b'9' => DIGIT | HEX,
             b'+' | b'/' => STANDARD,
             b'-' | b'_' => URL,
-            b'%'
-            | b'\\'
-            | b'.'
-            | b'~'
-            | b'='
-            | b'&'
-            | b'@'
-            | b':'
-            | b'?'
-            | b'#'
-            | b'!'
-            | b'$'
-            | b'*'
-            | 0x80.. => OTHER,
+            b'%' | b'\\' | b'.' | b'~' | b'=' | b'@' | b':' | b'?' | b'#' | b'!' | b'$' | b'*' | 0x80.. => {
+                OTHER
+            }
+            b'&' => OTHER | END,
+            // As `u8::is_ascii_whitespace`.
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0c => END,
+            b'"' | b'\'' | b'`' | b',' | b';' | b')' | b'<' | b'>' | b'|' | b'{' | b'}' => END,
             _ => 0,
         };
         byte += 1;
@@ -71,6 +66,11 @@ pub(super) fn is_word_at(text: &[u8], at: usize) -> bool {
 /// From here on, how many bytes are of these sorts.
 pub(super) fn run(text: &[u8], from: usize, sorts: u8) -> usize {
     text.get(from..).unwrap_or_default().iter().take_while(|byte| is(**byte, sorts)).count()
+}
+
+/// From here on, how many bytes are of these sorts, and at most so many.
+pub(super) fn run_most(text: &[u8], from: usize, sorts: u8, most: usize) -> usize {
+    text.get(from..).unwrap_or_default().iter().take(most).take_while(|byte| is(**byte, sorts)).count()
 }
 
 /// Before here, how many bytes are of these sorts, and at most so many.

@@ -36,7 +36,9 @@ impl Looking<'_> {
             Some(Target::Name { password }) => self.name(password, start, end),
             Some(Target::Jwt) => self.jwt(start),
             Some(Target::Pem) => {
-                if let Some((end, confidence)) = secrets::private_key(self.text, start) {
+                if self.work.take(work::EXPRESSION)
+                    && let Some((end, confidence)) = secrets::private_key(self.text, start)
+                {
                     self.hit("private-key", start, end, confidence);
                 }
             }
@@ -194,6 +196,9 @@ impl Looking<'_> {
     }
 
     fn url(&mut self, behind: usize) {
+        if !self.work.take(work::AUTHORITY) {
+            return;
+        }
         let Some((start, end)) = secrets::url_password(self.text, behind) else { return };
         let value = self.text.get(start..end).unwrap_or_default();
         if secrets::is_url_password(value) {

@@ -3,10 +3,11 @@
 //! Only blocks with several digits are looked at. A number whose sum proves little counts only with a word for it near.
 
 use super::check::{Check, Verdict};
-use super::context::{is_near, is_placeholder};
-use super::lettered::{insurance, with_letters};
+use super::context::{Near, is_near, is_placeholder};
+use super::lettered::{insurance, price, with_letters};
 use super::letters::is_word_at;
 use super::work::{self, Work};
+use std::cell::LazyCell;
 
 /// What was found: the id of a rule, a place, and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,13 +47,8 @@ pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Number)) {
             let joined =
                 at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(u8::is_ascii_alphabetic);
             if joined {
-                let (number, end) = with_letters(text, at);
-                // Two capitals and two digits may begin an account, which is read for each of its ends.
-                let account = matches!(
-                    text.get(at.saturating_sub(2)..at + 2),
-                    Some([b'A'..=b'Z', b'A'..=b'Z', _, b'0'..=b'9'])
-                );
-                if !work.take(if account { 2 * work::NUMBER } else { work::WORD }) {
+                let (number, first, end) = with_letters(text, at);
+                if !work.take(price(text, at, end - first)) {
                     return;
                 }
                 done = end.max(number.map_or(0, |number| number.end));
@@ -277,12 +273,13 @@ const SORTS: [Sort; 12] = [
 ];
 
 fn of_digits(text: &[u8], phrase: &Phrase) -> Option<(&'static str, f32)> {
+    let near = LazyCell::new(|| Near::of(text, phrase.start, phrase.end));
     for sort in &SORTS {
         let laid_out = sort.layouts.contains(&phrase.layout);
         if phrase.groups > 1 && !laid_out || sort.check.of(&phrase.digits) != Verdict::Right {
             continue;
         }
-        let named = is_near(text, phrase.start, phrase.end, sort.words);
+        let named = near.has(sort.words);
         let bare_card = sort.rule == "credit-card" && matches!(phrase.digits.len(), 15 | 16);
         match (named, laid_out && sort.alone) {
             (true, _) => return Some((sort.rule, 0.95)),
@@ -298,7 +295,7 @@ fn of_digits(text: &[u8], phrase: &Phrase) -> Option<(&'static str, f32)> {
     let american = matches!(phrase.layout, 334 | 1334) && phrase.groups > 1 && is_american(&phrase.digits);
     let words =
         ["phone", "tel", "mobile", "cell", "fax", "call", "telephone", "contact", "sms", "whatsapp", "handy"];
-    let named = is_near(text, phrase.start, phrase.end, &words);
+    let named = near.has(&words);
     match (american, named) {
         (true, _) => Some(("phone", if named { 0.85 } else { 0.6 })),
         (false, true) if mobile || phrase.digits.len() == 10 => Some(("phone", 0.7)),

@@ -3,7 +3,7 @@
 //! Written by hand: an expression for the same takes most of the time of all rules together.
 
 use super::context::name_start;
-use super::letters::{ALNUM, URL, run};
+use super::letters::{ALNUM, END, URL, is, run_most};
 
 /// The most bytes of a value.
 const VALUE_BYTES: usize = 256;
@@ -68,7 +68,7 @@ pub(super) struct Pair {
 /// The value behind the name that has a word in it.
 pub(super) fn value_behind(text: &[u8], word_start: usize, word_end: usize) -> Option<Pair> {
     let name = name_start(text, word_start);
-    let name_end = word_end + run(text, word_end, ALNUM | URL).min(40);
+    let name_end = word_end + run_most(text, word_end, ALNUM | URL, 40);
     if is_no_secret(text.get(word_end..name_end)?) {
         return None;
     }
@@ -174,11 +174,11 @@ fn value_at(text: &[u8], at: usize) -> Option<Pair> {
     start = behind_scheme(text, start + opening);
     let rest = text.get(start..)?;
     let rest = rest.get(..rest.len().min(VALUE_BYTES + 1))?;
-    let ends = |byte: &u8| match quote {
-        0 => byte.is_ascii_whitespace() || b"\"'`,;)<>|&{}".contains(byte),
-        quote => *byte == quote || *byte == b'\n' || *byte == b'\r',
+    let end = match quote {
+        0 => rest.iter().position(|byte| is(*byte, END)),
+        quote => memchr::memchr3(quote, b'\n', b'\r', rest),
     };
-    let mut length = rest.iter().position(ends).unwrap_or(rest.len());
+    let mut length = end.unwrap_or(rest.len());
     if length > VALUE_BYTES {
         return None;
     }

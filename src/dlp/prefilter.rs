@@ -37,6 +37,10 @@ struct Group {
     word: u32,
     /// How far before the group the word starts.
     back: isize,
+    /// The first and the last byte of the word, folded.
+    ends: [u8; 2],
+    /// How long it is.
+    length: usize,
     /// The next of the chain, as in `chains`.
     next: u32,
 }
@@ -88,7 +92,9 @@ impl Prefilter {
             }
             (last, link) = (Some(at), group.next);
         }
-        self.groups.push(Group { key, word, back, next: 0 });
+        let text = self.words.get(word as usize).map(|word| &*word.text).unwrap_or_default();
+        let ends = [text.first(), text.last()].map(|end| end.copied().unwrap_or(0) | CASE);
+        self.groups.push(Group { key, word, back, ends, length: text.len(), next: 0 });
         let number = u32::try_from(self.groups.len()).unwrap_or(0);
         match last.and_then(|last| self.groups.get_mut(last)) {
             Some(last) => last.next = number,
@@ -150,10 +156,16 @@ impl Prefilter {
         found: &mut impl FnMut(u32, usize, usize) -> bool,
     ) -> bool {
         for group in self.chain(key).filter(|group| group.key == key) {
-            let Some(word) = self.words.get(group.word as usize) else { continue };
             let Some(start) = at.checked_add_signed(-group.back) else { continue };
-            let end = start + word.text.len();
+            let end = start + group.length;
             let Some(there) = text.get(start..end) else { continue };
+            // Many words have a group in common; most differ in their ends.
+            let [first, last] = group.ends;
+            let ends = (there.first().map(|end| end | CASE), there.last().map(|end| end | CASE));
+            if ends != (Some(first), Some(last)) {
+                continue;
+            }
+            let Some(word) = self.words.get(group.word as usize) else { continue };
             let same = if word.exact { there == &*word.text } else { there.eq_ignore_ascii_case(&word.text) };
             if same && !found(word.id, start, end) {
                 return false;
@@ -182,6 +194,8 @@ fn commonness(letters: &[u8]) -> u64 {
 
 /// Makes letters of both cases the same. Some other bytes become the same too; the comparison tells them apart.
 const FOLD: u32 = 0x0020_2020;
+/// The same of one byte.
+const CASE: u8 = 0x20;
 const SPREAD: u32 = 0x9e37_79b1;
 
 #[cfg(test)]

@@ -34,10 +34,11 @@ pub(super) fn find(text: &[u8], work: &Work, mut found: impl FnMut(Decoded)) {
         if !may_be_one(window) {
             continue;
         }
-        if !work.take(work::LOOK) {
+        let (style, read) = look(text, at - STEP);
+        if !work.take(work::LOOK + work::READ * read) {
             return;
         }
-        let Some((style, _)) = look(text, at - STEP) else { continue };
+        let Some(style) = style else { continue };
         let Some(run) = whole(text, at - STEP, done, style, work) else { continue };
         (done, at) = (run.end, run.end.max(at));
         if run.bytes.len() >= SHORTEST && is_sound(&run.bytes) {
@@ -91,24 +92,26 @@ fn may_stand(byte: u8) -> bool {
     STANDS.get(usize::from(byte)).is_some_and(|stands| *stands != 0)
 }
 
-/// The style of a run at this place or a little behind it, and where it was met.
-fn look(text: &[u8], at: usize) -> Option<(Style, usize)> {
+/// The style of a run at this place or a little behind it, and how many bytes were read for that.
+fn look(text: &[u8], at: usize) -> (Option<Style>, usize) {
+    let mut count = 0;
     for style in [Style::Marked, Style::Hex, Style::Decimal] {
         for start in at..at + 6 {
             let mut place = start;
             let read = (0..LOOK).all(|_| match one(text, place, style) {
                 Some((_, next)) => {
                     place = next;
+                    count += 1;
                     true
                 }
                 None => false,
             });
             if read {
-                return Some((style, start));
+                return (Some(style), count);
             }
         }
     }
-    None
+    (None, count)
 }
 
 /// One byte with what separates it from the next, and where that is.
@@ -165,6 +168,9 @@ fn whole(text: &[u8], at: usize, floor: usize, style: Style, work: &Work) -> Opt
         if let Some((byte, end)) = value(text, place, style) {
             run.bytes.push(byte);
             run.end = end;
+        }
+        if !work.take(work::READ * run.bytes.len()) {
+            return None;
         }
         if run.bytes.len() >= LOOK && run.end > at {
             return Some(run);

@@ -41,7 +41,7 @@ impl Default for Limits {
             word_bytes: 1 << 20,
             packed_bytes: 16 << 20,
             output_bytes: 16 << 20,
-            work_bytes: 48 << 20,
+            work_bytes: 40 << 20,
             redact: false,
         }
     }

@@ -17,23 +17,27 @@ pub(super) const JUDGEMENT: usize = 4300;
 /// The expressions of postal addresses.
 pub(super) const ADDRESSES: usize = 2500;
 /// The words of a wallet, and their sums.
-pub(super) const WALLET: usize = 6000;
+pub(super) const WALLET: usize = 12_000;
 /// A hit that is kept.
 pub(super) const HIT: usize = 400;
 /// A digit or an `@` from which something may start.
 pub(super) const SIGN: usize = 12;
 /// A number that is long enough to be checked.
-pub(super) const NUMBER: usize = 280;
+pub(super) const NUMBER: usize = 400;
 /// A place where bytes may be written one by one, or with two bytes each.
 pub(super) const LOOK: usize = 40;
+/// A byte that is read there.
+pub(super) const READ: usize = 8;
+/// What stands behind `://`.
+pub(super) const AUTHORITY: usize = 80;
 /// A sign from which an escape may start.
-pub(super) const ESCAPE: usize = 4;
+pub(super) const ESCAPE: usize = 6;
 /// A word with escapes, beside twice its bytes.
 pub(super) const ESCAPED: usize = 160;
 /// A run of letters, beside a quarter of its bytes.
 pub(super) const RUN: usize = 16;
 /// A run that is decoded in each of its readings.
-pub(super) const READINGS: usize = 256;
+pub(super) const READINGS: usize = 400;
 /// A decoder that is made ready.
 pub(super) const DECODER: usize = 4096;
 

@@ -17,6 +17,9 @@ const MOST_CORRELATIONS: usize = 64;
 /// The most values that a finding tells of.
 const MOST_ABOUT: usize = 16;
 
+/// In place of a name that no event is known by.
+const OTHER: &str = "\0";
+
 /// What a rule found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -60,7 +63,8 @@ struct Several {
 #[derive(Default)]
 struct Bucket {
     wanted: Wanted,
-    events: Vec<usize>,
+    /// Each with the number of its rule.
+    events: Vec<(usize, Detection)>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -140,17 +144,19 @@ impl Engine {
             let bucket = engine.bucket(event.name, &beyond);
             engine.by_event.insert(event.name, bucket);
         }
-        engine.others = engine.bucket("\0", &beyond);
+        engine.others = engine.bucket(OTHER, &beyond);
         Ok(engine)
     }
 
     fn bucket(&self, event: &str, beyond: &[FieldId]) -> Bucket {
         let mut bucket = Bucket::default();
-        for (index, (rule, detection)) in self.events.iter().enumerate() {
+        for (rule, detection) in &self.events {
             if !detection.may_hold(event) {
                 continue;
             }
-            bucket.events.push(index);
+            // Of another name it is not known what it is.
+            let known = if event == OTHER { detection.clone() } else { detection.of_event(event) };
+            bucket.events.push((*rule, known));
             let shown = self.fields.get(*rule).into_iter().flatten().copied();
             for field in detection.fields().chain(shown).chain(beyond.iter().copied()) {
                 bucket.wanted.add(&self.names, field);
@@ -193,7 +199,6 @@ impl Engine {
         let held: Vec<usize> = bucket
             .events
             .iter()
-            .filter_map(|index| self.events.get(*index))
             .filter(|(_, detection)| detection.holds(&fields))
             .map(|(rule, _)| *rule)
             .collect();

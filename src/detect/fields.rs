@@ -3,11 +3,9 @@
 //! Never makes a tree of an event: what no rule names is passed over. Never follows how deep an agent nests a value: the
 //! reader has a limit, and a leaf past it is unreadable.
 
+use super::walk::Walk;
 use crate::audit::schema;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
-use std::fmt;
 
 /// A field by its number among those that rules name.
 pub(super) type FieldId = u16;
@@ -87,7 +85,7 @@ fn is_known(name: &str) -> bool {
 /// The fields that are wanted of an event, as a tree of names.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    field: Option<FieldId>,
+    pub(super) field: Option<FieldId>,
     below: Vec<(String, Wanted)>,
 }
 
@@ -110,6 +108,11 @@ impl Wanted {
     fn is_empty(&self) -> bool {
         self.field.is_none() && self.below.is_empty()
     }
+
+    /// What is wanted below a name.
+    pub(super) fn below(&self, name: &[u8]) -> Option<&Self> {
+        self.below.iter().find(|(known, _)| known.as_bytes() == name).map(|(_, below)| below)
+    }
 }
 
 /// What rules see of an event.
@@ -119,7 +122,7 @@ pub(super) struct Fields<'a>(Vec<(FieldId, Scalar<'a>)>);
 impl<'a> Fields<'a> {
     /// Those of an event: its name, its run, and what is wanted of its data.
     /// # Errors
-    /// When the data is no JSON object.
+    /// When the data is no JSON.
     pub(super) fn of(
         event: &'a str,
         run: &'a str,
@@ -130,8 +133,7 @@ impl<'a> Fields<'a> {
         fields.push((EVENT, Scalar::Text(Cow::Borrowed(event))));
         fields.push((RUN, Scalar::Text(Cow::Borrowed(run))));
         if !wanted.is_empty() {
-            let mut json = serde_json::Deserializer::from_slice(data);
-            Walk { wanted, fields: &mut fields }.deserialize(&mut json).map_err(|_| Unreadable)?;
+            Walk::new(data, &mut fields).value(wanted)?;
         }
         Ok(Self(fields))
     }
@@ -179,106 +181,11 @@ impl<'a> Head<'a> {
 
 fn digits(text: &[u8]) -> Result<(u64, &[u8]), Unreadable> {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).ok_or(Unreadable)?;
-    let (digits, rest) = text.split_at_checked(end).ok_or(Unreadable)?;
-    let number = str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).ok_or(Unreadable)?;
-    Ok((number, rest))
-}
-
-/// Reads a value, and keeps what is wanted of it.
-struct Walk<'w, 'f, 'a> {
-    wanted: &'w Wanted,
-    fields: &'f mut Vec<(FieldId, Scalar<'a>)>,
-}
-
-impl<'a> Walk<'_, '_, 'a> {
-    fn keep<E>(self, value: Scalar<'a>) -> Result<(), E> {
-        if let Some(id) = self.wanted.field {
-            self.fields.push((id, value));
-        }
-        Ok(())
-    }
-}
-
-impl<'a> DeserializeSeed<'a> for Walk<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Walk<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a value")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.keep(Scalar::Bool(value))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.keep(Scalar::Int(value))
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.keep(Scalar::Int(i64::try_from(value).unwrap_or(i64::MAX)))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.keep(Scalar::Float(value))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, value: &'a str) -> Result<(), E> {
-        self.keep(Scalar::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        self.keep(Scalar::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Walk { wanted: self.wanted, fields: &mut *self.fields })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(below) = map.next_key_seed(Below(self.wanted))? {
-            match below {
-                Some(wanted) => map.next_value_seed(Walk { wanted, fields: &mut *self.fields })?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Reads a key: what is wanted below it.
-struct Below<'w>(&'w Wanted);
-
-impl<'w, 'a> DeserializeSeed<'a> for Below<'w> {
-    type Value = Option<&'w Wanted>;
-
-    fn deserialize<D: Deserializer<'a>>(self, from: D) -> Result<Self::Value, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl<'w> Visitor<'_> for Below<'w> {
-    type Value = Option<&'w Wanted>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.below.iter().find(|(known, _)| known == name).map(|(_, below)| below))
-    }
+    let (digits, rest) =
+        text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty()).ok_or(Unreadable)?;
+    let number =
+        digits.iter().try_fold(0u64, |all, digit| all.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
+    Ok((number.ok_or(Unreadable)?, rest))
 }
 
 #[cfg(test)]

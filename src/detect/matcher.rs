@@ -94,8 +94,12 @@ impl Item {
 
     /// Whether the field is so.
     pub(super) fn holds(&self, fields: &Fields<'_>) -> bool {
-        let holds = |test: &Test| test.holds(fields, self.field);
-        if self.all { self.tests.iter().all(holds) } else { self.tests.iter().any(holds) }
+        if self.all {
+            return self.tests.iter().all(|test| test.holds(fields, self.field));
+        }
+        let of_all = self.tests.iter().filter(|test| matches!(test, Test::Nothing | Test::There(_)));
+        fields.values(self.field).any(|value| self.tests.iter().any(|test| test.fits(value)))
+            || of_all.into_iter().any(|test| test.holds(fields, self.field))
     }
 
     /// Whether a value alone is so.

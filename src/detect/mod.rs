@@ -12,6 +12,7 @@ mod place;
 mod read;
 mod rule;
 mod shipped;
+mod walk;
 
 pub use engine::{Engine, Finding, MOST_RULES};
 pub use fields::Unreadable;

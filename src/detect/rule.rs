@@ -117,6 +117,19 @@ impl Detection {
         self.condition.may_hold(&known) != Some(false)
     }
 
+    /// The same for events of this name alone: what it asks of the name is settled.
+    pub(super) fn of_event(&self, event: &str) -> Self {
+        let settled = |items: &Vec<Item>| {
+            let (named, others): (Vec<&Item>, Vec<&Item>) =
+                items.iter().partition(|item| item.field == EVENT);
+            let fits = named.iter().all(|item| item.holds_for(event));
+            fits.then(|| others.into_iter().cloned().collect())
+        };
+        let selections =
+            self.selections.iter().map(|groups| groups.iter().filter_map(settled).collect()).collect();
+        Self { selections, condition: self.condition.clone() }
+    }
+
     /// The fields it looks at.
     pub(super) fn fields(&self) -> impl Iterator<Item = FieldId> {
         self.selections.iter().flatten().flatten().map(|item| item.field)
@@ -321,6 +334,7 @@ mod tests {
         let mut rules = read("x.yml", PLAIN, &mut Names::default()).unwrap();
         let Body::Event(detection) = rules.remove(0).body else { panic!("an event's") };
         assert!(detection.may_hold("denial") && !detection.may_hold("grant"));
+        assert_eq!(detection.of_event("denial").fields().count(), 1, "the name is settled");
         let not = PLAIN.replace("condition: a", "condition: not a");
         let Body::Event(detection) = read("x.yml", &not, &mut Names::default()).unwrap().remove(0).body
         else {

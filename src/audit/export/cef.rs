@@ -11,15 +11,29 @@ use std::fmt::Write;
 
 /// The most characters of a value; the dictionary of CEF allows 1023 for most, and 4000 for those of our own.
 const MOST: usize = 1023;
+/// Bytes that most lines have room in.
+const USUAL: usize = 1024;
+
+/// The numbered fields that are ours: the key of a label, and that of the value.
+const OURS: [(&str, &str); 6] = [
+    ("cs1Label", "cs1"),
+    ("cs2Label", "cs2"),
+    ("cs3Label", "cs3"),
+    ("cs4Label", "cs4"),
+    ("cs5Label", "cs5"),
+    ("cs6Label", "cs6"),
+];
 
 /// The line.
-pub(super) fn line(item: &Item<'_>, facts: &Facts, context: &Context) -> String {
+pub(super) fn line(item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> String {
     let event = item.record.event.as_str();
-    let mut line = "CEF:0|aisandbox|guardian|".to_owned();
+    let mut line = String::with_capacity(USUAL);
+    line.push_str("CEF:0|aisandbox|guardian|");
     for part in [context.version(), event, facts.name_for_people().unwrap_or(event)] {
         header(&mut line, part);
     }
-    let mut line = Line(format!("{line}{}|", facts.severity), true);
+    write!(line, "{}|", facts.severity).unwrap_or_default();
+    let mut line = Line(line, true);
     line.number("rt", Some(item.millis()));
     line.text("externalId", Some(&item.id()));
     line.text("act", facts.action.as_deref());
@@ -41,10 +55,10 @@ pub(super) fn line(item: &Item<'_>, facts: &Facts, context: &Context) -> String 
         ("leaf hash", Some(hash.as_str())),
         ("coverage", context.coverage.as_deref()),
     ];
-    for (number, (label, value)) in (1..).zip(ours) {
+    for ((label_key, key), (label, value)) in OURS.into_iter().zip(ours) {
         if value.is_some() {
-            line.text(&format!("cs{number}Label"), Some(label));
-            line.text(&format!("cs{number}"), value);
+            line.text(label_key, Some(label));
+            line.text(key, value);
         }
     }
     line.text("cn1Label", Some("leaf index"));
@@ -52,17 +66,31 @@ pub(super) fn line(item: &Item<'_>, facts: &Facts, context: &Context) -> String 
     line.0
 }
 
-fn header(line: &mut String, part: &str) {
-    for letter in part.chars().take(MOST) {
-        match letter {
-            '\\' | '|' => line.extend(['\\', letter]),
-            '\n' | '\r' => line.push(' '),
-            letter if misleads(letter) => {
-                line.extend(letter.escape_unicode().map(|part| if part == '\\' { '%' } else { part }))
-            }
-            letter => line.push(letter),
-        }
+/// Adds a value, cut: what is plain as it is, each other letter as `other` writes it. Whether all of it is there.
+fn add(line: &mut String, value: &str, plain: fn(u8) -> bool, other: fn(&mut String, char)) -> bool {
+    let long = (value.len() > MOST).then(|| value.char_indices().nth(MOST)).flatten();
+    let end = long.map_or(value.len(), |(at, _)| at);
+    let mut rest = value.get(..end).unwrap_or_default();
+    loop {
+        let (here, behind) = rest.split_at(rest.bytes().position(|byte| !plain(byte)).unwrap_or(rest.len()));
+        line.push_str(here);
+        let mut letters = behind.chars();
+        let Some(letter) = letters.next() else { return end == value.len() };
+        other(line, letter);
+        rest = letters.as_str();
     }
+}
+
+fn header(line: &mut String, part: &str) {
+    let plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'|');
+    add(line, part, plain, |line, letter| match letter {
+        '\\' | '|' => line.extend(['\\', letter]),
+        '\n' | '\r' => line.push(' '),
+        letter if misleads(letter) => {
+            line.extend(letter.escape_unicode().map(|part| if part == '\\' { '%' } else { part }))
+        }
+        letter => line.push(letter),
+    });
     line.push('|');
 }
 
@@ -75,9 +103,8 @@ impl Line {
         self.0.push_str(if std::mem::replace(&mut self.1, false) { "" } else { " " });
         self.0.push_str(key);
         self.0.push('=');
-        let mut letters = value.chars();
-        letters.by_ref().take(MOST).for_each(|letter| extension(&mut self.0, letter));
-        if letters.next().is_some() {
+        let plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'\\' | b'=');
+        if !add(&mut self.0, value, plain, extension) {
             self.0.push('…');
         }
     }
@@ -88,14 +115,14 @@ impl Line {
         }
     }
 
-    fn object(&mut self, facts: &Facts) {
+    fn object(&mut self, facts: &Facts<'_>) {
         let path = facts.file().or(facts.program());
         self.text("filePath", path);
         self.text("fname", path.map(file_name));
         self.text("fileHash", facts.sha256.as_deref());
     }
 
-    fn destination(&mut self, facts: &Facts) {
+    fn destination(&mut self, facts: &Facts<'_>) {
         let Some(to) = &facts.to else { return };
         self.text("dhost", to.host.as_deref());
         self.text("dst", to.address.as_deref());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const VERSION: &str = "8.17.0";
 
 /// The document.
-pub(super) fn document(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
+pub(super) fn document(item: &Item<'_>, facts: Facts<'_>, context: &Context) -> Value {
     let is_program = facts.class_uid() == 1007;
     let file = facts.file().filter(|_| !is_program);
     let parent = facts.parents.first().map(process);
@@ -34,7 +34,7 @@ pub(super) fn document(item: &Item<'_>, facts: Facts, context: &Context) -> Valu
     pruned(merged(document, json!({ "aisandbox": ours(item, facts, context) })))
 }
 
-fn network(facts: &Facts) -> Value {
+fn network(facts: &Facts<'_>) -> Value {
     let Some(to) = &facts.to else { return Value::Null };
     json!({
         "destination": {
@@ -60,7 +60,7 @@ fn network(facts: &Facts) -> Value {
 }
 
 /// What ECS has no name for.
-fn ours(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
+fn ours(item: &Item<'_>, facts: Facts<'_>, context: &Context) -> Value {
     let program = facts.program().filter(|_| facts.class_uid() == 1007);
     let to = facts.to.as_ref();
     let about = json!({
@@ -97,7 +97,7 @@ fn ours(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
     merged(about, said)
 }
 
-fn event(item: &Item<'_>, facts: &Facts) -> Value {
+fn event(item: &Item<'_>, facts: &Facts<'_>) -> Value {
     let mut types: Vec<&str> = facts.schema.map(|schema| schema.ecs.types.to_vec()).unwrap_or_default();
     match facts.outcome {
         Outcome::Allowed if !types.contains(&"start") => types.push("allowed"),

@@ -35,7 +35,7 @@ pub(super) struct Destination {
 
 /// What a record says.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(super) struct Facts<'a> {
     pub(super) schema: Option<&'static EventSchema>,
     pub(super) outcome: Outcome,
     pub(super) severity: u8,
@@ -73,15 +73,26 @@ pub(super) struct Facts {
     pub(super) took_ms: Option<u64>,
     pub(super) count: Option<u64>,
     /// What no name was found for.
-    pub(super) rest: Rest,
+    pub(super) rest: Rest<'a>,
 }
 
-impl Facts {
+impl Facts<'static> {
+    /// With what is left besides.
     pub(super) fn of(record: &Record) -> Self {
+        Facts::out_of(record, Rest::Left(record.data.clone()))
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// For a format that has no place for what is left.
+    pub(super) fn seen(record: &'a Record) -> Self {
+        Self::out_of(record, Rest::All(&record.data))
+    }
+
+    fn out_of(record: &Record, mut rest: Rest<'a>) -> Self {
         let name = record.event.as_str();
         let schema = schema::event(name);
         let outcome = judge::outcome(name, &record.data);
-        let mut rest = Rest(record.data.clone());
         let is_network = name == "network";
         let who = if is_network || ["repeat", "access"].contains(&name) { "" } else { "/who" };
         let mut facts = Self {
@@ -155,7 +166,7 @@ impl Facts {
     }
 }
 
-fn process(rest: &mut Rest, at: &str) -> Process {
+fn process(rest: &mut Rest<'_>, at: &str) -> Process {
     Process {
         pid: rest.number(&format!("{at}/pid")).filter(|pid| *pid > 0),
         program: rest.text(&format!("{at}/program")),
@@ -163,13 +174,13 @@ fn process(rest: &mut Rest, at: &str) -> Process {
     }
 }
 
-fn parents(rest: &mut Rest) -> Vec<Process> {
+fn parents(rest: &mut Rest<'_>) -> Vec<Process> {
     let Some(Value::Array(items)) = rest.take("/who/parents") else { return Vec::new() };
-    let each = |item| process(&mut Rest(serde_json::json!({ "it": item })), "/it");
+    let each = |item| process(&mut Rest::Left(serde_json::json!({ "it": item })), "/it");
     items.into_iter().map(each).collect()
 }
 
-fn action(rest: &mut Rest, name: &str) -> Option<String> {
+fn action(rest: &mut Rest<'_>, name: &str) -> Option<String> {
     let words = rest.texts(if name == "repeat" { "/actions" } else { "/what/actions" });
     match name {
         _ if !words.is_empty() => Some(words.join(" ")),
@@ -182,7 +193,7 @@ fn action(rest: &mut Rest, name: &str) -> Option<String> {
     }
 }
 
-fn path(rest: &mut Rest, name: &str) -> Option<String> {
+fn path(rest: &mut Rest<'_>, name: &str) -> Option<String> {
     match name {
         "run_start" => rest.text("/program/path"),
         "agent_start" => rest.text("/transition"),
@@ -190,13 +201,13 @@ fn path(rest: &mut Rest, name: &str) -> Option<String> {
     }
 }
 
-fn findings(rest: &mut Rest) -> Vec<(String, u64)> {
+fn findings(rest: &mut Rest<'_>) -> Vec<(String, u64)> {
     let found = rest.take("/findings").or_else(|| rest.take("/what/upload/found"));
     found.and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default()
 }
 
 /// The stable word of why, where the event has one.
-fn reason(rest: &mut Rest, name: &str) -> Option<String> {
+fn reason(rest: &mut Rest<'_>, name: &str) -> Option<String> {
     match name {
         "denial" | "network" | "run_end" | "repeat" => rest.text("/reason"),
         "revoke" => rest.text("/why"),
@@ -208,7 +219,7 @@ fn reason(rest: &mut Rest, name: &str) -> Option<String> {
 }
 
 /// Why, in words.
-fn words(rest: &mut Rest, name: &str) -> Option<String> {
+fn words(rest: &mut Rest<'_>, name: &str) -> Option<String> {
     match name {
         "request" | "reason_given" | "degraded" | "channel_closed" | "device.enrolled" | "forward.gap"
         | "forward.alert" => rest.text("/why"),
@@ -220,7 +231,7 @@ fn words(rest: &mut Rest, name: &str) -> Option<String> {
     }
 }
 
-fn network(rest: &mut Rest) -> Option<Destination> {
+fn network(rest: &mut Rest<'_>) -> Option<Destination> {
     let request = rest.text("/request").map(|request| match request.split_once(' ') {
         Some((method, path)) => (method.to_owned(), path.to_owned()),
         None => (request, String::new()),

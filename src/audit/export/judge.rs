@@ -1,5 +1,6 @@
 //! What became of what an event tells of, which OCSF type that makes it, and how severe it is.
 
+use super::rest::inside;
 use crate::audit::access::ChannelClosed;
 use crate::audit::schema::EventSchema;
 use serde_json::Value;
@@ -38,15 +39,15 @@ impl Outcome {
 }
 
 fn word<'a>(data: &'a Value, pointer: &str) -> &'a str {
-    data.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    inside(data, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
     match (name, word(data, "/what")) {
-        ("run_end", _) if data.pointer("/exit/code") == Some(&0.into()) => Outcome::Allowed,
+        ("run_end", _) if inside(data, "/exit/code") == Some(&0.into()) => Outcome::Allowed,
         ("run_end" | "launch_failure" | "log.suspended" | "forward.gap", _) => Outcome::Failed,
         ("forward.alert", _) if word(data, "/state") != "open" => Outcome::Failed,
-        ("guardian_end", _) if data.pointer("/ended_the_run").is_some_and(|why| !why.is_null()) => {
+        ("guardian_end", _) if inside(data, "/ended_the_run").is_some_and(|why| !why.is_null()) => {
             Outcome::Failed
         }
         ("protected_denied" | "denial" | "repeat", _) => Outcome::Denied,
@@ -88,9 +89,9 @@ pub(super) fn type_uid(schema: Option<&EventSchema>, data: &Value) -> u32 {
     let Some(schema) = schema else { return 0 };
     let usual = schema.ocsf.first().copied().unwrap_or(0);
     let wanted = match schema.name {
-        "denial" => by_action(data.pointer("/what/actions").and_then(last_text).unwrap_or_default()),
+        "denial" => by_action(inside(data, "/what/actions").and_then(last_text).unwrap_or_default()),
         "repeat" if word(data, "/of") == "network" => Some(400_105),
-        "repeat" => by_action(data.pointer("/actions").and_then(last_text).unwrap_or_default()),
+        "repeat" => by_action(inside(data, "/actions").and_then(last_text).unwrap_or_default()),
         "transfer" | "access" => by_action(word(data, "/action")),
         "protected_denied" if word(data, "/call").starts_with("rename") => Some(100_105),
         "token" if word(data, "/what") == "revoked" => Some(300_502),
@@ -160,7 +161,7 @@ pub(super) fn severity(schema: Option<&EventSchema>, data: &Value, outcome: Outc
         (Some("revoke"), _) if data.pointer("/left/0").is_some() => high,
         // Programs try names that nobody has.
         (Some("access"), _) if outcome == Outcome::Failed => low,
-        (Some("known_files"), _) if data.pointer("/left_out") != Some(&0.into()) => high,
+        (Some("known_files"), _) if inside(data, "/left_out") != Some(&0.into()) => high,
         (Some("device.enrolled"), _) if word(data, "/why") != "new" => high,
         _ if outcome.is_bad() => high,
         _ => low,

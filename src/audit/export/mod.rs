@@ -135,8 +135,8 @@ pub fn line(format: Format, item: &Item<'_>, context: &Context) -> Result<String
     match format {
         Format::Jsonl => super::json(&item.record),
         Format::Ocsf => super::json(&ocsf::event(item, Facts::of(&item.record), context)),
-        Format::Cef => Ok(cef::line(item, &Facts::of(&item.record), context)),
+        Format::Cef => Ok(cef::line(item, &Facts::seen(&item.record), context)),
         Format::Ecs => super::json(&ecs::document(item, Facts::of(&item.record), context)),
-        Format::Otlp => super::json(&otlp::logs(item, &Facts::of(&item.record), context)),
+        Format::Otlp => super::json(&otlp::logs(item, &Facts::seen(&item.record), context)),
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn process(process: &Process, parents: &[Process]) -> Option<Value> {
 }
 
 /// Who did it: the process, the user, the run.
-pub(super) fn actor(facts: &Facts, context: &Context) -> Value {
+pub(super) fn actor(facts: &Facts<'_>, context: &Context) -> Value {
     pruned(json!({
         "process": process(&facts.process, &facts.parents),
         "user": user(context),

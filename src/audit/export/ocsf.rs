@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 const VERSION: &str = "1.9.0-dev";
 
 /// The event. What OCSF has no name for is in `unmapped`.
-pub(super) fn event(item: &Item<'_>, facts: Facts, context: &Context) -> Value {
+pub(super) fn event(item: &Item<'_>, facts: Facts<'_>, context: &Context) -> Value {
     let class = facts.class_uid();
     let mut event = head(item, &facts, context);
     event.extend(control(&facts));
@@ -34,7 +34,7 @@ fn map(value: Value) -> Map<String, Value> {
     }
 }
 
-fn head(item: &Item<'_>, facts: &Facts, context: &Context) -> Map<String, Value> {
+fn head(item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> Map<String, Value> {
     let class = facts.class_uid();
     let status = if facts.outcome.is_bad() { (2, "Failure") } else { (1, "Success") };
     let is_finding = class / 1000 == 2;
@@ -95,7 +95,7 @@ fn severity(cef: u8) -> u8 {
 }
 
 /// Profile `security_control`: what we, as a control, did.
-fn control(facts: &Facts) -> Map<String, Value> {
+fn control(facts: &Facts<'_>) -> Map<String, Value> {
     let (action, disposition) = match (facts.outcome, facts.class_uid()) {
         (Outcome::Allowed, 3003) => (1, 8),
         (Outcome::Allowed, _) => (1, 1),
@@ -115,7 +115,7 @@ fn control(facts: &Facts) -> Map<String, Value> {
     }))
 }
 
-fn object(class: u32, item: &Item<'_>, facts: &Facts, context: &Context) -> Map<String, Value> {
+fn object(class: u32, item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> Map<String, Value> {
     map(match class {
         1001 => json!({ "file": objects::file(facts.file(), facts.sha256.as_deref(), 0) }),
         1007 => json!({ "process": launched(item, facts) }),
@@ -136,7 +136,7 @@ fn app(context: &Context) -> Value {
 }
 
 /// A program that is started, or would be. It has no pid yet; what names it is the run, or the event.
-fn launched(item: &Item<'_>, facts: &Facts) -> Value {
+fn launched(item: &Item<'_>, facts: &Facts<'_>) -> Value {
     let path = facts.program().or_else(|| facts.command.first().map(String::as_str));
     pruned(json!({
         "uid": facts.child.clone().unwrap_or_else(|| item.id()),
@@ -146,7 +146,7 @@ fn launched(item: &Item<'_>, facts: &Facts) -> Value {
     }))
 }
 
-fn finding(item: &Item<'_>, facts: &Facts) -> Value {
+fn finding(item: &Item<'_>, facts: &Facts<'_>) -> Value {
     let types: Vec<&str> = facts.findings.iter().map(|(kind, _)| kind.as_str()).collect();
     json!({
         "finding_info": { "uid": item.id(), "title": facts.name_for_people(), "types": types },
@@ -160,7 +160,7 @@ fn finding(item: &Item<'_>, facts: &Facts) -> Value {
 }
 
 /// Rights that are asked for, given or taken: an action and its object each.
-fn rights(facts: &Facts, context: &Context) -> Value {
+fn rights(facts: &Facts<'_>, context: &Context) -> Value {
     let object = facts.object.as_deref().or(facts.grant.as_deref()).or(facts.request.as_deref());
     let object = object.or(facts.token.as_deref()).unwrap_or("unknown");
     let actions = facts.action.as_deref().unwrap_or_default().split(' ').filter(|action| !action.is_empty());
@@ -171,7 +171,7 @@ fn rights(facts: &Facts, context: &Context) -> Value {
     json!({ "user": objects::user(context), "privileges": privileges })
 }
 
-fn network(class: u32, facts: &Facts) -> Value {
+fn network(class: u32, facts: &Facts<'_>) -> Value {
     let Some(to) = &facts.to else {
         return json!({ "dst_endpoint": { "name": "unknown" } });
     };
@@ -202,7 +202,7 @@ fn attestations(item: &Item<'_>, context: &Context) -> Value {
     }])
 }
 
-fn unmapped(facts: Facts, item: &Item<'_>, span: &Span) -> Value {
+fn unmapped(facts: Facts<'_>, item: &Item<'_>, span: &Span) -> Value {
     json!({ "aisandbox": {
         "event_version": facts.schema.map(|schema| schema.version),
         "outcome": facts.outcome.word(),

@@ -7,7 +7,7 @@ use super::rest::pruned;
 use serde_json::{Value, json};
 
 /// The request. The body is the event's data as it is.
-pub(super) fn logs(item: &Item<'_>, facts: &Facts, context: &Context) -> Value {
+pub(super) fn logs(item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> Value {
     let to = facts.to.clone().unwrap_or_default();
     let (number, text) = severity(facts.severity);
     let span = context.span(&item.record);

@@ -2,16 +2,26 @@
 
 use serde_json::{Map, Value};
 
-/// What was not taken yet.
+/// The fields that are left, or those of a record of which nobody asks what is left: they are only looked at.
 #[derive(Debug)]
-pub(super) struct Rest(pub(super) Value);
+pub(super) enum Rest<'a> {
+    /// What was not taken yet.
+    Left(Value),
+    /// All of it, whatever was taken.
+    All(&'a Value),
+}
 
-impl Rest {
-    /// Takes a value by its JSON pointer; nothing for null.
+impl Rest<'_> {
+    /// Takes a value by its JSON pointer through objects, without escapes; nothing for null.
     pub(super) fn take(&mut self, pointer: &str) -> Option<Value> {
-        let (around, name) = pointer.rsplit_once('/')?;
-        let fields = self.0.pointer_mut(around)?.as_object_mut()?;
-        fields.shift_remove(name).filter(|value| !value.is_null())
+        let taken = match self {
+            Self::Left(left) => {
+                let (around, name) = pointer.rsplit_once('/')?;
+                inside_mut(left, around)?.as_object_mut()?.shift_remove(name)
+            }
+            Self::All(all) => inside(all, pointer).filter(|value| !value.is_null()).cloned(),
+        };
+        taken.filter(|value| !value.is_null())
     }
 
     /// Takes a text that is not empty. What is no text stays.
@@ -30,23 +40,38 @@ impl Rest {
 
     /// Takes the texts of a list. A list that holds anything else stays.
     pub(super) fn texts(&mut self, pointer: &str) -> Vec<String> {
-        let Some(value) = self.take(pointer) else { return Vec::new() };
-        match serde_json::from_value(value.clone()) {
-            Ok(texts) => texts,
-            Err(_) => self.back(pointer, value).unwrap_or_default(),
+        match self.take(pointer) {
+            Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+                let text = |item| if let Value::String(text) = item { Some(text) } else { None };
+                items.into_iter().filter_map(text).collect()
+            }
+            Some(other) => self.back(pointer, other).unwrap_or_default(),
+            None => Vec::new(),
         }
     }
 
     fn back<T>(&mut self, pointer: &str, value: Value) -> Option<T> {
-        let (around, name) = pointer.rsplit_once('/')?;
-        self.0.pointer_mut(around)?.as_object_mut()?.insert(name.to_owned(), value);
+        if let Self::Left(left) = self {
+            let (around, name) = pointer.rsplit_once('/')?;
+            inside_mut(left, around)?.as_object_mut()?.insert(name.to_owned(), value);
+        }
         None
     }
 
     /// What is left, without what says nothing.
     pub(super) fn left(self) -> Option<Value> {
-        Some(pruned(self.0)).filter(|value| !is_nothing(value))
+        let Self::Left(left) = self else { return None };
+        Some(pruned(left)).filter(|value| !is_nothing(value))
     }
+}
+
+/// What stands at a JSON pointer through objects, without escapes.
+pub(super) fn inside<'v>(value: &'v Value, pointer: &str) -> Option<&'v Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, name| value.as_object()?.get(name))
+}
+
+fn inside_mut<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, name| value.as_object_mut()?.get_mut(name))
 }
 
 /// Without what is null, or an empty text, list or object.

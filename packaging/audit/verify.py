@@ -3,7 +3,8 @@
 
     verify.py [--root HEX] [--leaves] FOLDER | FILE.tlog-proof
 
-Exit status: 0 sealed or proven, 1 tampered with or not proven, 2 truncated, 3 open. --leaves prints what was hashed.
+Exit status: 0 sealed or proven, 1 tampered with or not proven, 2 truncated, 3 open. --leaves prints what was hashed, and
+behind a tab the personal fields that are not in the leaf but committed to.
 """
 import argparse, base64, binascii, hashlib, json, os, struct, sys
 
@@ -100,6 +101,26 @@ def identity(of):
     signed(unhex(steps[0]["key"]), text, unhex(of["cert"]["signature"]), "no device signed the keys")
     return below.hex()
 
+def opens(leaf, opening):  # the personal fields of a leaf, if they are those that it is committed to
+    text = leaf[-46:-3].decode()
+    if not leaf.endswith(b'"}}') or leaf[-61:-46] != b',"sd":{"data":"' : return ""
+    if opening is None: return None
+    digest = sha(b"ais.sd.v1\0" + opening[:16] + b"\0\4data" + opening[16:])
+    need(base64.urlsafe_b64encode(digest).decode() == text + "=", "what opens the event does not fit its commitment")
+    return opening[16:].decode()
+
+def openings(folder):  # index of the leaf: salt and value, or nothing where a redaction took them
+    found = {}
+    for name in sorted(name for name in os.listdir(folder) if name.endswith(".openings")):
+        data, at = open(os.path.join(folder, name), "rb").read(), 0
+        while at < len(data):
+            index, kind, length = struct.unpack_from(">QBH", data.ljust(at + 11, b"\0"), at)
+            body = data[at + 11:at + 11 + length]
+            whole = len(body) == length and (length == 8 if kind == 0 else kind == 1 and length >= 16)
+            if not whole or index in found: return dict(found, **{"torn": 1})
+            found[index], at = (body if kind else b""), at + 11 + length
+    return found
+
 def blocks(folder):
     names = sorted(name for name in os.listdir(folder) if name.endswith(".seg"))
     need(names == ["%08d.seg" % number for number in range(len(names))], "a segment is missing")
@@ -123,12 +144,13 @@ def check_each(unsigned, origin, key):
     for found, where in unsigned: placed(where, check_note, found, origin, key, "not signed by the key whose turn it is")
 
 def check_log(folder, show):
+    beside, took, missing = openings(folder), 0, 0
     peaks, size, epoch, state, who, origin, key, notes, unsigned = [], 0, 0, 3, None, "", b"", b"", []
     for block in blocks(folder):
         need(state, "something follows the end")
         if block is None:
             check_each(unsigned, origin, key)
-            return 2, size, who
+            return 2, size, who, took, missing
         first, count, data, text, where = block
         at, begin = 0, size
         while at < len(data):
@@ -138,7 +160,11 @@ def check_log(folder, show):
             if size == 1:
                 start = json.loads(leaf)["data"]
                 who, key, origin = identity(start), unhex(start["key"]), "aisandbox.run/" + start["run"]
-            if show: print(leaf.decode())
+            opening = beside.pop(size - 1, None)
+            hidden = placed(where, opens, leaf, opening or None)
+            took, missing = took + (opening == b""), missing + (hidden is None and opening is None)
+            need(hidden != "" or opening is None, where + "something opens a leaf that is not closed")
+            if show: print(leaf.decode(), hidden or "", sep="\t" if hidden else "")
         found = placed(where, note, text, origin)
         need((first, count) == (begin, size - begin) and at == len(data), where + "the block has another place")
         need(found[:2] == (size, root_of(peaks)), where + "the root that was signed is another")
@@ -160,7 +186,8 @@ def check_log(folder, show):
             need(last["data"]["epoch"] == epoch + 1, where + "a key is missing")
             epoch, key = epoch + 1, unhex(last["data"]["key"])
     check_each(unsigned, origin, key)
-    return state, size, who
+    need(state or not beside, "something opens no leaf")
+    return 2 if missing else state, size, who, took, missing
 
 def check_proof(text, show):
     head, end = text.split("\n\n", 1)
@@ -170,8 +197,9 @@ def check_proof(text, show):
     check_note(found, "aisandbox.run/" + of["run"], unhex(of["stable"]), "not signed by the log's stable key")
     root = root_by_path(of["leaf"].encode(), int(index.removeprefix("index ")), found[0], map(decode, path))
     need(magic == "c2sp.org/tlog-proof@v1" and root == found[1], "the event is not in the log")
-    if show: print(of["leaf"])
-    return 0, found[0], identity(of)
+    hidden = opens(of["leaf"].encode(), unhex(of["salt"]) + of["value"].encode() if "salt" in of else None)
+    if show: print(of["leaf"], hidden or "", sep="\t" if hidden else "")
+    return 0, found[0], identity(of), hidden is None, 0
 
 if __name__ == "__main__":
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,10 +207,12 @@ if __name__ == "__main__":
     asked = words.parse_args()
     proof = os.path.isfile(asked.what)
     try:
-        state, size, who = check_proof(open(asked.what).read(), asked.leaves) if proof else check_log(asked.what, asked.leaves)
+        state, size, who, took, missing = check_proof(open(asked.what).read(), asked.leaves) if proof else check_log(asked.what, asked.leaves)
         need(asked.root in (None, who), "it is of another device than the one that was named")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, NameError, struct.error) as wrong:
         sys.exit(print("NOT PROVEN:" if proof else "TAMPERED:", wrong) or 1)
     print("PROVEN, of" if proof else {0: "SEALED,", 2: "TRUNCATED,", 3: "OPEN,"}[state], size, "leaves")
+    if took: print("values withheld, commitments intact:", int(took))
+    if missing: print("personal fields are missing, and no redaction took them:", missing)
     print("signed by device", who, "" if asked.root else "(say with --root which one it should be)")
     sys.exit(state)

@@ -21,7 +21,8 @@ pub fn json(value: &impl Serialize) -> Result<String, AuditError> {
     String::from_utf8(bytes).map_err(|error| AuditError::Encode { why: error.to_string() })
 }
 
-struct Harmless;
+/// Writes JSON so.
+pub(super) struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! Never tells that something is proven which the index alone says.
 
 use super::index::is_about;
-use super::log::{Found, check_proof, prove};
+use super::log::{Found, Opening, check_proof, prove};
 use super::{AuditError, Record};
 use serde::Serialize;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn checked(dir: &Path, run: &str, index: u64, name: Option<&str>) -> Result<Proo
         return Err("it is the proof of another event".to_owned());
     }
     let bytes = serde_json::to_vec(&proven.leaf).map_err(|error| error.to_string())?;
-    let record = Record::of(run, &Found { index, bytes: &bytes });
+    let record = Record::of(run, &Found { index, bytes: &bytes, opening: Opening::None });
     let withheld = proven.leaf.sd.is_some();
     if let Some(name) = name.filter(|_| !withheld)
         && is_about(&record, name) == Some(false)

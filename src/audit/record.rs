@@ -50,7 +50,7 @@ impl Record {
             cut: None,
             sd: None,
         };
-        let leaf = Leaf::parse(found.bytes).unwrap_or_else(unreadable);
+        let leaf = found.leaf().unwrap_or_else(unreadable);
         Self {
             v: leaf.v,
             seq: found.index,

@@ -3,7 +3,7 @@
 //! Never longer than the other side takes: what is too long is cut, says so, and keeps the digest of the whole leaf.
 
 use crate::audit::export::{Context, Format, Item, line};
-use crate::audit::log::{CUTS, Cut, Found, shorten};
+use crate::audit::log::{CUTS, Cut, Found, Opening, shorten};
 use crate::audit::{AuditError, Forwarded};
 use crate::crypto::sha256;
 
@@ -64,7 +64,7 @@ impl Message {
         form: Form,
     ) -> Result<Self, AuditError> {
         let leaf = said.leaf()?;
-        let item = Item::of(run, &Found { index: said.index(), bytes: &leaf });
+        let item = Item::of(run, &Found { index: said.index(), bytes: &leaf, opening: Opening::None });
         Self::made(item, context, form).map(|message| Self { own: true, ..message })
     }
 
@@ -102,7 +102,8 @@ mod tests {
     fn made(message: &str, format: Format, most: usize) -> Message {
         let form = Form { format, most, checkpoint: None };
         let (leaf, mut context) = (leaf(message), Context::new("R"));
-        Message::of("R", &Found { index: 7, bytes: &leaf }, &mut context, form).unwrap()
+        Message::of("R", &Found { index: 7, bytes: &leaf, opening: Opening::None }, &mut context, form)
+            .unwrap()
     }
 
     #[test]

@@ -164,6 +164,54 @@ pub fn renameat(dir: BorrowedFd<'_>, from: &CStr, to: &CStr) -> Sys<()> {
     checked_int(unsafe { libc::renameat(raw, from.as_ptr(), raw, to.as_ptr()) }).map(drop)
 }
 
+/// Exchanges what stands at two names beneath `dir`, in one step.
+/// # Errors
+/// As renameat2(2); `EINVAL` where the file system cannot.
+pub fn exchange(dir: BorrowedFd<'_>, one: &CStr, other: &CStr) -> Sys<()> {
+    let (raw, flags) = (dir.as_raw_fd(), libc::RENAME_EXCHANGE);
+    // SAFETY: both names are NUL-terminated; the rest are integers.
+    let rc = unsafe { libc::syscall(libc::SYS_renameat2, raw, one.as_ptr(), raw, other.as_ptr(), flags) };
+    checked(rc).map(drop)
+}
+
+/// Lets the kernel begin to write what it has of a file, without waiting. A hint: where it cannot, nothing is lost.
+pub fn begin_writeback(file: BorrowedFd<'_>) {
+    // SAFETY: takes a descriptor and three integers, and no memory of ours.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+/// Waits until the kernel has handed to the disk what it has of a file: its bytes, not its length or place, nor what the disk
+/// itself holds back. Only with [`commits_together`] and an fdatasync(2) of another file afterwards is it kept.
+/// # Errors
+/// As sync_file_range(2).
+pub fn write_out(file: BorrowedFd<'_>) -> Sys<()> {
+    let flags =
+        libc::SYNC_FILE_RANGE_WAIT_BEFORE | libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: takes a descriptor and three integers, and no memory of ours.
+    checked_int(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) }).map(drop)
+}
+
+/// Whether fdatasync(2) of a file that grew keeps every earlier change of lengths in its file system as well: XFS, and ext4
+/// with a journal, have one order for all of them.
+pub fn commits_together(file: BorrowedFd<'_>) -> bool {
+    use nix::sys::statfs::{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, fstatfs};
+    let Ok(facts) = fstatfs(file) else { return false };
+    match facts.filesystem_type() {
+        XFS_SUPER_MAGIC => true,
+        // Also ext2 and ext3. A journal has a thread, which is told of here.
+        EXT4_SUPER_MAGIC => has_journal(file).unwrap_or(false),
+        _ => false,
+    }
+}
+
+fn has_journal(file: BorrowedFd<'_>) -> Option<bool> {
+    let device = nix::sys::stat::fstat(file).ok()?.st_dev;
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    let device = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    let folder = std::path::Path::new("/sys/fs/ext4").join(device.file_name()?);
+    Some(folder.join("journal_task").exists())
+}
+
 /// Makes a symlink beneath `dir`.
 /// # Errors
 /// As symlinkat(2).

@@ -10,6 +10,7 @@ mod faults;
 mod independent;
 #[path = "../inject/mod.rs"]
 mod inject;
+mod openings;
 mod packed;
 mod page;
 mod proof;
@@ -19,7 +20,7 @@ mod threads;
 mod whole;
 
 use aisandbox::audit::event::{EndReason, Event, Exit, LaunchFailure, RunEnd};
-use aisandbox::audit::log::{Leaf, Log, State, Verdict, read, verify};
+use aisandbox::audit::log::{Log, State, Verdict, read, verify};
 use aisandbox::audit::new_run_id;
 use aisandbox::base::RunId;
 use std::fs;
@@ -103,7 +104,7 @@ fn state(folder: &Path) -> State {
 fn messages(folder: &Path) -> (Vec<String>, Verdict) {
     let mut found = Vec::new();
     let verdict = read(folder, &mut |each| {
-        if let Some(Event::LaunchFailure(failure)) = Leaf::parse(each.bytes).unwrap().own() {
+        if let Some(Event::LaunchFailure(failure)) = each.leaf().unwrap().own() {
             found.push(failure.message);
         }
     });

@@ -2,7 +2,7 @@
 
 use super::{Place, blocks, end, event, messages, segment, state};
 use aisandbox::audit::AuditError;
-use aisandbox::audit::log::{Leaf, Log, MOST_BYTES, State, Turn, read};
+use aisandbox::audit::log::{Log, MOST_BYTES, State, Turn, read};
 use aisandbox::audit::new_run_id;
 use aisandbox::base::misleads;
 use std::fs;
@@ -76,7 +76,7 @@ fn a_hostile_text_is_one_bounded_leaf_that_a_terminal_can_show_and_comes_back() 
         assert!(found.bytes.len() <= MOST_BYTES);
         let text = String::from_utf8(found.bytes.to_vec()).unwrap();
         assert!(!text.chars().any(misleads) && !text.contains('\n'), "{text}");
-        shown.push((text, Leaf::parse(found.bytes).unwrap().cut.is_some()));
+        shown.push((text, found.leaf().unwrap().cut.is_some()));
     });
     assert_eq!(verdict.unwrap().state, State::Sealed);
     assert_eq!(shown.iter().filter(|(_, cut)| *cut).count(), 1);

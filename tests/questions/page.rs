@@ -26,19 +26,33 @@ fn page(home: &Home, code: i32) -> PathBuf {
 
 /// What stands between two marks, and what it stands between.
 fn parts<'a>(text: &'a str, from: &str) -> (&'a str, &'a str, &'a str) {
+    parts_of(text, from, "</script>")
+}
+
+fn parts_of<'a>(text: &'a str, from: &str, to: &str) -> (&'a str, &'a str, &'a str) {
     let begin = text.find(from).unwrap() + from.len();
-    let end = begin + text[begin..].find("</script>").unwrap();
+    let end = begin + text[begin..].find(to).unwrap();
     (&text[..begin], &text[begin..end], &text[end..])
 }
 
 /// The same page with other bytes of the record.
 fn with_bytes(page: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    with_parts(page, |bytes, _| change(bytes));
+}
+
+/// The same page with other bytes of the record, or of what opens its leaves.
+fn with_parts(page: &Path, change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) {
     let text = fs::read_to_string(page).unwrap();
     let (before, packed, after) = parts(&text, "id=\"bytes\">");
     let mut bytes = Vec::new();
     let packed = STANDARD.decode(packed).unwrap();
     flate2::read::DeflateDecoder::new(&*packed).read_to_end(&mut bytes).unwrap();
-    change(&mut bytes);
+    let (_, length, _) = parts_of(before, "\"openings\":", ",");
+    let mut openings = bytes.split_off(bytes.len() - length.parse::<usize>().unwrap());
+    let before_it = openings.len();
+    change(&mut bytes, &mut openings);
+    assert_eq!(openings.len(), before_it);
+    bytes.extend(openings);
     let mut to = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     to.write_all(&bytes).unwrap();
     fs::write(page, [before, &STANDARD.encode(to.finish().unwrap()), after].concat()).unwrap();
@@ -126,7 +140,7 @@ fn a_page_says_from_where_its_record_was_changed_and_shows_nothing_behind() {
         assert_eq!((&found["proof"], &found["badge"]), (&"sealed".into(), &"good".into()), "the control");
         // One letter of a leaf, with the sum of its block as it was: what a disk does.
         let (found, text) = changed(&|bytes| {
-            let at = place(bytes, "/home/u/.ssh/id_ed25519");
+            let at = place(bytes, "8F3K-d1");
             bytes[at] ^= 1;
         });
         assert_eq!((&found["proof"], &found["badge"]), (&"tampered".into(), &"bad".into()), "{found}");
@@ -137,7 +151,7 @@ fn a_page_says_from_where_its_record_was_changed_and_shows_nothing_behind() {
         );
         // The same with the sum made anew, as somebody does who knows the format.
         let (found, text) = changed(&|bytes| {
-            let at = place(bytes, "/home/u/.ssh/id_ed25519");
+            let at = place(bytes, "8F3K-d1");
             bytes[at] ^= 1;
             sum_anew(bytes);
         });
@@ -158,6 +172,20 @@ fn a_page_says_from_where_its_record_was_changed_and_shows_nothing_behind() {
             });
             assert_eq!((&found["proof"], &found["badge"]), (&state.into(), &"bad".into()), "{text}");
         }
+        // What opens a leaf.
+        let file = page(&home, 0);
+        with_parts(&file, |bytes, openings| {
+            assert!(!bytes.windows(10).any(|part| part == b"id_ed25519"), "it is beside the record");
+            let at = place(openings, "id_ed25519");
+            openings[at] = b'x';
+        });
+        let (found, text) =
+            (browser.open(&file), browser.eval("document.body.innerText").as_str().unwrap().to_owned());
+        assert_eq!(found["badge"], "bad", "{found}");
+        assert!(
+            text.contains("are not those that it is committed to") && !text.contains("d_ed25519"),
+            "{text}"
+        );
         // Another answer than the records give.
         let file = page(&home, 0);
         let text = fs::read_to_string(&file).unwrap();
@@ -325,7 +353,7 @@ fn a_long_run_is_carried_in_part_and_says_so_and_each_leaf_of_it_is_proven() {
             "{text}"
         );
         with_bytes(&file, |bytes| {
-            let at = place(bytes, "/home/u/.ssh/id_ed25519");
+            let at = place(bytes, "8F3K-d1");
             bytes[at] ^= 1;
         });
         let found = browser.open(&file);

@@ -219,3 +219,38 @@ async function checkExcerpt(excerpt, bytes, run, sign) {
   });
   return { leaves: kept, epochs: [], blocks: 0, size: note.size, root: hex(note.root), identity: start.identity, state: null, at: null, why: null };
 }
+
+// Personal fields are not in leaves, but beside them: a leaf has a commitment to them alone.
+
+const COMMITTED = /,"sd":\{"data":"([A-Za-z0-9_-]{43})"\}\}$/;
+
+/** What opens leaves, by their indexes: salt and value, or null where a redaction took them. */
+function openingsOf(bytes) {
+  const found = new Map(), view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at + 11 <= bytes.length;) {
+    const open = bytes[at + 8] === 1, length = view.getUint16(at + 9), body = bytes.subarray(at + 11, at + 11 + length);
+    if (body.length < length || bytes[at + 8] > 1 || (open ? length < 16 : length !== 8)) break;
+    found.set(Number(view.getBigUint64(at)), open ? [body.subarray(0, 16), body.subarray(16)] : null);
+    at += 11 + length;
+  }
+  return found;
+}
+
+function commitmentTo([salt, value]) {
+  const digest = sha256(ascii("ais.sd.v1\0"), salt, Uint8Array.of(0, 4), ascii("data"), value);
+  return btoa(String.fromCharCode(...digest)).replaceAll("+", "-").replaceAll("/", "_").replace("=", "");
+}
+
+/** Gives the leaves that hold what opens them, if it fits. */
+function openLeaves(found, bytes) {
+  const openings = openingsOf(bytes);
+  found.open = { open: 0, withheld: 0, missing: 0, wrong: null };
+  for (const leaf of found.leaves) {
+    const committed = COMMITTED.exec(String.fromCharCode(...leaf.bytes.subarray(-61))), opening = openings.get(leaf.index);
+    if (!committed) continue;
+    if (opening === undefined) found.open.missing += 1;
+    else if (opening === null) found.open.withheld += 1;
+    else if (commitmentTo(opening) !== committed[1]) found.open.wrong ??= leaf.index;
+    else { found.open.open += 1; leaf.hidden = opening[1]; }
+  }
+}

@@ -18,7 +18,10 @@ function notice(kind, ...texts) {
 /** What is to be said of the record: how sure, in which words, and what the page cannot know itself. */
 function judge(meta, found) {
   const numbers = `${many(found.leaves.length, "leaf", "leaves")}${found.epochs.length ? `, ${many(found.epochs.length, "key", "keys")}` : ""}`;
-  const warnings = [];
+  const warnings = [], { wrong, withheld, missing } = found.open;
+  if (wrong !== null) return ["bad", "Tampered with", `The personal fields of leaf ${wrong} are not those that it is committed to. They are not shown.`, warnings];
+  if (withheld) warnings.push(`Personal fields of ${many(withheld, "event", "events")} were withheld by a redaction. That they were there, and which they were, stays committed to.`);
+  if (missing) warnings.push(`Personal fields of ${many(missing, "event", "events")} are missing.`);
   if (meta.excerpt) {
     warnings.push(`This page holds ${found.leaves.length} of the ${meta.leaves} leaves of the record: every decision that had room, and the first and last of the rest. The answers were counted over all of them by aisandbox when the page was made; in this browser, only the leaves that are here were checked.`);
     const gone = Object.entries(meta.left_out).map(([name, count]) => `${count} ${shown(name)}`);
@@ -104,9 +107,10 @@ async function main() {
   badge("busy", "Verifying…", `${meta.leaves} leaves`);
   let found, sign;
   try {
-    const bytes = await inflate(base64($("bytes").textContent.trim()), meta.bytes);
+    const all = await inflate(base64($("bytes").textContent.trim()), meta.bytes), bytes = all.subarray(0, all.length - meta.openings);
     sign = await signer();
     found = meta.excerpt ? await checkExcerpt(meta.excerpt, bytes, meta.run, sign) : await checkLog(bytes, meta.run, sign);
+    openLeaves(found, all.subarray(bytes.length));
   } catch (wrong) {
     root.dataset.proof = "broken";
     badge("bad", "Does not verify", wrong instanceof Wrong ? `${wrong.message}.` : "The record in this page cannot be read, or this browser is too old.");

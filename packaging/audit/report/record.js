@@ -86,12 +86,22 @@ function actsOf(words) {
 const actsWords = acts => [...ACTIONS, "other"].filter((_, place) => acts & (1 << place)).join(", ");
 const hasAct = (acts, ...words) => (acts & actsOf(words)) !== 0;
 
+/** Puts what was beside the leaf back in its place: pointers into its data, and their values. */
+function joined(data, hidden) {
+  for (const [pointer, value] of Object.entries(JSON.parse(utf8(hidden)))) {
+    const names = pointer.split("/").slice(1).map(name => name.replaceAll("~1", "/").replaceAll("~0", "~")), last = names.pop();
+    const above = names.length ? at(data, "/" + names.join("/")) : data;
+    if (above !== null && typeof above === "object") Object.defineProperty(above, last, { value, enumerable: true, configurable: true, writable: true });
+  }
+}
+
 /** A leaf as an event; of one that cannot be read, one that says so. */
-function recordOf({ index, bytes }) {
+function recordOf({ index, bytes, hidden }) {
   const none = { index, ts: 0, event: "unreadable", data: null };
   try {
     const leaf = JSON.parse(utf8(bytes));
     if (leaf.v !== 2 || typeof leaf.event !== "string" || typeof leaf.ts !== "number") return none;
+    if (hidden) joined(leaf.data, hidden);
     return { index, ts: Math.floor(leaf.ts / 1000), event: leaf.event, data: leaf.data, cut: leaf.cut };
   } catch { return none; }
 }

@@ -4,7 +4,8 @@
 
 use super::samples::{RUN, all, value};
 use super::{Context, Format, Item, line};
-use crate::audit::log::Found;
+use crate::audit::Event;
+use crate::audit::log::{Found, Opening, Salted, encode_event, typed};
 use crate::audit::schema;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ fn learned() -> Context {
 }
 
 pub(super) fn item(leaf: &str) -> Item<'_> {
-    Item::of(RUN, &Found { index: 42, bytes: leaf.as_bytes() })
+    Item::of(RUN, &Found { index: 42, bytes: leaf.as_bytes(), opening: Opening::None })
 }
 
 const ENDS: [(Format, &str); 4] = [
@@ -99,6 +100,52 @@ fn reach(data: &serde_json::Value, step: &str, rest: Option<&str>) -> bool {
     })
 }
 
+/// What is personal is beside the leaf, and what is beside it makes it whole.
+#[test]
+fn no_personal_value_of_any_event_is_in_its_leaf() {
+    let mut split = 0;
+    for (name, sample) in all() {
+        let whole = value(&sample);
+        let Some(event) = typed::<Event>(whole["event"].as_str().unwrap(), &whole["data"]) else { continue };
+        let encoded = encode_event(&event).unwrap();
+        let leaf: serde_json::Value = serde_json::from_slice(&encoded.leaf).unwrap();
+        let known = schema::event(event.name()).unwrap();
+        let mut personal = known.fields.iter().filter(|field| field.class == schema::Class::Personal);
+        let left: Vec<_> = personal.clone().filter(|field| has_text(&leaf["data"], &field.path)).collect();
+        assert!(left.is_empty(), "{name}: {left:?} in {leaf}");
+        let any = personal.any(|field| has_text(&whole["data"], &field.path));
+        assert_eq!((any, leaf.get("sd").is_some()), (any, any), "{name}");
+        split += usize::from(any);
+        let opening = Salted::of(&encoded.opening).map_or(Opening::None, Opening::Open);
+        let found = Found { index: 0, bytes: &encoded.leaf, opening };
+        assert_eq!(found.leaf().unwrap().data, whole["data"], "{name}");
+        assert_eq!(found.leaf().unwrap().sd, None);
+    }
+    assert!(split > 20, "{split}");
+}
+
+/// A place of this path says something: no null, no empty text or list.
+fn has_text(data: &serde_json::Value, path: &str) -> bool {
+    use serde_json::Value;
+    let says = |value: &Value| match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    if first == "*" {
+        return says(data);
+    }
+    let name = first.trim_end_matches("[]");
+    let mut values: Vec<&Value> = data.get(name).into_iter().collect();
+    for _ in 0..(first.len() - name.len()) / 2 {
+        values = values.into_iter().filter_map(Value::as_array).flatten().collect();
+    }
+    values.into_iter().any(|value| rest.map_or_else(|| says(value), |rest| has_text(value, rest)))
+}
+
 #[test]
 fn every_sample_is_of_its_json_schema() {
     for (title, schema) in [("leaf", schema::json_schema()), ("record", schema::record_schema())] {
@@ -109,6 +156,10 @@ fn every_sample_is_of_its_json_schema() {
                 if is_leaf { value(&leaf) } else { serde_json::to_value(item(&leaf).record).unwrap() };
             let wrong: Vec<String> = check.iter_errors(&shown).map(|error| error.to_string()).collect();
             assert!(wrong.is_empty(), "{title} {name}: {wrong:?}");
+            if let Some(event) = typed::<Event>(shown["event"].as_str().unwrap(), &shown["data"]) {
+                let split = value(str::from_utf8(&encode_event(&event).unwrap().leaf).unwrap());
+                assert!(!is_leaf || check.is_valid(&split), "{name} {split}");
+            }
             let mut other = shown;
             other["data"]["password"] = "x".into();
             other["event"] = "made_up".into();

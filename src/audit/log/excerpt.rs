@@ -3,10 +3,12 @@
 //!
 //! Never hands over a leaf that does not hold, and never more than it was allowed.
 
-use super::block::{self, Block};
+use super::block;
+use super::join::Opening;
 use super::merkle::{Edge, Hash, leaf_hash};
 use super::note::Note;
-use super::reader::{Verdict, read_blocks};
+use super::openings::{add_open, add_withheld};
+use super::reader::{Held, Verdict, read_blocks};
 use super::stored::Stored;
 use crate::audit::AuditError;
 use std::collections::{BTreeSet, HashMap};
@@ -35,14 +37,16 @@ pub struct Excerpt {
     pub size: u64,
     /// The leaves, in order.
     pub leaves: Vec<Kept>,
+    /// What opens them, as the file of openings has it.
+    pub openings: Vec<u8>,
 }
 
-/// The one segment of a log as far as the verdict says that it holds, or all of it where it says from where it does not;
-/// `None` where it is longer than `most`, or not the only one.
+/// The one segment of a log as far as the verdict says that it holds, or all of it where it says from where it does not, and
+/// what opens it; `None` where both are longer than `most`, or it is not the only one.
 /// # Errors
 /// When it cannot be read.
-pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<Vec<u8>>, AuditError> {
-    let mut bytes = Vec::new();
+pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, AuditError> {
+    let (mut bytes, mut openings) = (Vec::new(), Vec::new());
     if Stored::open(folder, 1)?.is_some() {
         return Ok(None);
     }
@@ -51,7 +55,10 @@ pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<Vec<u
         // It may have grown since.
         bytes.truncate(end_of(&bytes, verdict.leaves));
     }
-    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= most))
+    if let Some(stored) = Stored::openings(folder, 0)? {
+        stored.rest(0, &mut openings)?;
+    }
+    Ok(Some((bytes, openings)).filter(|(bytes, openings)| (bytes.len() + openings.len()) as u64 <= most))
 }
 
 /// Where the block ends that has the last of as many leaves.
@@ -78,31 +85,39 @@ pub fn excerpt(folder: &Path, wanted: &BTreeSet<u64>, most: usize) -> Result<Opt
     }
     let (mut edge, mut leaves, mut room) = (Edge::default(), Vec::new(), most);
     let mut head: Option<(Note, Edge)> = None;
-    let mut take = |block: &Block<'_>| {
-        for (index, bytes) in (block.first..).zip(block.leaves().flatten()) {
+    let mut openings = Vec::new();
+    let mut take = |held: &Held<'_>| {
+        for found in held.leaves() {
+            let (index, bytes) = (found.index, found.bytes);
             edge.push_and_tell(leaf_hash(bytes), |level, place, hash| {
                 if let Some(node) = nodes.get_mut(&(level, place)) {
                     *node = Some(*hash);
                 }
             });
-            let fits = bytes.len() <= SHORT || bytes.len() <= room;
+            let length = bytes.len() + found.opening.length();
+            let fits = length <= SHORT || length <= room;
             if index == 0 || (fits && wanted.contains(&index)) {
-                room = room.saturating_sub(if bytes.len() > SHORT { bytes.len() } else { 0 });
+                room = room.saturating_sub(if length > SHORT { length } else { 0 });
                 leaves.push((index, bytes.to_vec()));
+                match found.opening {
+                    Opening::Open(of) => add_open(&mut openings, index, &[&of.salt[..], of.value].concat()),
+                    Opening::Withheld(id) => add_withheld(&mut openings, index, id),
+                    Opening::None | Opening::Missing => {}
+                }
             }
         }
-        if let Some(note) = Note::parse(block.note).filter(|note| note.signatures() == 2) {
+        if let Some(note) = Note::parse(held.block.note).filter(|note| note.signatures() == 2) {
             head = Some((note, edge.clone()));
         }
     };
-    let (_, start) = read_blocks(folder, &mut take)?;
+    let (_, start, _) = read_blocks(folder, &mut take)?;
     let Some((start, (note, edge))) = start.zip(head) else { return Ok(None) };
     let Some(signed) = note.only(&start.stable.0) else { return Ok(None) };
     let size = edge.size();
     leaves.retain(|(index, _)| *index < size);
     let path = |index: u64| path_of(index, &edge, &nodes);
     let leaves = leaves.into_iter().map(|(index, bytes)| Kept { index, bytes, path: path(index) }).collect();
-    Ok(Some(Excerpt { note: signed, size, leaves }))
+    Ok(Some(Excerpt { note: signed, size, leaves, openings }))
 }
 
 /// The path of a leaf in the tree of this edge, from the subtrees that were kept on the way.

@@ -77,8 +77,9 @@ impl Judge {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let kept = self.cosigned.clone().unwrap_or_else(|| cosigned_path(&self.state, &name));
         let (cosigned, mut there) = (Cosigned::read(&kept), None);
-        let (mut verdict, start) = read_blocks(folder, &mut |block| {
-            each_leaf(block, each);
+        let (mut verdict, start, _) = read_blocks(folder, &mut |held| {
+            each_leaf(held, each);
+            let block = held.block;
             if cosigned.as_ref().is_some_and(|seen| seen.size() == block.first + u64::from(block.count)) {
                 there = Note::parse(block.note).map(|note| Hex(note.head.root));
             }

@@ -4,8 +4,10 @@
 //! too long is cut, and its length and digest are kept.
 
 use super::hex::Hex;
-use crate::audit::AuditError;
+use super::sd::{self, Salted};
+use super::split::{Parts, split};
 use crate::audit::json::write_json;
+use crate::audit::{AuditError, Event};
 use crate::base::{BootInstant, WallTime};
 use crate::crypto::{Digest, sha256};
 use serde::{Deserialize, Serialize};
@@ -102,7 +104,7 @@ pub struct Leaf {
     /// What is missing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<Cut>,
-    /// Reserved: fields of which only a salted commitment is here, each 43 characters of base64url.
+    /// Commitments to fields that are not here, each 43 characters of base64url: `data` is that to all that is personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<BTreeMap<String, String>>,
 }
@@ -111,6 +113,18 @@ impl Leaf {
     /// Reads a leaf; `None` where it is none of this version.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(|leaf: &Self| leaf.v == VERSION)
+    }
+
+    /// Puts what was split off back in its place: pointers into the data, and their values.
+    pub(super) fn join(&mut self, hidden: &[u8]) {
+        let Ok(hidden) = serde_json::from_slice::<serde_json::Map<String, Value>>(hidden) else { return };
+        for (pointer, value) in hidden {
+            let Some((above, name)) = pointer.rsplit_once('/') else { continue };
+            if let Some(Value::Object(fields)) = self.data.pointer_mut(above) {
+                fields.insert(name.replace("~1", "/").replace("~0", "~"), value);
+            }
+        }
+        self.sd = None;
     }
 
     /// What the log itself says with it.
@@ -124,17 +138,49 @@ pub fn typed<T: for<'de> Deserialize<'de>>(event: &str, data: &Value) -> Option<
     serde_json::from_value(serde_json::json!({ "event": event, "data": data })).ok()
 }
 
-/// An event as a leaf, as of now: one of the run, or anything else with a name and data.
-/// # Errors
-/// When the event has no form in JSON.
-pub(in crate::audit) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
-    let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
-    let bytes = line(event).map_err(failed)?;
-    if bytes.len() <= MOST_BYTES { Ok(bytes) } else { shortened(event).map_err(failed) }
+/// A leaf and what opens it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// The leaf, without what is personal.
+    pub leaf: Vec<u8>,
+    /// Salt and value of what is personal; empty where nothing is.
+    pub opening: Vec<u8>,
 }
 
-/// The leaf, however long it is.
-fn line(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+/// An event of a run as of now.
+/// # Errors
+/// When it has no form in JSON, or the kernel gives no salt.
+pub fn encode_event(event: &Event) -> Result<Encoded, AuditError> {
+    let Parts { mut shown, hidden, .. } = fitting(Some(event.name()), event)?;
+    if hidden.is_empty() {
+        return Ok(Encoded { leaf: shown, opening: Vec::new() });
+    }
+    let salt = sd::salt()?;
+    sd::add_to(&mut shown, &Salted { salt: &salt, value: &hidden });
+    Ok(Encoded { leaf: shown, opening: [&salt[..], &hidden].concat() })
+}
+
+/// Anything with a name and data as a leaf, as of now: what the log or the device say of themselves.
+/// # Errors
+/// When it has no form in JSON.
+pub(in crate::audit) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
+    fitting(None, event).map(|parts| parts.shown)
+}
+
+/// Both parts, no longer together than a leaf may be.
+fn fitting(name: Option<&str>, event: &impl Serialize) -> Result<Parts, AuditError> {
+    let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
+    let parts = line(name, event).map_err(failed)?;
+    if fits(&parts) { Ok(parts) } else { shortened(name, event).map_err(failed) }
+}
+
+/// With a commitment in the one, and a salt before the other.
+fn fits(parts: &Parts) -> bool {
+    parts.shown.len() + parts.hidden.len() + sd::MORE_BYTES + sd::SALT_BYTES <= MOST_BYTES
+}
+
+/// The event, however long it is.
+fn line(name: Option<&str>, event: &impl Serialize) -> Result<Parts, serde_json::Error> {
     use std::io::Write;
     let mut bytes = Vec::with_capacity(640);
     let ts = u64::try_from(WallTime::now().0).unwrap_or(0);
@@ -142,16 +188,16 @@ fn line(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
     // Writing to a Vec never fails.
     write!(bytes, "{{\"v\":{VERSION},\"ts\":{ts},\"mono\":{mono}").unwrap_or_default();
     let at = bytes.len();
-    write_json(event, &mut bytes)?;
+    let mut parts = split(name, event, bytes)?;
     // `{"event":…}` goes on after what was begun.
-    if let Some(first) = bytes.get_mut(at) {
+    if let Some(first) = parts.shown.get_mut(at) {
         *first = b',';
     }
-    Ok(bytes)
+    Ok(parts)
 }
 
 /// Cuts what is long in the event, more and more of it, until it fits.
-fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+fn shortened(name: Option<&str>, event: &impl Serialize) -> Result<Parts, serde_json::Error> {
     let mut whole = Vec::new();
     write_json(event, &mut whole)?;
     let cut = Cut { bytes: whole.len() as u64, sha256: sha256(&whole) };
@@ -165,12 +211,12 @@ fn shortened(event: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
         if let Some(fields) = value.as_object_mut() {
             fields.insert("cut".to_owned(), serde_json::to_value(&cut)?);
         }
-        let bytes = line(&value)?;
-        if bytes.len() <= MOST_BYTES {
-            return Ok(bytes);
+        let parts = line(name, &value)?;
+        if fits(&parts) {
+            return Ok(parts);
         }
     }
-    Ok(Vec::new())
+    Ok(Parts::default())
 }
 
 /// Lengths that texts are cut to, one after the other, until an event fits.
@@ -202,10 +248,17 @@ mod tests {
         Event::LaunchFailure(LaunchFailure { stage: "plan".into(), message, errno: None })
     }
 
+    fn opened(encoded: &Encoded) -> Leaf {
+        let mut leaf = Leaf::parse(&encoded.leaf).unwrap();
+        leaf.join(Salted::of(&encoded.opening).unwrap().value);
+        leaf
+    }
+
     #[test]
     fn a_leaf_comes_back_as_the_event_it_was() {
-        let bytes = encode(&event("it was".into())).unwrap();
-        let leaf = Leaf::parse(&bytes).unwrap();
+        let encoded = encode_event(&event("it was".into())).unwrap();
+        assert!(!encoded.leaf.windows(6).any(|part| part == b"it was"));
+        let leaf = opened(&encoded);
         assert_eq!((leaf.event.as_str(), leaf.cut.is_none()), ("launch_failure", true));
         assert_eq!(leaf.own::<Event>(), Some(event("it was".into())));
         assert_eq!(leaf.own::<Own>(), None);
@@ -214,9 +267,9 @@ mod tests {
     #[test]
     fn what_is_too_long_is_cut_and_says_so_and_is_still_the_event() {
         for letter in ["x", "\u{e9}", "\u{202e}", "\""] {
-            let bytes = encode(&event(letter.repeat(1 << 20))).unwrap();
-            assert!(bytes.len() <= MOST_BYTES);
-            let leaf = Leaf::parse(&bytes).unwrap();
+            let encoded = encode_event(&event(letter.repeat(1 << 20))).unwrap();
+            assert!(encoded.leaf.len() <= MOST_BYTES && encoded.opening.len() <= MOST_BYTES);
+            let leaf = opened(&encoded);
             assert!(leaf.cut.as_ref().unwrap().bytes > 1 << 20, "{:?}", leaf.cut);
             let Some(Event::LaunchFailure(failure)) = leaf.own() else { panic!("{leaf:?}") };
             assert!(failure.message.ends_with('…') && failure.message.starts_with(letter));

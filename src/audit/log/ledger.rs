@@ -279,7 +279,7 @@ impl Ledger {
         drop(secret);
         let line = signature_line(&head.origin, &public.map_err(|_| keys(Errno::EINVAL))?, &signature);
         let block = batch.finish(kept.edge.size(), format!("{text}\n{line}").as_bytes());
-        let block = block.ok_or(AuditError::Encode { why: "the entry is too large".to_owned() })?;
+        let (block, _) = block.ok_or(AuditError::Encode { why: "the entry is too large".to_owned() })?;
         if let Err(errno) = crate::sys::fd::write_all(self.log.as_fd(), block) {
             self.log.set_len(kept.log_bytes).map_err(&write)?;
             return Err(write(errno.into()));

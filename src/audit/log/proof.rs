@@ -2,13 +2,14 @@
 //!
 //! Never reads anything but the log and the proof: who checks one needs the device's identity and nothing else.
 
-use super::block::Block;
 use super::device::Cert;
 use super::hex::Hex;
+use super::join::Opening;
 use super::leaf::Leaf;
 use super::merkle::{Hash, leaf_hash, path, root_by_path};
 use super::note::{Head, Note};
-use super::reader::read_blocks;
+use super::reader::{Held, read_blocks};
+use super::sd::{self, Salted};
 use super::writer::origin;
 use crate::audit::AuditError;
 use base64::Engine;
@@ -23,6 +24,11 @@ const MAGIC: &str = "c2sp.org/tlog-proof@v1";
 #[serde(deny_unknown_fields)]
 struct Extra {
     leaf: String,
+    /// What opens it, where it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<Hex<16>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
     run: String,
     key: Hex<32>,
     stable: Hex<32>,
@@ -38,7 +44,7 @@ pub struct Proven {
     pub index: u64,
     /// Leaves of the log when its head was signed.
     pub size: u64,
-    /// The event.
+    /// The event, with its personal fields where the proof has them.
     pub leaf: Leaf,
     /// The identity of the device that signed the log's first keys.
     pub identity: Hex<32>,
@@ -49,23 +55,32 @@ pub struct Proven {
 /// When the log cannot be read, does not hold as far as the event, or has no head by its stable key behind it.
 pub fn prove(folder: &Path, index: u64) -> Result<String, AuditError> {
     let (mut leaves, mut leaf, mut head) = (Vec::new(), None, None);
-    let mut take = |block: &Block<'_>| {
-        for (at, bytes) in (block.first..).zip(block.leaves().flatten()) {
-            leaves.push(leaf_hash(bytes));
-            if at == index {
-                leaf = Some(bytes.to_vec());
+    let mut take = |held: &Held<'_>| {
+        for found in held.leaves() {
+            leaves.push(leaf_hash(found.bytes));
+            if found.index == index {
+                let opened = match found.opening {
+                    Opening::Open(Salted { salt, value }) => Some((Hex(*salt), value.to_vec())),
+                    _ => None,
+                };
+                leaf = Some((found.bytes.to_vec(), opened));
             }
         }
-        let note = Note::parse(block.note).filter(|note| note.signatures() == 2 && note.head.size > index);
+        let note =
+            Note::parse(held.block.note).filter(|note| note.signatures() == 2 && note.head.size > index);
         head = note.or(head.take());
     };
-    let (_, start) = read_blocks(folder, &mut take)?;
+    let (_, start, _) = read_blocks(folder, &mut take)?;
     let none = |why: &str| AuditError::NoProof { path: folder.to_owned(), why: why.to_owned() };
-    let leaf = leaf.ok_or_else(|| none("the log holds no such event"))?;
+    let (leaf, opened) = leaf.ok_or_else(|| none("the log holds no such event"))?;
     let (start, note) =
         start.zip(head).ok_or_else(|| none("no head of the log behind it has the stable signature yet"))?;
-    let leaf = String::from_utf8(leaf).map_err(|_| none("it is no text"))?;
-    let extra = Extra { leaf, run: start.run, key: start.key, stable: start.stable, cert: start.cert };
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| none("it is no text"));
+    let leaf = text(leaf)?;
+    let (salt, value) = opened.unzip();
+    let value = value.map(text).transpose()?;
+    let extra =
+        Extra { leaf, salt, value, run: start.run, key: start.key, stable: start.stable, cert: start.cert };
     let extra = serde_json::to_vec(&extra).map_err(|error| AuditError::Encode { why: error.to_string() })?;
     let size = usize::try_from(note.head.size).unwrap_or(0);
     let path = path(leaves.get(..size).unwrap_or_default(), usize::try_from(index).unwrap_or(usize::MAX));
@@ -99,7 +114,14 @@ pub fn check(text: &str) -> Result<Proven, &'static str> {
     if root_by_path(leaf_hash(extra.leaf.as_bytes()), index, *size, &path) != Some(*root) {
         return Err("the event is not in the log at this place");
     }
-    let leaf = Leaf::parse(extra.leaf.as_bytes()).ok_or("the leaf cannot be read")?;
+    let mut leaf = Leaf::parse(extra.leaf.as_bytes()).ok_or("the leaf cannot be read")?;
+    if let (Some(salt), Some(value)) = (&extra.salt, &extra.value) {
+        let salted = Salted { salt: &salt.0, value: value.as_bytes() };
+        if sd::committed(extra.leaf.as_bytes()) != Some(&salted.commitment()) {
+            return Err("its personal fields are not those that the event is committed to");
+        }
+        leaf.join(salted.value);
+    }
     Ok(Proven { run: extra.run, index, size: *size, leaf, identity })
 }
 

@@ -4,7 +4,7 @@
 //! slows who fills it. When the log fails, everybody who waits is told. What somebody waits for ends its epoch.
 
 use super::batch::Batch;
-use super::leaf::encode;
+use super::leaf::encode_event;
 use super::merkle::leaf_hash;
 use super::writer::{Log, Turn};
 use crate::audit::{AuditError, Event};
@@ -184,16 +184,17 @@ impl SharedLog {
 impl Shared {
     /// What somebody waits for is marked as such together with it: the thread may take it at once.
     fn push(&self, event: &Event, wish: Wish) -> Result<u64, AuditError> {
-        let leaf = encode(event)?;
-        let hash = leaf_hash(&leaf);
+        let encoded = encode_event(event)?;
+        let hash = leaf_hash(&encoded.leaf);
+        let bytes = encoded.leaf.len() + encoded.opening.len();
         let mut queue = locked(&self.queue);
-        while queue.failed.is_none() && queue.threaded && queue.batch.bytes() + leaf.len() > MOST_WAITING {
+        while queue.failed.is_none() && queue.threaded && queue.batch.bytes() + bytes > MOST_WAITING {
             queue = self.written.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.failed.is_some() {
             return Err(AuditError::Closed { path: self.path.clone() });
         }
-        queue.batch.push_hashed(&leaf, hash);
+        queue.batch.push_hashed(&encoded, hash);
         queue.queued += 1;
         if queue.threaded {
             let number = queue.queued;

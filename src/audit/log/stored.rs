@@ -1,10 +1,10 @@
-//! A segment as it lies in the folder of its log: plain, or packed (`audit/log/pack.rs`).
+//! A segment as it lies in the folder of its log, and the openings beside it: plain, or packed (`audit/log/pack.rs`).
 //!
 //! Never writes, and never gives more of a packed segment than a plain one could have. A packed segment is one frame of
 //! zstd and nothing else; what it holds is checked as if it were plain.
 
 use super::block;
-use super::segment::{MOST_BYTES, name};
+use super::segment::{MOST_BYTES, name, openings_name};
 use crate::audit::AuditError;
 use crate::base::zstd::unpacker;
 use crate::sys::Errno;
@@ -16,17 +16,18 @@ use std::path::{Path, PathBuf};
 /// What a segment is longest, and enough more to see that a file is longer.
 const MOST: u64 = MOST_BYTES + 2 * block::MOST_BYTES as u64;
 
-/// The name of a packed segment.
-pub(super) fn packed_name(number: u32) -> String {
-    name(number) + ".zst"
+/// The name of the packed form of a file.
+pub(super) fn packed_name(name: &str) -> String {
+    format!("{name}.zst")
 }
 
 /// Whether a folder has the first segment, which every log has. One that cannot be looked at is told by whoever reads it.
 pub(in crate::audit) fn is_there(folder: &Path) -> bool {
-    [name(0), packed_name(0)].iter().any(|name| folder.join(name).try_exists().unwrap_or(true))
+    let packed = packed_name(&name(0));
+    [name(0), packed].iter().any(|name| folder.join(name).try_exists().unwrap_or(true))
 }
 
-/// An open segment.
+/// An open segment, or openings.
 #[derive(Debug)]
 pub(super) struct Stored {
     file: File,
@@ -40,17 +41,28 @@ impl Stored {
     /// # Errors
     /// When it cannot be opened, or is no regular file.
     pub(super) fn open(folder: &Path, number: u32) -> Result<Option<Self>, AuditError> {
-        match Self::open_form(folder.join(name(number)), false)? {
+        Self::either(folder, &name(number))
+    }
+
+    /// The openings beside this segment.
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn openings(folder: &Path, number: u32) -> Result<Option<Self>, AuditError> {
+        Self::either(folder, &openings_name(number))
+    }
+
+    fn either(folder: &Path, name: &str) -> Result<Option<Self>, AuditError> {
+        match Self::open_form(folder.join(name), false)? {
             Some(plain) => Ok(Some(plain)),
-            None => Self::packed(folder, number),
+            None => Self::packed(folder, name),
         }
     }
 
-    /// The packed form of it.
+    /// The packed form of a file.
     /// # Errors
     /// As [`Self::open`].
-    pub(super) fn packed(folder: &Path, number: u32) -> Result<Option<Self>, AuditError> {
-        Self::open_form(folder.join(packed_name(number)), true)
+    pub(super) fn packed(folder: &Path, name: &str) -> Result<Option<Self>, AuditError> {
+        Self::open_form(folder.join(packed_name(name)), true)
     }
 
     fn open_form(path: PathBuf, is_packed: bool) -> Result<Option<Self>, AuditError> {
@@ -136,7 +148,8 @@ pub fn segment_from(folder: &Path, number: u32, at: u64) -> Result<Option<(u64, 
 /// Takes the plain name of a segment and its bytes.
 type Each<'e> = &'e mut dyn FnMut(&str, &[u8]) -> Result<(), AuditError>;
 
-/// Hands over the bytes of every segment of a log, as if none were packed, in their order and with their plain names.
+/// Hands over the bytes of every segment of a log and of its openings, as if none were packed, in their order and with their
+/// plain names.
 /// # Errors
 /// When one cannot be read or unpacked, and what `each` says.
 pub fn segments(folder: &Path, each: Each<'_>) -> Result<(), AuditError> {
@@ -146,6 +159,12 @@ pub fn segments(folder: &Path, each: Each<'_>) -> Result<(), AuditError> {
             return Err(AuditError::Io { what: "unpack", path: stored.path, errno: Errno::EBADMSG });
         }
         each(&name(number), &bytes)?;
+        if let Some(openings) = Stored::openings(folder, number)? {
+            if !openings.rest(0, &mut bytes)? {
+                return Err(AuditError::Io { what: "unpack", path: openings.path, errno: Errno::EBADMSG });
+            }
+            each(&openings_name(number), &bytes)?;
+        }
         match Stored::open(folder, number + 1)? {
             Some(next) => stored = next,
             None => break,

@@ -89,7 +89,7 @@ fn forged(stolen: &Stolen, first: usize, keys: &Ratchet, renamed: bool) -> Vec<u
             format!("{}\n{line}", head.text()).into_bytes()
         };
         notes = if ends { None } else { Some(digest(notes, &note)) };
-        out.extend(batch.finish(block.first, &note).unwrap());
+        out.extend(batch.finish(block.first, &note).unwrap().0);
     }
     out
 }
@@ -141,7 +141,7 @@ fn an_epoch_cannot_be_cut_short() {
         batch.push(&encode(&event(99)).unwrap());
         let head = Head::at(origin(&stolen.run.to_string()), &edge.with(batch.leaves()));
         let line = signature_line(&head.origin, &keys.public(), &keys.sign(head.text().as_bytes()).unwrap());
-        let block = batch.finish(edge.size(), format!("{}\n{line}", head.text()).as_bytes()).unwrap();
+        let (block, _) = batch.finish(edge.size(), format!("{}\n{line}", head.text()).as_bytes()).unwrap();
         let bytes = [&stolen.bytes[..begins(kept)], block].concat();
         let (held, stop) = walk(&stolen, &bytes);
         assert!(matches!(stop, Some(Stop::Tampered(_))), "{kept} blocks: {stop:?}");

@@ -4,12 +4,11 @@
 //! Pure but for reading the log. Never signs for a log, and says of what is wrong with a submission just one thing, in the
 //! order of the protocol.
 
-use super::block::Block;
 use super::cosign::{Cosigner, Witness, lines};
 use super::hex::Hex;
 use super::merkle::{Hash, consistency, is_consistent, leaf_hash};
 use super::note::{MOST_BYTES, Note};
-use super::reader::read_blocks;
+use super::reader::{Held, read_blocks};
 use crate::audit::AuditError;
 use crate::sys::Errno;
 use base64::Engine;
@@ -32,11 +31,12 @@ pub fn checkpoint(folder: &Path) -> Result<Option<String>, AuditError> {
 /// The newest head, and it with the signature of the stable key alone; each leaf's hash is handed over.
 fn newest(folder: &Path, each: &mut dyn FnMut(Hash)) -> Result<(Option<(Note, String)>, u64), AuditError> {
     let mut head = None;
-    let mut take = |block: &Block<'_>| {
+    let mut take = |held: &Held<'_>| {
+        let block = held.block;
         block.leaves().flatten().for_each(|leaf| each(leaf_hash(leaf)));
         head = Note::parse(block.note).filter(|note| note.signatures() == 2).or(head.take());
     };
-    let (verdict, start) = read_blocks(folder, &mut take)?;
+    let (verdict, start, _) = read_blocks(folder, &mut take)?;
     let found = start.zip(head).and_then(|(start, head)| {
         let signed = head.only(&start.stable.0)?;
         Some((head, signed))

@@ -7,7 +7,7 @@ use super::batch::Batch;
 use super::device::Cert;
 use super::epoch::Epoch;
 use super::hex::Hex;
-use super::leaf::{Own, Start, encode};
+use super::leaf::{Own, Start, encode, encode_event};
 use super::ledger::{Ending, Ledger};
 use super::merkle::Edge;
 use super::note::{Head, signature_line};
@@ -95,7 +95,7 @@ impl Log {
     /// word: every later call fails too, and the caller must let nothing happen that needs a record.
     pub fn append(&mut self, event: &Event) -> Result<(), AuditError> {
         let mut batch = Batch::new();
-        batch.push(&encode(event)?);
+        batch.push_event(&encode_event(event)?);
         self.commit(&mut batch, Turn::Now)
     }
 
@@ -145,8 +145,9 @@ impl Log {
         let head = Head::at(origin(&self.run.to_string()), &edge);
         let note = self.note(&head, end).map_err(|errno| AuditError::Keys { errno })?;
         let whole = batch.finish(self.edge.size(), note.as_bytes());
-        let block = whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
-        self.segments.write(block)?;
+        let (block, openings) =
+            whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
+        self.segments.write(block, openings)?;
         self.edge = edge;
         self.epoch.wrote(note.as_bytes(), last);
         Ok(())

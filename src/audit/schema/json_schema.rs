@@ -55,7 +55,7 @@ fn schema(title: &str, head: Value) -> Value {
         "sd".to_owned(),
         json!({
             "type": "object",
-            "description": "Fields of which only a commitment is here.",
+            "description": "Commitments to fields that are not here; `data` is that to all that is personal.",
             "additionalProperties": { "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$" },
         }),
     );
@@ -66,7 +66,7 @@ fn schema(title: &str, head: Value) -> Value {
         "properties": properties,
         "required": required,
         "additionalProperties": false,
-        "oneOf": variants(),
+        "oneOf": variants().into_iter().map(relaxed).collect::<Vec<_>>(),
     })
 }
 
@@ -77,6 +77,33 @@ pub(super) fn variants() -> Vec<Value> {
         all.iter().filter_map(|schema| schema.get("oneOf")?.as_array()).flatten().cloned().collect();
     found.iter_mut().for_each(annotate);
     found
+}
+
+fn relaxed(mut variant: Value) -> Value {
+    relax(&mut variant);
+    variant
+}
+
+/// What is personal need not be there: it is beside the leaf, and may be withheld.
+fn relax(schema: &mut Value) {
+    let personal = |value: &Value| {
+        let inner = [Some(value), value.get("items"), value.get("additionalProperties")];
+        inner.into_iter().flatten().any(|value| value.get(CLASS).is_some_and(|class| class == "personal"))
+    };
+    let names: Vec<String> = match schema.get("properties").and_then(Value::as_object) {
+        Some(fields) => {
+            fields.iter().filter(|(_, field)| personal(field)).map(|(name, _)| name.clone()).collect()
+        }
+        None => Vec::new(),
+    };
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| !names.iter().any(|personal| name == personal));
+    }
+    match schema {
+        Value::Object(fields) => fields.values_mut().for_each(relax),
+        Value::Array(items) => items.iter_mut().for_each(relax),
+        _ => {}
+    }
 }
 
 fn of<T: JsonSchema>() -> Value {

@@ -51,8 +51,9 @@ struct Meta<'a> {
     known: bool,
     seen: Seen<'a>,
     cards: &'a [Card],
-    /// Bytes of the leaves once unpacked.
+    /// Bytes of the leaves and of what opens them once unpacked, and of what opens them.
     bytes: usize,
+    openings: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     excerpt: Option<&'a super::pack::Places>,
     left_out: &'a BTreeMap<String, u64>,
@@ -78,12 +79,12 @@ pub(super) fn page(dir: &Path, asked: &str, folder: &Path) -> Result<Page, Audit
     let evidence = gather(dir, folder, MOST_EVENTS, &|record| record.seq)?;
     let answer = last::with(dir, asked, MOST_ROWS, Some(&evidence.verdict))?;
     let verdict = &evidence.verdict;
-    let Packed { bytes, length, held, places } = pack(folder, verdict, &evidence.timeline)?;
+    let Packed { bytes, length, openings, held, places } = pack(folder, verdict, &evidence.timeline)?;
     let cards = cards(&answer);
     let made = WallTime::now().to_string();
     let home = std::env::var("HOME").unwrap_or_default();
     let meta = Meta {
-        form: 1,
+        form: 2,
         run: &answer.summary.run.run,
         made: &made,
         version: env!("CARGO_PKG_VERSION"),
@@ -97,6 +98,7 @@ pub(super) fn page(dir: &Path, asked: &str, folder: &Path) -> Result<Page, Audit
         seen: Seen { files: &answer.seen.files, network: &answer.seen.network },
         cards: &cards,
         bytes: length,
+        openings,
         excerpt: places.as_ref(),
         left_out: &evidence.left_out,
     };

@@ -30,10 +30,12 @@ pub(super) struct Places {
 /// A record, packed.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// Deflated: a segment, or leaves, each with its length in two bytes.
+    /// Deflated: a segment, or leaves, each with its length in two bytes; then what opens them.
     pub(super) bytes: Vec<u8>,
     /// Bytes before.
     pub(super) length: usize,
+    /// Bytes of what opens them, of those.
+    pub(super) openings: usize,
     /// Leaves that are in it.
     pub(super) held: u64,
     /// `None` where the record is whole.
@@ -43,16 +45,16 @@ pub(super) struct Packed {
 /// Packs the log of this verdict; `wanted` are the leaves that matter.
 pub(super) fn pack(folder: &Path, verdict: &Verdict, wanted: &[u64]) -> Result<Packed, AuditError> {
     if verdict.leaves <= MOST_LEAVES
-        && let Some(bytes) = whole(folder, verdict, MOST_BYTES)?
+        && let Some((bytes, openings)) = whole(folder, verdict, MOST_BYTES)?
     {
-        return packed(&bytes, verdict.leaves, None);
+        return packed((&bytes, &openings), verdict.leaves, None);
     }
     let wanted: BTreeSet<u64> = wanted.iter().copied().collect();
     let none = || AuditError::NoProof {
         path: folder.to_owned(),
         why: "it is too long for a page, and no head of it has the stable signature".to_owned(),
     };
-    let Excerpt { note, leaves, .. } = excerpt(folder, &wanted, MOST_LONG)?.ok_or_else(none)?;
+    let Excerpt { note, leaves, openings, .. } = excerpt(folder, &wanted, MOST_LONG)?.ok_or_else(none)?;
     let mut bytes = Vec::new();
     let mut places = Vec::new();
     for Kept { index, bytes: leaf, path } in &leaves {
@@ -61,12 +63,17 @@ pub(super) fn pack(folder: &Path, verdict: &Verdict, wanted: &[u64]) -> Result<P
         bytes.extend(leaf);
         places.push((*index, STANDARD.encode(path.concat())));
     }
-    packed(&bytes, leaves.len() as u64, Some(Places { note, places }))
+    packed((&bytes, &openings), leaves.len() as u64, Some(Places { note, places }))
 }
 
-fn packed(bytes: &[u8], held: u64, places: Option<Places>) -> Result<Packed, AuditError> {
+fn packed(
+    (bytes, openings): (&[u8], &[u8]),
+    held: u64,
+    places: Option<Places>,
+) -> Result<Packed, AuditError> {
     let mut to = DeflateEncoder::new(Vec::new(), Compression::new(6));
-    let done = to.write_all(bytes).and_then(|()| to.finish());
+    let done = to.write_all(bytes).and_then(|()| to.write_all(openings)).and_then(|()| to.finish());
     let packed = done.map_err(|error| AuditError::Encode { why: error.to_string() })?;
-    Ok(Packed { bytes: packed, length: bytes.len(), held, places })
+    let (length, openings) = (bytes.len() + openings.len(), openings.len());
+    Ok(Packed { bytes: packed, length, openings, held, places })
 }

@@ -103,7 +103,8 @@ fn a_record_is_listed_shown_and_found_whole_changed_or_torn() {
             let folder = home.join("work").join(name);
             std::fs::create_dir(&folder).unwrap();
             std::fs::write(folder.join("00000000.seg"), bytes).unwrap();
-            std::fs::copy(run.join("00000000.openings"), folder.join("00000000.openings")).unwrap();
+            let opens = std::fs::read(run.join("00000000.openings")).unwrap();
+            std::fs::write(folder.join("00000000.openings"), opens).unwrap();
             folder
         };
         let mut changed = bytes.clone();

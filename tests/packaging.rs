@@ -12,7 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const UNITS: [&str; 2] = ["system", "user"];
 
 /// What the package must hold, beside the pages, profiles and filters of the project's folders.
-const FILES: [(&str, &str); 20] = [
+const FILES: [(&str, &str); 22] = [
     ("-rwxr-xr-x", "usr/bin/aisandbox"),
     ("-rw-r--r--", "usr/share/bash-completion/completions/aisandbox"),
     ("-rw-r--r--", "usr/share/zsh/vendor-completions/_aisandbox"),
@@ -27,6 +27,8 @@ const FILES: [(&str, &str); 20] = [
     ("-rw-r--r--", "usr/lib/systemd/user/aisandbox@.service"),
     ("-rw-r--r--", "usr/lib/systemd/system/aisandbox-forward@.service"),
     ("-rw-r--r--", "usr/lib/systemd/user/aisandbox-forward.service"),
+    ("-rw-r--r--", "usr/lib/systemd/user/aisandbox-retain.service"),
+    ("-rw-r--r--", "usr/lib/systemd/user/aisandbox-retain.timer"),
     ("-rw-r--r--", "usr/lib/sysusers.d/aisandbox.conf"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/copyright"),
     ("-rw-r--r--", "usr/share/doc/aisandbox/changelog.gz"),
@@ -199,6 +201,34 @@ fn systemd_accepts_the_units_of_the_forwarder() {
         let text = std::fs::read_to_string(format!("{ROOT}/packaging/systemd/{kind}/{name}")).unwrap();
         assert_eq!(verified(kind, &folder.0.join(name), &text), (true, String::new()));
     }
+}
+
+#[test]
+fn systemd_accepts_the_timer_of_retention_and_its_service_runs() {
+    let text = |name: &str| {
+        let text = std::fs::read_to_string(format!("{ROOT}/packaging/systemd/user/{name}")).unwrap();
+        text.replace("/usr/bin/aisandbox", binary().to_str().unwrap())
+    };
+    let service = text("aisandbox-retain.service");
+    for_each_user(|home| {
+        let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let words: Vec<&str> = line.split(' ').skip(1).collect();
+        assert_eq!(home.aisandbox(&words).output().expect_code(0), "nothing is meant\n");
+    });
+    if !has_program("systemd-analyze") {
+        return;
+    }
+    let folder = Folder::new("retention");
+    let verify = |service: &str| {
+        let files = ["aisandbox-retain.service", "aisandbox-retain.timer"].map(|name| folder.0.join(name));
+        std::fs::write(&files[0], service).unwrap();
+        std::fs::write(&files[1], text("aisandbox-retain.timer")).unwrap();
+        let mut command = Command::new("systemd-analyze");
+        command.args(["verify", "--man=no", "--user"]).args(&files).env("XDG_RUNTIME_DIR", &folder.0);
+        String::from_utf8(command.output().unwrap().stderr).unwrap()
+    };
+    assert_eq!(verify(&service), "");
+    assert!(verify(&service.replace("Type=oneshot", "Type=onshot")).contains("onshot"), "the control");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod journald;
 mod parts;
 mod place;
 mod read;
+mod stored;
 mod syslog;
 
 use parts::{Part, turns};
@@ -25,6 +26,8 @@ const PARTS: &[Part] = &[
     ("read", read::run),
     ("detect", detect::run),
     ("syslog", syslog::run),
+    ("stored", stored::run),
+    ("redact", stored::redaction),
 ];
 
 fn main() {

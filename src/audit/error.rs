@@ -70,6 +70,11 @@ pub enum AuditError {
         /// Why.
         why: String,
     },
+    /// The log of a device was changed, so nobody knows which runs are held.
+    HoldsUnknown {
+        /// Its folder.
+        path: PathBuf,
+    },
     /// A question makes no sense.
     Question {
         /// What is wrong with it.
@@ -135,6 +140,12 @@ impl fmt::Display for AuditError {
                 out,
                 "find event {}: there is none of that name\nhint: `aisandbox audit schema` lists them",
                 Escaped(asked.as_bytes())
+            ),
+            Self::HoldsUnknown { path } => write!(
+                out,
+                "find out which runs are held: the device's log in {} was changed, and nothing is withheld or removed\n\
+                 hint: `aisandbox audit verify --all` says where; once that is understood, move the folder away",
+                shown(path)
             ),
             Self::Question { why } => out.write_str(why),
             Self::NoSuchRun { asked, why } => {

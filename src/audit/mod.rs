@@ -27,6 +27,7 @@ mod redact;
 pub mod report;
 pub mod schema;
 mod spans;
+pub mod withhold;
 
 pub use cache::DigestCache;
 pub use coverage::Coverage;

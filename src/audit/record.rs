@@ -4,11 +4,16 @@
 
 use super::event::Event;
 use super::log::{Cut, Found, Leaf, Own, typed};
+use super::schema::{self, Class};
 use super::spans::Span;
 use crate::base::WallTime;
 use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// What stands for a field that was withheld, where a type needs one.
+const WITHHELD: &str = "[withheld]";
 
 /// One event of a run.
 #[derive(Debug, Clone, Deserialize)]
@@ -67,12 +72,38 @@ impl Record {
 
     /// The event as a type; `None` for one this version does not know.
     pub fn known_event(&self) -> Option<Event> {
-        typed(&self.event, &self.data)
+        if self.sd.is_none() {
+            return typed(&self.event, &self.data);
+        }
+        // What was withheld may be what the type needs.
+        let mut data = self.data.clone();
+        for field in schema::event(&self.event)?.fields.iter().filter(|field| field.class == Class::Personal)
+        {
+            stand_in(&mut data, &field.path);
+        }
+        typed(&self.event, &data)
     }
 
     /// What the log itself says with it.
     pub fn own(&self) -> Option<Own> {
         typed(&self.event, &self.data)
+    }
+}
+
+/// Puts [`WITHHELD`] where a value is missing.
+fn stand_in(data: &mut Value, path: &str) {
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+    let name = step.trim_end_matches("[]");
+    let Value::Object(fields) = data else { return };
+    match (rest, fields.get_mut(name)) {
+        ("", None) if step != name => drop(fields.insert(name.to_owned(), vec![WITHHELD].into())),
+        ("", None) => drop(fields.insert(name.to_owned(), WITHHELD.into())),
+        ("*", None) => drop(fields.insert(name.to_owned(), Value::Object(serde_json::Map::new()))),
+        (rest, Some(Value::Array(items))) if !rest.is_empty() => {
+            items.iter_mut().for_each(|item| stand_in(item, rest));
+        }
+        (rest, Some(inner)) if !rest.is_empty() => stand_in(inner, rest),
+        _ => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! `aisandbox audit …`: reads records and tells a person, or a program, what they say and whether they hold.
 //!
-//! Never writes a record, but that some were handed out; `pack` gives a sealed one another form. Prints nothing of one
+//! Never writes a record, but that some were handed out, withheld, held or removed; `pack` gives a sealed one another form. Prints nothing of one
 //! unescaped. Exit codes: 0 sealed, 1 tampered with, 2 truncated, 3 open;
 //! an error is the caller's 125.
 
@@ -15,6 +15,7 @@ mod list;
 mod network;
 mod pack;
 pub(super) mod reading;
+mod redact;
 pub(super) mod report;
 mod schema;
 mod show;
@@ -27,7 +28,7 @@ pub use show::show;
 
 use super::args::{Audit, Question};
 use super::output;
-use crate::audit::log::{State, Verdict, prove};
+use crate::audit::log::{Dated, Redaction, State, Verdict, prove};
 use crate::audit::{AuditError, Record, find, runs_dir};
 use serde::Serialize;
 use std::io::Write;
@@ -62,6 +63,9 @@ pub fn run(wish: &Audit) -> u8 {
         Audit::Detect(wish) => detect::run(&dir, wish, &mut text),
         Audit::Export(_) | Audit::Forward(_) | Audit::Serve(_) | Audit::Mirror(_) => Ok(0),
         Audit::Pack { runs, all, json } => pack::run(&dir, runs, *all, *json, &mut text),
+        Audit::Redact(wish) => redact::redact_runs(&dir, wish, &mut text),
+        Audit::Retain(wish) => redact::retain_runs(&dir, wish, &mut text),
+        Audit::Hold(wish) => redact::hold_run(&dir, wish, &mut text),
         Audit::Bundle { run, out } => {
             let log = find(&dir, run)?;
             let mut tell = |told: &str| output::complain(told, None);
@@ -93,6 +97,16 @@ struct Report<'a> {
     records: Option<&'a [Record]>,
     #[serde(skip_serializing_if = "is_none")]
     left_out: u64,
+    /// What the device's log says was withheld, and whether it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redactions: Option<Vec<Told<'a>>>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    redaction: &'a Dated<Redaction>,
+    carried_out: bool,
 }
 
 fn is_none(count: &u64) -> bool {

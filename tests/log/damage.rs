@@ -132,7 +132,7 @@ fn a_changed_event_with_a_sum_made_anew_is_found() {
     for number in 0..3 {
         let (from, to) = (places[number], places[number + 1]);
         let mut changed = bytes.clone();
-        let at = from + bytes[from..to].windows(6).position(|window| window == b"event ").unwrap() + 6;
+        let at = from + bytes[from..to].windows(6).position(|window| window == b"\"plan\"").unwrap() + 1;
         changed[at] ^= 1;
         sum_anew(&mut changed[from..to]);
         fs::write(segment(&folder), &changed).unwrap();

@@ -2,6 +2,7 @@
 
 use super::damage::sum_anew;
 use super::{Place, blocks, event, segment, state, step, verify};
+use aisandbox::audit::event::{Event, LaunchFailure};
 use aisandbox::audit::log::{Batch, Leaf, Log, Own, SharedLog, State, Turn, read};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -122,8 +123,13 @@ fn what_somebody_waits_for_ends_the_epoch_with_it() {
     let log = SharedLog::new(log);
     log.start_thread(true).unwrap();
     for number in 0..20 {
-        log.note(&event("nobody waits")).unwrap();
-        let waits = event("somebody waits");
+        // The stage is in the leaf itself.
+        let staged = |stage: &str| {
+            let (stage, message) = (stage.to_owned(), String::new());
+            Event::LaunchFailure(LaunchFailure { stage, message, errno: None })
+        };
+        log.note(&staged("nobody waits")).unwrap();
+        let waits = staged("somebody waits");
         if number % 2 == 0 {
             log.append(&waits).unwrap()
         } else {

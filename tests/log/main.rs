@@ -16,6 +16,7 @@ mod page;
 mod proof;
 #[path = "../support/mod.rs"]
 mod support;
+mod redactions;
 mod threads;
 mod whole;
 

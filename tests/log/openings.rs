@@ -8,11 +8,11 @@ use aisandbox::audit::log::{
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn openings(folder: &Path) -> PathBuf {
+pub(crate) fn openings(folder: &Path) -> PathBuf {
     folder.join("00000000.openings")
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 

@@ -27,22 +27,24 @@ fn a_packed_log_is_read_as_before() {
     let (_, folder) = place.log(200, true);
     let (verdict, said, proof) = (verify(&folder).unwrap(), leaves(&folder), prove(&folder, 7).unwrap());
     let plain = fs::read(segment(&folder)).unwrap();
+    let beside = fs::read(folder.join("00000000.openings")).unwrap();
     let Packed::Done { before, after } = pack(&folder).unwrap() else { panic!() };
-    assert_eq!((before, verdict.state), (plain.len() as u64, State::Sealed));
+    assert_eq!((before, verdict.state), ((plain.len() + beside.len()) as u64, State::Sealed));
     assert!(after < before, "{after} of {before}");
     assert_eq!(names(&folder), ["00000000.seg.zst"]);
-    assert_eq!(fs::metadata(folder.join("00000000.seg.zst")).unwrap().len(), after);
+    let size = |name: &str| fs::metadata(folder.join(name)).unwrap().len();
+    assert_eq!(size("00000000.seg.zst") + size("00000000.openings.zst"), after);
     assert_eq!(verify(&folder).unwrap(), verdict);
     assert_eq!(leaves(&folder), said);
     assert_eq!(prove(&folder, 7).unwrap(), proof);
-    let mut again: Vec<u8> = Vec::new();
+    let mut again: Vec<Vec<u8>> = Vec::new();
     segments(&folder, &mut |name, bytes| {
-        assert_eq!(name, "00000000.seg");
-        again.extend(bytes);
+        assert_eq!(name, ["00000000.seg", "00000000.openings"][again.len()]);
+        again.push(bytes.to_vec());
         Ok(())
     })
     .unwrap();
-    assert_eq!(again, plain);
+    assert_eq!(again, [plain, beside]);
     assert_eq!(pack(&folder).unwrap(), Packed::Already);
 }
 

@@ -6,9 +6,11 @@ mod browser;
 mod hostile;
 mod page;
 mod report;
+mod segment;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;
+mod withheld;
 
 use aisandbox::audit::Event;
 use aisandbox::base::RunId;

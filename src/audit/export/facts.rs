@@ -223,7 +223,8 @@ fn words(rest: &mut Rest<'_>, name: &str) -> Option<String> {
     match name {
         "request" | "reason_given" | "degraded" | "channel_closed" | "device.enrolled" | "forward.gap"
         | "forward.alert" => rest.text("/why"),
-        "decision" | "program_check" | "log.suspended" => rest.text("/reason"),
+        "decision" | "program_check" | "log.suspended" | "log.redacted" | "log.held" | "log.released"
+        | "log.pruned" => rest.text("/reason"),
         "denial" => rest.text("/detail"),
         "launch_failure" => rest.text("/message"),
         "guardian_end" => rest.text("/ended_the_run"),

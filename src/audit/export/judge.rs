@@ -77,7 +77,8 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
         },
         (
             "degraded" | "revoke" | "known_files" | "channel_closed" | "device.enrolled" | "device.read"
-            | "policy_loaded" | "clock_step" | "forward.alert" | "forward.checkpoint",
+            | "log.redacted" | "log.held" | "log.released" | "log.pruned" | "policy_loaded" | "clock_step"
+            | "forward.alert" | "forward.checkpoint",
             _,
         ) => Outcome::Observed,
         _ => Outcome::Allowed,

@@ -86,6 +86,27 @@ pub fn ask_of_folder<T>(
     answer.map_err(|fault| told(folder, fault))
 }
 
+/// Does something to the log of a run while nobody reads or writes the index, after all that it has of the run was taken out
+/// of it and overwritten. Where that cannot be, the index is removed.
+/// # Errors
+/// What `work` says, or when the index cannot be locked or removed; then nothing was done.
+pub fn without<T>(
+    runs: &Path,
+    run: &str,
+    work: impl FnOnce() -> Result<T, AuditError>,
+) -> Result<T, AuditError> {
+    let place = Place::open(runs.parent().unwrap_or(runs))?;
+    place.lock_alone(&mut || ())?;
+    let taken = match place.existing() {
+        Ok(Some(db)) => update::take_out(&db, run),
+        other => other.map(drop),
+    };
+    if taken.is_err() {
+        place.discard()?;
+    }
+    work()
+}
+
 /// Removes the index of the logs in `runs`; the next question makes it anew. For who takes something out of the logs.
 /// # Errors
 /// When it cannot be removed.

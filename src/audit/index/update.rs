@@ -73,6 +73,14 @@ fn act(db: &Connection, work: Work) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Takes out all that is there of a run.
+pub(super) fn take_out(db: &Connection, name: &str) -> Result<(), Fault> {
+    let mut query = db.prepare("SELECT id FROM run WHERE name = ?1")?;
+    let gone = query.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    drop(query);
+    update(db, Work { gone, read: Vec::new() })
+}
+
 /// Reads one log, in whatever folder.
 pub(super) fn read_one(db: &Connection, folder: &Path) -> Result<(), Fault> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

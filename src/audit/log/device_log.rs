@@ -3,6 +3,7 @@
 //! Never writes, but a note of what was handed out. Takes every byte for hostile.
 
 use super::block::{self, Block};
+use super::custody::{Redaction, Why};
 use super::hex::Hex;
 use super::leaf::Leaf;
 use super::ledger::{Ending, Entry, Ledger, Reading, origin};
@@ -23,6 +24,25 @@ pub struct Known {
     pub key: Option<Hex<32>>,
     /// Leaves and root at its end, and how it ended.
     pub end: Option<(u64, Hex<32>, Ending)>,
+    /// What was withheld of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<Dated<Redaction>>,
+    /// Why nothing of it may be withheld or removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Why>,
+    /// Why its log was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Dated<Why>>,
+}
+
+/// Something, and when it was noted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dated<T> {
+    /// RFC 3339 in UTC.
+    pub time: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: T,
 }
 
 /// The most readings that are told.
@@ -148,6 +168,16 @@ impl DeviceLog {
                     self.reads.remove(0);
                 }
                 self.reads.push(Read { time: WallTime(ts.into()).to_string(), reading });
+            }
+            Entry::Redacted { run, redaction, .. } => {
+                let dated = Dated { time: WallTime(ts.into()).to_string(), what: redaction };
+                self.runs.entry(id(&run)?).or_default().redactions.push(dated);
+            }
+            Entry::Held { run, why, .. } => self.runs.entry(id(&run)?).or_default().held = Some(why),
+            Entry::Released { run, .. } => self.runs.entry(id(&run)?).or_default().held = None,
+            Entry::Pruned { run, why, .. } => {
+                let dated = Dated { time: WallTime(ts.into()).to_string(), what: why };
+                self.runs.entry(id(&run)?).or_default().pruned = Some(dated);
             }
             Entry::End { run, size, root, how, .. } => {
                 self.runs.entry(id(&run)?).or_default().end = Some((size, root, how));

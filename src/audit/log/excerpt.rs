@@ -41,11 +41,14 @@ pub struct Excerpt {
     pub openings: Vec<u8>,
 }
 
+/// The bytes of a segment, and those of what opens its leaves.
+pub type Opened = (Vec<u8>, Vec<u8>);
+
 /// The one segment of a log as far as the verdict says that it holds, or all of it where it says from where it does not, and
 /// what opens it; `None` where both are longer than `most`, or it is not the only one.
 /// # Errors
 /// When it cannot be read.
-pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>, AuditError> {
+pub fn whole(folder: &Path, verdict: &Verdict, most: u64) -> Result<Option<Opened>, AuditError> {
     let (mut bytes, mut openings) = (Vec::new(), Vec::new());
     if Stored::open(folder, 1)?.is_some() {
         return Ok(None);

@@ -81,6 +81,13 @@ impl<'a> Join<'a> {
         self.before + self.at as u64
     }
 
+    /// Passes over what opens leaves before this one: they were handed over before.
+    pub(super) fn pass_over(&mut self, next: u64) {
+        while let Some(record) = parse(self.rest()).filter(|record| record.index < next) {
+            self.at += record.length;
+        }
+    }
+
     fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }

@@ -4,11 +4,14 @@
 //! Never writes. What the device knows can only make a verdict worse.
 
 use super::cosign::Witness;
-use super::device_log::{DeviceLog, Known, read as read_device};
+use super::custody::Redaction;
+use super::device_log::{Dated, DeviceLog, Known, read as read_device};
 use super::hex::Hex;
+use super::join::Joined;
 use super::ledger;
 use super::note::Note;
 use super::reader::{Found, State, Verdict, each_leaf, read_blocks};
+use super::withhold::digest_of;
 use super::witness::Cosigned;
 use super::writer::origin;
 use crate::audit::AuditError;
@@ -36,6 +39,8 @@ pub struct Judged {
     /// Who cosigned a head of the log, how many leaves it has, and when, in seconds since 1970: of a witness that is not
     /// known, there is no time.
     pub witnessed: Vec<(String, u64, Option<u64>)>,
+    /// What the device's log says was withheld, and whether it was.
+    pub redactions: Vec<(Dated<Redaction>, bool)>,
 }
 
 /// Where the cosigned head of a run is kept, in the folder above the logs.
@@ -77,7 +82,7 @@ impl Judge {
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let kept = self.cosigned.clone().unwrap_or_else(|| cosigned_path(&self.state, &name));
         let (cosigned, mut there) = (Cosigned::read(&kept), None);
-        let (mut verdict, start, _) = read_blocks(folder, &mut |held| {
+        let (mut verdict, start, joined) = read_blocks(folder, &mut |held| {
             each_leaf(held, each);
             let block = held.block;
             if cosigned.as_ref().is_some_and(|seen| seen.size() == block.first + u64::from(block.count)) {
@@ -90,7 +95,7 @@ impl Judge {
             }
         };
         let (Some(start), Some(identity)) = (start, verdict.identity) else {
-            return Ok(Judged { verdict, known: false, witnessed: Vec::new() });
+            return Ok(Judged { verdict, known: false, witnessed: Vec::new(), redactions: Vec::new() });
         };
         let seen = cosigned.filter(|seen| seen.is_of(&origin(&start.run), &start.stable));
         let mut witnessed = Vec::new();
@@ -108,13 +113,14 @@ impl Judge {
         }
         let run: Option<RunId> = start.run.parse().ok();
         let Some(device) = self.device(&identity) else {
-            return Ok(Judged { verdict, known: false, witnessed });
+            return Ok(Judged { verdict, known: false, witnessed, redactions: Vec::new() });
         };
         let known = run.and_then(|run| device.runs.get(&run));
         if known.is_none() && device.state == State::Open {
             worse(&mut verdict, State::Tampered, "the device's log has no such run");
         }
-        if let Some(Known { key, end }) = known {
+        let mut redactions = Vec::new();
+        if let Some(Known { key, end, redactions: all, .. }) = known {
             if *key != Some(start.key) {
                 worse(&mut verdict, State::Tampered, "the device's log has this run with another key");
             }
@@ -128,8 +134,15 @@ impl Judge {
                 }
                 _ => {}
             }
+            let unknown = compare(&joined, all, &mut redactions);
+            if unknown > 0 && matches!(verdict.state, State::Sealed | State::Open) {
+                let why = format!(
+                    "personal fields of {unknown} leaves are withheld by no redaction of the device's log"
+                );
+                worse(&mut verdict, State::Truncated, &why);
+            }
         }
-        Ok(Judged { known: known.is_some(), verdict, witnessed })
+        Ok(Judged { known: known.is_some(), verdict, witnessed, redactions })
     }
 
     fn device(&mut self, identity: &Hex<32>) -> Option<&DeviceLog> {
@@ -152,4 +165,16 @@ impl Judge {
         all.sort_unstable();
         all.into_iter().map(|folder| read_device(&folder).map(|log| (folder, log))).collect()
     }
+}
+
+/// Compares what was withheld with what the device's log says of it; gives how many leaves it does not explain.
+fn compare(joined: &Joined, noted: &[Dated<Redaction>], told: &mut Vec<(Dated<Redaction>, bool)>) -> u64 {
+    let mut explained = 0;
+    for redaction in noted {
+        let found = joined.withheld.get(&redaction.what.id.0);
+        let same = found.is_some_and(|indexes| digest_of(indexes) == redaction.what.digest);
+        explained += if same { redaction.what.count } else { 0 };
+        told.push((redaction.clone(), same));
+    }
+    joined.counts.withheld.saturating_sub(explained)
 }

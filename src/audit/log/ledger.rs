@@ -5,6 +5,7 @@
 //! not waited for until it is on the disk: a power loss can take its last entries, and then says so.
 
 use super::batch::Batch;
+use super::custody::{Redaction, Why};
 use super::device::{Cert, Keys, Place, run_text};
 use super::hex::Hex;
 use super::key_file::{self, Kept};
@@ -49,6 +50,54 @@ pub enum Entry {
         /// The key that signs this entry.
         place: Place,
     },
+    /// Personal fields of a run were withheld.
+    #[serde(rename = "log.redacted")]
+    Redacted {
+        /// The run.
+        run: String,
+        /// Which, by whom, why.
+        #[serde(flatten)]
+        redaction: Redaction,
+        /// The key that signs this entry.
+        place: Place,
+    },
+    /// Nothing of a run may be withheld or removed from here on.
+    #[serde(rename = "log.held")]
+    Held {
+        /// The run.
+        run: String,
+        /// By whom, why.
+        #[serde(flatten)]
+        why: Why,
+        /// The key that signs this entry.
+        place: Place,
+    },
+    /// A run is not held any more.
+    #[serde(rename = "log.released")]
+    Released {
+        /// The run.
+        run: String,
+        /// By whom, why.
+        #[serde(flatten)]
+        why: Why,
+        /// The key that signs this entry.
+        place: Place,
+    },
+    /// The log of a run was removed.
+    #[serde(rename = "log.pruned")]
+    Pruned {
+        /// The run.
+        run: String,
+        /// Leaves that its log had.
+        size: u64,
+        /// The root over them.
+        root: Hex<32>,
+        /// By whom, why.
+        #[serde(flatten)]
+        why: Why,
+        /// The key that signs this entry.
+        place: Place,
+    },
     /// The log of a run ended, or was found without an end.
     #[serde(rename = "device.end")]
     End {
@@ -69,7 +118,13 @@ impl Entry {
     /// The key that signs the block of this entry.
     pub fn place(&self) -> &Place {
         match self {
-            Self::Begin { place, .. } | Self::Read { place, .. } | Self::End { place, .. } => place,
+            Self::Begin { place, .. }
+            | Self::Read { place, .. }
+            | Self::Redacted { place, .. }
+            | Self::Held { place, .. }
+            | Self::Released { place, .. }
+            | Self::Pruned { place, .. }
+            | Self::End { place, .. } => place,
         }
     }
 }
@@ -150,6 +205,11 @@ pub(super) struct Ledger {
 /// What heads of a device's log are called.
 pub(super) fn origin(identity: &Hash) -> String {
     format!("aisandbox.device/{}", to_hex(identity))
+}
+
+/// Whether this is the folder of a device that writes there.
+pub(super) fn has_keys(state: &Path) -> bool {
+    state.join("keys/device").exists()
 }
 
 /// The folder of a device's log.
@@ -252,6 +312,14 @@ impl Ledger {
     /// When it could not be written.
     pub(super) fn read(&mut self, reading: &Reading) -> Result<(), AuditError> {
         self.add(|_, place| Ok(Entry::Read { reading: reading.clone(), place }))
+    }
+
+    /// Notes what is done to a log; it is on the disk when this returns.
+    /// # Errors
+    /// When it could not be written.
+    pub(super) fn note(&mut self, entry: impl FnOnce(Place) -> Entry) -> Result<(), AuditError> {
+        self.add(|_, place| Ok(entry(place)))?;
+        self.log.sync_data().map_err(self.failed("sync the device's log"))
     }
 
     /// Notes how the log of a run ended.

@@ -6,6 +6,7 @@
 mod batch;
 mod block;
 mod cosign;
+mod custody;
 mod device;
 mod device_log;
 mod epoch;
@@ -31,15 +32,18 @@ mod split;
 mod stored;
 #[cfg(test)]
 mod theft_tests;
+mod verdict;
 mod walk;
+mod withhold;
 mod witness;
 mod writer;
 
 pub use batch::Batch;
 pub use cosign::{Cosigner, Witness};
+pub use custody::{Custody, Redaction, Why, held_by, known as devices_of};
 pub use device::{Cert, Place, Step};
-pub use device_log::{DeviceLog, Known, Read, note_read, read as read_device};
-pub use excerpt::{Excerpt, Kept, excerpt, whole};
+pub use device_log::{Dated, DeviceLog, Known, Read, note_read, read as read_device};
+pub use excerpt::{Excerpt, Kept, Opened, excerpt, whole};
 pub use hex::Hex;
 pub use join::{Opening, Openings};
 pub use judge::{Judge, Judged, cosigned_path};
@@ -57,5 +61,6 @@ pub use reader::{Follow, Found, Signed, State, Verdict, Whole, goes_on, read, ve
 pub use sd::Salted;
 pub(in crate::audit) use stored::is_there;
 pub use stored::{segment_from, segments};
+pub use withhold::{NotNow, Withholding, matching};
 pub use witness::{Cosigned, MOST_SUBMISSION, Refused, Submission, checkpoint};
 pub use writer::{Log, Turn};

@@ -84,7 +84,7 @@ fn replace(folder: &Path, held: &File, name: &str, bytes: &[u8]) -> std::io::Res
         std::fs::remove_file(folder.join(packed_name(name)))?;
         return Err(std::io::Error::from_raw_os_error(libc::EIO));
     }
-    std::fs::remove_file(folder.join(name))?;
+    super::withhold::forget(&folder.join(name))?;
     held.sync_all()?;
     Ok(packed.len() as u64)
 }

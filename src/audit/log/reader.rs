@@ -4,52 +4,20 @@
 
 use super::block::Block;
 use super::hex::Hex;
-use super::join::{Join, Joined, Opening, Openings};
+use super::join::{Join, Joined, Opening};
 use super::leaf::{Leaf, Start};
 use super::segment::name;
 use super::stored::Stored;
-use super::walk::{Ended, Stop, Walk};
+pub use super::verdict::{State, Verdict};
+use super::verdict::{ended, stopped, with_openings};
+use super::walk::{Stop, Walk};
 use crate::audit::AuditError;
 use crate::base::RunId;
-use serde::{Deserialize, Serialize};
+use crate::sys::Errno;
 use std::path::{Path, PathBuf};
 
-/// What a log is found to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Whole, and ended: nothing was changed, and nothing can have been cut off or added.
-    Sealed,
-    /// Whole as far as it goes, but without an end: its run goes on, or it was killed. What stood behind may be cut off.
-    Open,
-    /// Its end is missing or damaged.
-    Truncated,
-    /// It is not what was written.
-    Tampered,
-}
-
-/// The verdict on a log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// In one word.
-    pub state: State,
-    /// Leaves that hold: events, and what the log itself says.
-    pub leaves: u64,
-    /// What there is of their personal fields.
-    #[serde(default, skip_serializing_if = "Openings::is_none")]
-    pub openings: Openings,
-    /// The root over them.
-    pub root: Hex<32>,
-    /// The identity of the device that signed its first key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<Hex<32>>,
-    /// The first segment and byte that do not hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<(String, u64)>,
-    /// Why, or why it ended early.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
+/// How often a file of openings is opened again because another took its place meanwhile.
+const MOST_TRIES: usize = 64;
 
 /// A leaf with its place.
 #[derive(Debug)]
@@ -175,11 +143,21 @@ pub struct Follow {
     walk: Walk,
     number: u32,
     segment: Stored,
-    /// Bytes of the segment that hold, and of its openings that were taken.
+    /// Bytes of the segment that hold.
     held: u64,
-    opened: u64,
+    openings: Beside,
     joined: Joined,
     damage: Option<Stop>,
+}
+
+/// How far the openings of a segment were taken.
+#[derive(Debug, Default)]
+struct Beside {
+    taken: u64,
+    /// The file they were taken from.
+    file: Option<(u64, u64)>,
+    /// The log has a file of openings, or lies where its device writes: so all of them should be there.
+    expected: bool,
 }
 
 impl Follow {
@@ -191,7 +169,9 @@ impl Follow {
             folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         let (segment, walk) = (Stored::first(folder)?, Walk::of(run));
         let (folder, joined) = (folder.to_owned(), Joined::default());
-        Ok(Self { folder, walk, number: 0, segment, held: 0, opened: 0, joined, damage: None })
+        let at_home = folder.parent().and_then(Path::parent).is_some_and(super::ledger::has_keys);
+        let openings = Beside { expected: at_home, ..Beside::default() };
+        Ok(Self { folder, walk, number: 0, segment, held: 0, openings, joined, damage: None })
     }
 
     /// Whether somebody writes to it.
@@ -249,13 +229,16 @@ impl Follow {
         loop {
             if let Some(stop) = &self.damage {
                 let verdict = stopped(&self.walk, (name(self.number), self.held), stop.clone(), alive);
-                return Ok(self.with_openings(verdict));
+                return Ok(with_openings(verdict, &self.joined, self.openings.expected));
             }
             let next = Stored::open(&self.folder, self.number + 1)?;
             let whole = self.segment.rest(self.held, &mut bytes)?;
             // What opens a leaf was written before its block, so it is there by now.
-            let opens = self.openings(&mut openings)?;
-            let mut join = Join::new(&mut self.joined, self.number, self.opened, &openings);
+            let (opens, anew) = self.openings(&mut openings)?;
+            let mut join = Join::new(&mut self.joined, self.number, self.openings.taken, &openings);
+            if anew {
+                join.pass_over(self.walk.size());
+            }
             let mut each = |block: &Block<'_>| {
                 let leaves = (block.first..).zip(block.leaves().flatten());
                 let openings = leaves.map(|(index, leaf)| join.of(index, leaf)).collect();
@@ -267,86 +250,72 @@ impl Follow {
             if stop.is_none() && (next.is_some() || self.walk.ended.is_some()) {
                 join.end();
             }
-            self.opened = join.held();
+            self.openings.taken = join.held();
             self.held += held as u64;
             if !opens {
-                let at = (super::segment::openings_name(self.number), 0);
-                self.joined.wrong.get_or_insert((at, "it does not unpack whole".to_owned()));
+                self.wrong_openings("it does not unpack whole");
             }
             match stop.or_else(|| (!whole).then(unpackable)) {
                 // A block that is being written is read again the next time; the walk is where it was before it.
                 Some(stop @ Stop::Torn(_)) => {
                     let verdict = stopped(&self.walk, (name(self.number), self.held), stop, alive);
-                    return Ok(self.with_openings(verdict));
+                    return Ok(with_openings(verdict, &self.joined, self.openings.expected));
                 }
                 Some(stop) => self.damage = Some(stop),
                 None => {
                     let is_closed = next.is_some() || self.walk.ended.is_some();
                     let identity = self.walk.identity.map(Hex);
                     segment(Whole { number: self.number, bytes: &bytes, is_closed, identity });
-                    let Some(next) = next else { return Ok(self.with_openings(ended(&self.walk, alive))) };
+                    let Some(next) = next else {
+                        return Ok(with_openings(
+                            ended(&self.walk, alive),
+                            &self.joined,
+                            self.openings.expected,
+                        ));
+                    };
                     (self.number, self.segment) = (self.number + 1, next);
-                    (self.held, self.opened) = (0, 0);
+                    (self.held, self.openings.taken, self.openings.file) = (0, 0, None);
                 }
             }
         }
     }
 
-    /// The openings of this segment that were not taken yet, and whether they could be unpacked.
-    fn openings(&self, bytes: &mut Vec<u8>) -> Result<bool, AuditError> {
-        bytes.clear();
-        Stored::openings(&self.folder, self.number)?
-            .map_or(Ok(true), |stored| stored.rest(self.opened, bytes))
+    /// The openings of this segment that were not taken yet. Whether they could be unpacked, and whether those that were
+    /// taken are among them: another file took the place of the one they came from.
+    fn openings(&mut self, bytes: &mut Vec<u8>) -> Result<(bool, bool), AuditError> {
+        let mut anew = false;
+        for _ in 0..MOST_TRIES {
+            bytes.clear();
+            let stored = match Stored::openings(&self.folder, self.number) {
+                Ok(None) => return Ok((true, anew)),
+                Ok(Some(stored)) => stored,
+                Err(AuditError::Io { errno: Errno::ELOOP | Errno::EINVAL, .. }) => {
+                    self.openings.expected = true;
+                    self.wrong_openings("it is no regular file");
+                    return Ok((true, anew));
+                }
+                Err(error) => return Err(error),
+            };
+            self.openings.expected = true;
+            let file = stored.identity()?;
+            if self.openings.file.replace(file).is_some_and(|before| before != file) {
+                (self.openings.taken, anew) = (0, true);
+            }
+            let whole = stored.rest(self.openings.taken, bytes)?;
+            // Before a file of openings is overwritten, its name leads to another one.
+            if stored.is_there() {
+                return Ok((whole, anew));
+            }
+        }
+        Err(AuditError::Io { what: "read the openings of", path: self.folder.clone(), errno: Errno::EBUSY })
     }
 
-    /// What was found beside the leaves can only make a verdict worse.
-    fn with_openings(&self, mut verdict: Verdict) -> Verdict {
-        let Joined { counts, wrong, .. } = &self.joined;
-        verdict.openings = *counts;
-        if let Some((at, why)) = wrong
-            && verdict.state != State::Tampered
-        {
-            (verdict.state, verdict.at) = (State::Tampered, Some(at.clone()));
-            verdict.why = Some(format!("of what opens its leaves: {why}"));
-        } else if counts.missing > 0 && matches!(verdict.state, State::Sealed | State::Open) {
-            verdict.state = State::Truncated;
-            verdict.why = Some(format!(
-                "what opens {} leaves is missing, and no redaction says that it took it",
-                counts.missing
-            ));
-        }
-        verdict
+    fn wrong_openings(&mut self, why: &str) {
+        let at = (super::segment::openings_name(self.number), 0);
+        self.joined.wrong.get_or_insert((at, why.to_owned()));
     }
 }
 
 fn unpackable() -> Stop {
     Stop::Tampered("the packed segment does not unpack whole".to_owned())
-}
-
-fn ended(walk: &Walk, alive: bool) -> Verdict {
-    let state = if walk.ended.is_some() { State::Sealed } else { State::Open };
-    let why = match &walk.ended {
-        Some(Ended::Suspended(reason)) => Some(format!("could not go on: {reason}")),
-        Some(Ended::Sealed) => None,
-        None if alive => Some("its run goes on".to_owned()),
-        None => Some("its run was killed, or its end was cut off".to_owned()),
-    };
-    Verdict { state, why, ..plain(walk) }
-}
-
-fn plain(walk: &Walk) -> Verdict {
-    let identity = walk.identity.map(Hex);
-    let (leaves, root, openings) = (walk.size(), Hex(walk.root()), Openings::default());
-    Verdict { state: State::Open, leaves, openings, root, identity, at: None, why: None }
-}
-
-/// A block that is being written while we read is no damage.
-fn stopped(walk: &Walk, at: (String, u64), stop: Stop, alive: bool) -> Verdict {
-    match stop {
-        Stop::Torn(_) if alive => Verdict { why: Some("its run goes on".to_owned()), ..plain(walk) },
-        Stop::Torn(why) => Verdict { state: State::Truncated, at: Some(at), why: Some(why), ..plain(walk) },
-        Stop::Tampered(why) => {
-            Verdict { state: State::Tampered, at: Some(at), why: Some(why), ..plain(walk) }
-        }
-    }
 }

@@ -10,7 +10,7 @@ use crate::base::zstd::unpacker;
 use crate::sys::Errno;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What a segment is longest, and enough more to see that a file is longer.
@@ -67,8 +67,8 @@ impl Stored {
 
     fn open_form(path: PathBuf, is_packed: bool) -> Result<Option<Self>, AuditError> {
         // O_NONBLOCK: opening a FIFO must not wait for a writer.
-        let opened =
-            OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(&path);
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW;
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&path);
         let file = match opened {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|error| AuditError::io("open the log", &path, &error))?,
@@ -93,6 +93,22 @@ impl Stored {
     /// Whether somebody writes the log whose first segment this is: who does holds it locked.
     pub(super) fn is_written(&self) -> bool {
         !self.is_packed && matches!(self.file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    /// Which file it is, whatever it is called.
+    /// # Errors
+    /// When it cannot be looked at.
+    pub(super) fn identity(&self) -> Result<(u64, u64), AuditError> {
+        let facts = self.file.metadata();
+        facts
+            .map(|facts| (facts.dev(), facts.ino()))
+            .map_err(|error| AuditError::io("look at the log", &self.path, &error))
+    }
+
+    /// Whether its name still leads to it.
+    pub(super) fn is_there(&self) -> bool {
+        let named = std::fs::symlink_metadata(&self.path).map(|facts| (facts.dev(), facts.ino()));
+        matches!((self.identity(), named), (Ok(open), Ok(named)) if open == named)
     }
 
     /// Puts into `bytes` what lies behind the first `held` bytes. Whether that is all of it: `false` when it is packed

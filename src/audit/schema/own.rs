@@ -7,6 +7,13 @@ use super::rows::Row;
 
 const STEP: &[Part] = &[Of(Public, &["index", "key", "path[]", "signed"])];
 const PLACE: &[Part] = &[Of(Public, &["number"]), In("steps[]", STEP), In("links[]", STEP)];
+const WHY: &[Part] = &[
+    Of(Public, &["run"]),
+    Of(Internal, &["reason"]),
+    Of(Public, &["by"]),
+    Of(Internal, &["uid"]),
+    In("place", PLACE),
+];
 const ECS: (&str, &[&str]) = ("configuration", &["info"]);
 
 pub(super) const ROWS: &[Row] = &[
@@ -86,6 +93,58 @@ pub(super) const ROWS: &[Row] = &[
             Of(Internal, &["uid"]),
             Of(Public, &["format", "runs[]", "all", "role"]),
             Of(Personal, &["client"]),
+            In("place", PLACE),
+        ],
+    },
+    Row {
+        name: "log.redacted",
+        version: 1,
+        meaning: "Personal fields of a run were withheld: of which leaves, by whom, why.",
+        durability: Meta,
+        ocsf: &[100_802],
+        cef: ("Audit log redacted", 4, 4),
+        ecs: ECS,
+        parts: &[
+            Of(Public, &["run", "id", "fields", "first", "last", "count", "digest"]),
+            Of(Internal, &["reason"]),
+            Of(Public, &["by"]),
+            Of(Internal, &["uid"]),
+            In("place", PLACE),
+        ],
+    },
+    Row {
+        name: "log.held",
+        version: 1,
+        meaning: "Nothing of a run may be withheld or removed from here on.",
+        durability: Meta,
+        ocsf: &[100_899],
+        cef: ("Audit log held", 3, 3),
+        ecs: ECS,
+        parts: WHY,
+    },
+    Row {
+        name: "log.released",
+        version: 1,
+        meaning: "A run is not held any more.",
+        durability: Meta,
+        ocsf: &[100_899],
+        cef: ("Audit log released", 4, 4),
+        ecs: ECS,
+        parts: WHY,
+    },
+    Row {
+        name: "log.pruned",
+        version: 1,
+        meaning: "The log of a run was removed; its head stays here.",
+        durability: Meta,
+        ocsf: &[100_802],
+        cef: ("Audit log pruned", 4, 4),
+        ecs: ECS,
+        parts: &[
+            Of(Public, &["run", "size", "root"]),
+            Of(Internal, &["reason"]),
+            Of(Public, &["by"]),
+            Of(Internal, &["uid"]),
             In("place", PLACE),
         ],
     },

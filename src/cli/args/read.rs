@@ -1,6 +1,6 @@
 //! Arguments of what reads profiles and records: `profile …`, `audit …`.
 
-use super::{Forward, Mirror, Question, Serve, Since};
+use super::{Forward, Hold, Mirror, Question, Redact, Retain, Serve, Since};
 use crate::audit::export::Format;
 use clap::Subcommand;
 use std::path::PathBuf;
@@ -173,6 +173,12 @@ pub enum Audit {
     Serve(Serve),
     /// Send records to a collector, which checks them and cosigns their heads
     Mirror(Mirror),
+    /// Withhold personal fields for good; records go on being verified: 0, or 1 when nothing was or something could not be
+    Redact(Redact),
+    /// Withhold personal fields and remove records as they become old; for a timer
+    Retain(Retain),
+    /// Hold a record: nothing of it is withheld or removed
+    Hold(Hold),
     /// Copy a record with a program that checks it anywhere
     Bundle {
         /// Run id, the start of one, `last`, or a folder

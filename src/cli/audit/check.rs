@@ -2,10 +2,10 @@
 //!
 //! Never writes anything, and never asks anybody: what it says follows from the files, and from the identity it is given.
 
-use super::{Report, exit_code, print, text};
-use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, State, Witness, check_proof};
+use super::{Report, Told, exit_code, print, text};
+use crate::audit::log::{DeviceLog, Ending, Hex, Judge, Judged, Known, State, Witness, check_proof};
 use crate::audit::{AuditError, event, find, json, settings, with_logs};
-use crate::base::Escaped;
+use crate::base::{Escaped, RunId, escape};
 use crate::sys::Errno;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -63,11 +63,18 @@ fn one(
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<u8, AuditError> {
-    let Judged { verdict, known, witnessed } = judge.run(path)?;
+    let Judged { verdict, known, witnessed, redactions } = judge.run(path)?;
     let name = path.as_os_str().as_encoded_bytes();
     if as_json {
-        let report =
-            Report { log: event::text(name), verdict: &verdict, ended: None, records: None, left_out: 0 };
+        let told = redactions.iter().map(|(redaction, done)| Told { redaction, carried_out: *done });
+        let report = Report {
+            log: event::text(name),
+            verdict: &verdict,
+            ended: None,
+            records: None,
+            left_out: 0,
+            redactions: Some(told.collect()).filter(|told: &Vec<_>| !told.is_empty()),
+        };
         let report = Witnessed { report, witnesses: &witnessed };
         print(out, &json(&report)?)?;
     } else {
@@ -77,6 +84,12 @@ fn one(
         }
         for seen in &witnessed {
             print(out, &format!("  {}", text::witnessed(seen)))?;
+        }
+        if let Some(line) = text::openings(&verdict) {
+            print(out, &format!("  {line}"))?;
+        }
+        for (redaction, done) in &redactions {
+            print(out, &format!("  {}", text::redaction(redaction, *done)))?;
         }
     }
     Ok(exit_code(verdict.state))
@@ -122,13 +135,15 @@ pub fn verify_all(
     }
     for (folder, device) in judge.devices()? {
         codes.insert(if device.state == State::Open { 0 } else { exit_code(device.state) });
-        let gone = device.runs.iter().filter(|(run, known)| {
+        let not_here = device.runs.iter().filter(|(run, known)| {
             let never_there = matches!(known.end, Some((_, _, Ending::Missing)));
             !there.contains(run) && !never_there
         });
-        let gone: Vec<String> = gone.map(|(run, _)| run.to_string()).collect();
-        codes.extend((!gone.is_empty()).then_some(1));
-        tell_device(&folder, &device, &gone, as_json, out)?;
+        let (pruned, gone): (Vec<_>, Vec<_>) = not_here.partition(|(_, known)| known.pruned.is_some());
+        let names = |all: Vec<(&RunId, &Known)>| all.iter().map(|(run, _)| run.to_string()).collect();
+        let away = Away { gone: names(gone), pruned: names(pruned) };
+        codes.extend((!away.gone.is_empty()).then_some(1));
+        tell_device(&folder, &device, &away, as_json, out)?;
     }
     Ok([1, 2, 3].into_iter().find(|code| codes.contains(code)).unwrap_or(0))
 }
@@ -138,22 +153,41 @@ struct DeviceReport<'a> {
     device: String,
     #[serde(flatten)]
     log: &'a DeviceLog,
-    gone: &'a [String],
+    #[serde(flatten)]
+    away: &'a Away,
+}
+
+/// Runs that only the device knows.
+#[derive(Serialize)]
+struct Away {
+    gone: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pruned: Vec<String>,
 }
 
 fn tell_device(
     folder: &Path,
     log: &DeviceLog,
-    gone: &[String],
+    away: &Away,
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), AuditError> {
     let name = folder.as_os_str().as_encoded_bytes();
     if as_json {
-        return print(out, &json(&DeviceReport { device: event::text(name), log, gone })?);
+        return print(out, &json(&DeviceReport { device: event::text(name), log, away })?);
     }
     print(out, &format!("{}: {}", Escaped(name), text::device(log)))?;
-    gone.iter()
+    let words = |run: &&String| {
+        let pruned = run.parse().ok().and_then(|run: RunId| log.runs.get(&run)?.pruned.as_ref());
+        pruned.map_or_else(String::new, |dated| {
+            format!(", {}: {}", dated.time, escape(dated.what.reason.as_bytes()))
+        })
+    };
+    for run in &away.pruned {
+        print(out, &format!("  PRUNED: run {run}{}; its head is here", words(&run)))?;
+    }
+    away.gone
+        .iter()
         .try_for_each(|run| print(out, &format!("  GONE: run {run} began here, and its log is not there")))
 }
 

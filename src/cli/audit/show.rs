@@ -35,6 +35,7 @@ pub(super) fn run(
             ended: Some(read.ended),
             records: Some(&read.records),
             left_out: read.left_out,
+            redactions: None,
         };
         print(out, &json(&report)?)?;
         return Ok(shown_code(&verdict));

@@ -4,7 +4,7 @@ use super::access;
 use crate::audit::event::{
     Asked, Command, Enforced, Event, Exit, FileFacts, LayerState, ProfileFacts, RunEnd, RunStart, Trace,
 };
-use crate::audit::log::{DeviceLog, Hex, Own, Proven, State, Verdict};
+use crate::audit::log::{Dated, DeviceLog, Hex, Openings, Own, Proven, Redaction, State, Verdict};
 use crate::audit::{AuditError, Record, json};
 use crate::base::{Escaped, escape};
 use std::fmt::Write as _;
@@ -49,6 +49,25 @@ pub(super) fn witnessed((name, size, time): &(String, u64, Option<u64>)) -> Stri
         }
         None => format!("cosigned at {size} leaves as {name}, whose key is in no list of witnesses here"),
     }
+}
+
+/// What there is of personal fields, where not all is there.
+pub(super) fn openings(verdict: &Verdict) -> Option<String> {
+    let Openings { open, withheld, .. } = verdict.openings;
+    (withheld > 0).then(|| {
+        format!("personal fields of {withheld} events withheld, commitments intact; of {open} there, and as committed to")
+    })
+}
+
+/// A redaction that the device's log tells of.
+pub(super) fn redaction(dated: &Dated<Redaction>, done: bool) -> String {
+    let Redaction { id, first, last, count, why, .. } = &dated.what;
+    let (reason, time) = (escape(why.reason.as_bytes()), Escaped(dated.time.as_bytes()));
+    let done = if done { "" } else { ", NOT CARRIED OUT as it says" };
+    format!(
+        "redaction {id}, {time}, by uid {}: {count} events from {first} to {last}: {reason}{done}",
+        why.uid
+    )
 }
 
 /// The verdict on a device's log.

@@ -6,7 +6,9 @@ mod network;
 
 use crate::audit::access::*;
 use crate::audit::event::*;
-use crate::audit::log::{Before, Cert, Ending, Entry, Hex, NextKey, Own, Place, Reading, Start, Step};
+use crate::audit::log::{
+    Before, Cert, Ending, Entry, Hex, NextKey, Own, Place, Reading, Redaction, Start, Step, Why,
+};
 use crate::audit::{Alert, Checkpoint, Coverage, Forwarded, Gap};
 use crate::crypto::sha256;
 use serde::Serialize;
@@ -177,6 +179,10 @@ fn of_run() -> Vec<(&'static str, Event)> {
     ]
 }
 
+fn why(reason: &str) -> Why {
+    Why { reason: text(reason), by: text("redact"), uid: 1000 }
+}
+
 fn place() -> Place {
     let step = |signed| Step { index: 3, key: Hex([3; 32]), path: vec![Hex([4; 32]); 4], signed };
     Place {
@@ -251,6 +257,37 @@ pub(super) fn all() -> Vec<(String, String)> {
                     role: Some(text("soc")),
                     client: Some(text("siem.example.com")),
                 },
+                place: place(),
+            }),
+        ),
+        (
+            "log.redacted",
+            leaf(&Entry::Redacted {
+                run: run.clone(),
+                redaction: Redaction {
+                    id: Hex([11; 8]),
+                    fields: text("personal"),
+                    first: 3,
+                    last: 80,
+                    count: 40,
+                    digest: Hex([12; 32]),
+                    why: why("a person asked for it"),
+                },
+                place: place(),
+            }),
+        ),
+        ("log.held", leaf(&Entry::Held { run: run.clone(), why: why("case 17"), place: place() })),
+        (
+            "log.released",
+            leaf(&Entry::Released { run: run.clone(), why: why("case 17 is closed"), place: place() }),
+        ),
+        (
+            "log.pruned",
+            leaf(&Entry::Pruned {
+                run: run.clone(),
+                size: 90,
+                root: Hex([8; 32]),
+                why: why("older than 400 days"),
                 place: place(),
             }),
         ),

@@ -12,8 +12,11 @@ use aisandbox::base::thread_time;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// Makes the event with this number.
+type Make = fn(usize) -> Event;
+
 pub(crate) fn run() {
-    let kinds: [(&str, fn(usize) -> Event); 3] =
+    let kinds: [(&str, Make); 3] =
         [("files through a lease", transfer), ("connections", connection), ("refusals", event)];
     for (words, make) in kinds {
         let events = turns(200_000, 2_000);
@@ -46,7 +49,8 @@ pub(crate) fn redaction() {
         };
         let why = Why { reason: "a bench".into(), by: "bench".into(), uid: 0 };
         let (begun, before) = (Instant::now(), thread_time());
-        let done = redact(place.path(), &[folder.clone()], &Chosen::everything(), (&why, false)).unwrap();
+        let done = redact(place.path(), std::slice::from_ref(&folder), &Chosen::everything(), (&why, false))
+            .unwrap();
         let (took, used) = (begun.elapsed(), thread_time() - before);
         assert_eq!((done[0].became, done[0].leaves), (Became::Redacted, events as u64));
         let begun = Instant::now();
@@ -59,7 +63,7 @@ pub(crate) fn redaction() {
     }
 }
 
-fn written(place: &Place, events: usize, make: fn(usize) -> Event) -> PathBuf {
+fn written(place: &Place, events: usize, make: Make) -> PathBuf {
     let (folder, log) = place.begin();
     let log = SharedLog::new(log);
     log.start_thread(false).unwrap();

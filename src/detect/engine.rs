@@ -180,14 +180,15 @@ impl Engine {
         self.by_event.iter().filter(|(_, bucket)| !bucket.events.is_empty()).map(|(name, _)| *name)
     }
 
-    /// Takes one event of a run as the leaf of its log, and adds what was found.
+    /// Takes one event of a run as the leaf of its log and the value that opens it, which is empty where nothing does, and
+    /// adds what was found.
     /// # Errors
     /// When it is no leaf of this version.
     pub fn take(
         &mut self,
         run: &str,
         seq: u64,
-        leaf: &[u8],
+        (leaf, hidden): (&[u8], &[u8]),
         found: &mut Vec<Finding>,
     ) -> Result<(), Unreadable> {
         let head = Head::of(leaf)?;
@@ -196,6 +197,7 @@ impl Engine {
             return Ok(());
         }
         let fields = Fields::of(head.event, run, head.data, &bucket.wanted)?;
+        let fields = fields.with_hidden(hidden, &bucket.wanted)?;
         let held: Vec<usize> = bucket
             .events
             .iter()

@@ -29,7 +29,7 @@ fn events(file: &str) -> Vec<(String, u64, Vec<u8>)> {
 fn found(engine: &mut Engine, events: &[(String, u64, Vec<u8>)]) -> Vec<Finding> {
     let mut found = Vec::new();
     for (run, seq, leaf) in events {
-        engine.take(run, *seq, leaf, &mut found).unwrap();
+        engine.take(run, *seq, (leaf, &[]), &mut found).unwrap();
     }
     found
 }
@@ -106,7 +106,7 @@ fn a_correlation_can_be_made_of_correlations_and_its_parts_are_silent() {
     let mut found = Vec::new();
     for (seq, event) in ["denial", "network", "denial", "network"].into_iter().enumerate() {
         let leaf = leaf(0, seq as u64 * 1_000_000_000, event, "{}");
-        engine.take("r", seq as u64, &leaf, &mut found).unwrap();
+        engine.take("r", seq as u64, (&leaf, &[]), &mut found).unwrap();
     }
     assert_eq!(found.len(), 1);
     assert_eq!((&*engine.rules()[found[0].rule].name, found[0].first.1, found[0].last.1), ("outer", 2, 3));
@@ -133,10 +133,12 @@ fn a_clock_that_is_set_moves_nothing_within_a_run() {
     let count = "type: event_count, rules: [denied], group-by: [run], timespan: 1m, condition: { gte: 2 }";
     let mut engine = of(&[several(1, "many", count), plain(3, "denied", "{ event: denial }")]).unwrap();
     let mut found = Vec::new();
-    engine.take("r", 0, &leaf(5_000_000_000_000, 1_000_000_000, "denial", "{}"), &mut found).unwrap();
-    engine.take("r", 1, &leaf(1, 300_000_000_000, "denial", "{}"), &mut found).unwrap();
+    engine.take("r", 0, (&leaf(5_000_000_000_000, 1_000_000_000, "denial", "{}"), &[]), &mut found).unwrap();
+    engine.take("r", 1, (&leaf(1, 300_000_000_000, "denial", "{}"), &[]), &mut found).unwrap();
     assert_eq!(found, [], "five minutes passed, whatever the clock says");
-    engine.take("r", 2, &leaf(9_000_000_000_000, 301_000_000_000, "denial", "{}"), &mut found).unwrap();
+    engine
+        .take("r", 2, (&leaf(9_000_000_000_000, 301_000_000_000, "denial", "{}"), &[]), &mut found)
+        .unwrap();
     assert_eq!(found.len(), 1);
 }
 
@@ -147,7 +149,9 @@ fn hostile_text_of_an_event_is_only_ever_compared_and_shown_short() {
     let mut engine = of(&[rule]).unwrap();
     let hostile = format!("\\u001b]0;x\\u0007|=\\\"{}", "é".repeat(30_000));
     let mut found = Vec::new();
-    engine.take("r", 0, &leaf(0, 0, "network", &format!("{{\"host\":\"{hostile}\"}}")), &mut found).unwrap();
+    engine
+        .take("r", 0, (&leaf(0, 0, "network", &format!("{{\"host\":\"{hostile}\"}}")), &[]), &mut found)
+        .unwrap();
     let (_, value) = &found[0].about[0];
     assert!(value.chars().count() <= 129 && value.ends_with('…'), "{value}");
     for garbage in [
@@ -156,9 +160,9 @@ fn hostile_text_of_an_event_is_only_ever_compared_and_shown_short() {
         "\u{0}",
         "{\"v\":2,\"ts\":99999999999999999999,\"mono\":0,\"event\":\"a\",\"data\":{}}",
     ] {
-        assert_eq!(engine.take("r", 1, garbage.as_bytes(), &mut found), Err(Unreadable));
+        assert_eq!(engine.take("r", 1, (garbage.as_bytes(), &[]), &mut found), Err(Unreadable));
     }
-    assert_eq!(engine.take("r", 1, &leaf(0, 0, "network", "{\"host\":"), &mut found), Err(Unreadable));
+    assert_eq!(engine.take("r", 1, (&leaf(0, 0, "network", "{\"host\":"), &[]), &mut found), Err(Unreadable));
 }
 
 #[test]

@@ -105,6 +105,20 @@ impl Wanted {
         at.field = Some(id);
     }
 
+    /// What is wanted where a JSON pointer leads; a list is named like its elements.
+    pub(super) fn at(&self, pointer: &[u8]) -> Option<&Self> {
+        pointer.split(|byte| *byte == b'/').skip(1).try_fold(self, |at, step| {
+            let named = if step.contains(&b'~') {
+                let name = String::from_utf8_lossy(step).replace("~1", "/").replace("~0", "~");
+                at.below(name.as_bytes())
+            } else {
+                at.below(step)
+            };
+            let is_element = !step.is_empty() && step.iter().all(u8::is_ascii_digit);
+            named.or(is_element.then_some(at))
+        })
+    }
+
     fn is_empty(&self) -> bool {
         self.field.is_none() && self.below.is_empty()
     }
@@ -136,6 +150,17 @@ impl<'a> Fields<'a> {
             Walk::new(data, &mut fields).value(wanted)?;
         }
         Ok(Self(fields))
+    }
+
+    /// The same with what opens the leaf: an object of JSON pointers into the data and their values; empty where there is
+    /// nothing.
+    /// # Errors
+    /// When it is no JSON object.
+    pub(super) fn with_hidden(mut self, hidden: &'a [u8], wanted: &Wanted) -> Result<Self, Unreadable> {
+        if !hidden.is_empty() && !wanted.is_empty() {
+            Walk::new(hidden, &mut self.0).pointers(wanted)?;
+        }
+        Ok(self)
     }
 
     /// The values of a field; a list gives several.
@@ -210,6 +235,25 @@ mod tests {
         assert_eq!(shown(ids[1]), ["k", "2"]);
         assert_eq!(shown(ids[2]), [""; 0]);
         assert_eq!((shown(EVENT), shown(RUN)), (vec!["denial".to_owned()], vec!["r".to_owned()]));
+    }
+
+    #[test]
+    fn what_opens_a_leaf_gives_the_rest_of_what_is_wanted() {
+        let mut names = Names::default();
+        let ids: Vec<FieldId> = ["data.what.actions", "data.what.label", "data.who.parents.program"]
+            .map(|name| names.number(name).unwrap())
+            .into();
+        let mut wanted = Wanted::default();
+        ids.iter().for_each(|id| wanted.add(&names, *id));
+        let hidden = br#"{"/what/label":"/a","/who/parents/0/program":"x","/who/parents/1":{"program":"y"},"/other":{"deep":[1]}}"#;
+        let shown = || Fields::of("denial", "r", br#"{"what":{"actions":["read"]}}"#, &wanted).unwrap();
+        let of = |hidden| shown().with_hidden(hidden, &wanted);
+        let fields = of(hidden).unwrap();
+        let shown =
+            |id: FieldId| fields.values(id).map(|value| value.text().into_owned()).collect::<Vec<_>>();
+        assert_eq!((shown(ids[0]), shown(ids[1])), (vec!["read".to_owned()], vec!["/a".to_owned()]));
+        assert_eq!(shown(ids[2]), ["x", "y"]);
+        assert!(of(b"").is_ok() && of(b"[]").is_err() && of(b"{").is_err());
     }
 
     #[test]

@@ -55,20 +55,36 @@ impl<'a, 'f> Walk<'a, 'f> {
         Ok(())
     }
 
+    /// Takes an object whose names are JSON pointers.
+    /// # Errors
+    /// As [`Self::value`].
+    pub(super) fn pointers(&mut self, wanted: &Wanted) -> Read<()> {
+        self.need(b'{')?;
+        self.members(wanted, Wanted::at)
+    }
+
     fn object(&mut self, wanted: &Wanted) -> Read<()> {
+        self.members(wanted, Wanted::below)
+    }
+
+    fn members<'w>(
+        &mut self,
+        wanted: &'w Wanted,
+        below: impl Fn(&'w Wanted, &[u8]) -> Option<&'w Wanted>,
+    ) -> Read<()> {
         if self.next()? == b'}' {
             self.step(1);
             return Ok(());
         }
         loop {
             let (raw, plain) = self.raw()?;
-            let below = if plain {
-                wanted.below(raw.get(1..raw.len() - 1).unwrap_or_default())
+            let found = if plain {
+                below(wanted, raw.get(1..raw.len() - 1).unwrap_or_default())
             } else {
-                wanted.below(unescaped(raw)?.as_bytes())
+                below(wanted, unescaped(raw)?.as_bytes())
             };
             self.need(b':')?;
-            match below {
+            match found {
                 Some(wanted) => self.value(wanted)?,
                 None => self.pass()?,
             }

@@ -69,6 +69,18 @@ fn what_the_shipped_rules_find_is_told_with_its_events() {
 }
 
 #[test]
+fn what_is_personal_is_looked_at_and_what_was_withheld_is_told_as_not_looked_at() {
+    for_each_user(|home| {
+        let run = record(&home, &events("file-then-egress.positive.jsonl"));
+        let text = home.aisandbox(&["audit", "detect", &run]).output().expect_code(4);
+        assert!(!text.contains("withheld"), "{text}");
+        home.aisandbox(&["audit", "redact", &run, "--reason", "x"]).output().expect_code(0);
+        let text = home.aisandbox(&["audit", "detect", &run]).output().stdout();
+        assert!(text.contains("events are withheld: what they hold was not looked at"), "{text}");
+    });
+}
+
+#[test]
 fn a_rule_over_several_runs_sees_them_with_all() {
     for_each_user(|home| {
         let both = events("agent-binary-changed.positive.jsonl");

@@ -74,6 +74,34 @@ fn a_log_that_became_shorter_or_another_after_it_was_sent_is_an_alert() {
 }
 
 #[test]
+fn what_was_withheld_before_is_not_sent_and_what_is_withheld_later_is_no_alert() {
+    with_rsyslog(|world, receiver| {
+        world.configure(&world.syslog("siem", receiver.port, "client", ""));
+        let (early, late) = (world.log(20, true), world.log(20, true));
+        let redact = |run: &str| {
+            let run = Run::new(binary(), &world.home).args(&["audit", "redact", run, "--reason", "x"]);
+            run.output().expect_code(0);
+        };
+        redact(&early);
+        world.forward(&["--once"]).output().expect_code(0);
+        let all = world.leaves(&early) + world.leaves(&late);
+        let received = receiver.wait_for(usize::try_from(all).unwrap());
+        let failures = named(&received, "launch_failure");
+        let of = |run: &str| failures.iter().filter(|one| one["run"] == run).collect::<Vec<_>>();
+        let withheld =
+            |one: &&&serde_json::Value| one["data"]["message"].is_null() && one["sd"]["data"].is_string();
+        assert_eq!(of(&early).iter().filter(withheld).count(), 20);
+        assert_eq!(of(&late).iter().filter(withheld).count(), 0);
+        assert!(of(&late)[0]["data"]["message"].as_str().unwrap().starts_with("event "));
+        redact(&late);
+        for _ in 0..2 {
+            world.forward(&["--once"]).output().expect_code(0);
+        }
+        assert_eq!(receiver.received().len() as u64, all, "nothing comes twice, and no alert");
+    });
+}
+
+#[test]
 fn a_full_disk_at_the_cursor_holds_the_sink_up_and_loses_nothing() {
     if !has_program("unshare") {
         return;

@@ -1,6 +1,7 @@
 //! A full disk, a limit, a file that is replaced: denied, and a signed last word.
 
 use super::inject::{self, Rule};
+use super::openings::openings;
 use super::{Place, event, messages, segment};
 use aisandbox::audit::AuditError;
 use aisandbox::audit::log::{Log, State, verify};
@@ -127,12 +128,15 @@ fn child_that_writes_to_a_disk_that_breaks() {
     let run = RunId::from_parts(1, 1);
     let mut log = Log::create(&Path::new(&dir).join("runs"), run).unwrap();
     (0..5).for_each(|_| log.append(&event("kept")).unwrap());
-    let mine = segment(&Path::new(&dir).join("runs").join(run.to_string()));
-    let is_mine =
-        |number: &i64| fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|path| path == mine);
-    let number = (0..100).find(is_mine).unwrap();
+    let folder = Path::new(&dir).join("runs").join(run.to_string());
+    let number = |mine: std::path::PathBuf| {
+        let is_mine =
+            |number: &i64| fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|path| path == mine);
+        (0..100).find(is_mine).unwrap()
+    };
     inject::install(&[match std::env::var("CALL").unwrap().as_str() {
-        "write" => Rule::on(libc::SYS_write).with(0, number).fails(libc::EIO),
+        "write" => Rule::on(libc::SYS_write).with(0, number(segment(&folder))).fails(libc::EIO),
+        "openings" => Rule::on(libc::SYS_write).with(0, number(openings(&folder))).fails(libc::ENOSPC),
         _ => Rule::on(libc::SYS_fdatasync).fails(libc::EIO),
     }]);
     println!("first: {:?}", log.append(&event("lost")).and_then(|()| log.sync()));
@@ -141,17 +145,24 @@ fn child_that_writes_to_a_disk_that_breaks() {
 
 #[test]
 fn a_disk_that_breaks_denies_and_what_was_kept_before_is_whole() {
-    for call in ["write", "fdatasync"] {
+    for call in ["write", "fdatasync", "openings"] {
         let place = Place::new();
         let mut child = std::process::Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "faults::child_that_writes_to_a_disk_that_breaks", "--nocapture"]);
         let output = child.env(BROKEN, &place.0).env("CALL", call).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(said.contains("first: Err(Io {") && said.contains("errno: EIO"), "{call}: {said}");
+        let errno = if call == "openings" { "errno: ENOSPC" } else { "errno: EIO" };
+        assert!(said.contains("first: Err(Io {") && said.contains(errno), "{call}: {said}");
         assert!(said.contains("second: Err(Closed {"), "{call}: {said}");
         let (texts, verdict) = messages(&place.folder(RunId::from_parts(1, 1)));
         assert_eq!(texts[..5], ["kept"; 5], "{call}");
         assert!(!texts.contains(&"late".into()), "{call}: {texts:?}");
+        // No leaf is ever there without what opens it.
+        assert_eq!(
+            (call == "openings" && texts.len() > 5, verdict.openings.missing),
+            (false, 0),
+            "{texts:?}"
+        );
         println!("{call}: {:?} {:?} {texts:?}", verdict.state, verdict.why);
     }
 }

@@ -1,6 +1,7 @@
 //! The log of a run and of the device: what a change of it shows, what a crash and a full disk do, and what is proven.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test ends by panicking")]
 
+mod attacks;
 mod commands;
 mod damage;
 mod device;
@@ -14,9 +15,9 @@ mod openings;
 mod packed;
 mod page;
 mod proof;
+mod redactions;
 #[path = "../support/mod.rs"]
 mod support;
-mod redactions;
 mod threads;
 mod whole;
 

@@ -11,17 +11,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A device and a collector for it.
-struct World<'h> {
+pub(super) struct World<'h> {
     home: &'h Home,
     certs: Certs,
     identity: String,
-    store: PathBuf,
+    pub(super) store: PathBuf,
     at: String,
     collector: Started,
 }
 
 impl<'h> World<'h> {
-    fn new(home: &'h Home) -> Self {
+    pub(super) fn new(home: &'h Home) -> Self {
         let store = home.join("store");
         Self::with_store(home, store)
     }
@@ -46,7 +46,7 @@ impl<'h> World<'h> {
     }
 
     /// `audit mirror --once`.
-    fn mirror(&self, more: &[&str]) -> Output {
+    pub(super) fn mirror(&self, more: &[&str]) -> Output {
         let [ca, cert, key] =
             ["ca.pem", "laptop.example.pem", "laptop.example.key"].map(|file| self.certs.path(file));
         let to = format!("https://{}", self.at);
@@ -54,7 +54,7 @@ impl<'h> World<'h> {
         self.home.aisandbox(&words).args(more).output()
     }
 
-    fn status(&self, more: &[&str]) -> Output {
+    pub(super) fn status(&self, more: &[&str]) -> Output {
         self.home
             .aisandbox(&["collector", "status", "--store", self.store.to_str().unwrap()])
             .args(more)
@@ -72,7 +72,7 @@ impl<'h> World<'h> {
         curl(self.home, &words, &format!("https://{}{path}", self.at))
     }
 
-    fn mirrored(&self, run: &str) -> PathBuf {
+    pub(super) fn mirrored(&self, run: &str) -> PathBuf {
         self.store.join("devices").join(&self.identity).join("runs").join(run)
     }
 }

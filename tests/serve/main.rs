@@ -4,6 +4,7 @@
 mod bounds;
 mod collector;
 mod local;
+mod personal;
 mod roles;
 #[path = "../questions/story.rs"]
 mod story;

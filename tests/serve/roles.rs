@@ -198,3 +198,42 @@ fn a_file_that_makes_no_sense_is_told_and_nothing_is_served() {
         }
     });
 }
+
+#[test]
+fn what_was_withheld_is_served_to_nobody_and_is_no_damage() {
+    for_each_user(|home| {
+        if !has_program("curl") || !has_program("openssl") {
+            return;
+        }
+        let run = with_runs(&home, &[(&story::whole(), true)])[0].to_string();
+        let certs = Certs::make(&home, "certs", &["siem.example", "audit.example"]);
+        let (server, at) = serve(&home, &certs, "soc siem.example\ncompliance audit.example\n");
+        let clients = ["siem.example", "audit.example"].map(|name| certs.client(name));
+        let exports =
+            ["jsonl", "cef", "ocsf", "ecs", "otlp"].map(|format| format!("/v1/export?format={format}"));
+        let paths = [format!("/v1/sessions/{run}"), "/v1/sessions".into(), format!("/v1/proof/{run}/1")];
+        let paths: Vec<String> = paths.into_iter().chain(exports).collect();
+        let told = |client: &[String], path: &str| get(&home, client, &format!("{at}{path}"));
+        let (_, _, before) = told(&clients[1], &paths[3]);
+        assert!(before.contains("/home/u/.gnupg"), "the control: {before}");
+        home.aisandbox(&["audit", "redact", &run, "--reason", "x"]).output().expect_code(0);
+        for (client, path) in clients.iter().flat_map(|client| paths.iter().map(move |path| (client, path))) {
+            let (status, _, body) = told(client, path);
+            for word in [".gnupg", "to sign the release", "paste.example.net", "/home/u/work"] {
+                assert!(!body.contains(word), "{path} told {word}: {body}");
+            }
+            // A field that is personal and says nothing (`null`) is in the leaf, so its proof is not for every role.
+            let whole = ["/v1/proof", "=o", "=ecs"].iter().any(|part| path.contains(part));
+            let all = client == &clients[1] || !whole;
+            assert_eq!(status, if all { 200 } else { 403 }, "{path}: {body}");
+        }
+        let (_, _, proof) = told(&clients[1], &paths[2]);
+        let proof: Value = serde_json::from_str(&proof).unwrap();
+        assert_eq!((&proof["state"], &proof["proof"]["proven"]), (&"sealed".into(), &true.into()), "{proof}");
+        assert!(proof["record"]["sd"]["data"].is_string(), "{proof}");
+        let touched = json(&home, &clients[1], &format!("{at}/v1/query?touched=/home/u/**&prove=1"));
+        assert_eq!(touched["rows"], serde_json::json!([]));
+        let own = server.json(&home, &format!("/v1/sessions/{run}"));
+        assert!(own.to_string().contains("sealed"), "{own}");
+    });
+}

@@ -95,7 +95,7 @@ pub fn without<T>(
     run: &str,
     work: impl FnOnce() -> Result<T, AuditError>,
 ) -> Result<T, AuditError> {
-    let place = Place::open(runs.parent().unwrap_or(runs))?;
+    let place = Place::open(&folder_of(runs))?;
     place.lock_alone(&mut || ())?;
     let taken = match place.existing() {
         Ok(Some(db)) => update::take_out(&db, run),

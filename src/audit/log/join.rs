@@ -21,10 +21,15 @@ pub enum Opening<'a> {
     Missing,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    /// The values, as JSON; empty where there are none.
+    pub fn value(&self) -> &'a [u8] {
+        if let Self::Open(salted) = self { salted.value } else { &[] }
+    }
+
     /// Bytes of the values.
     pub(super) fn length(&self) -> usize {
-        if let Self::Open(salted) = self { salted.value.len() } else { 0 }
+        self.value().len()
     }
 }
 

@@ -174,7 +174,8 @@ fn compare(joined: &Joined, noted: &[Dated<Redaction>], told: &mut Vec<(Dated<Re
         let found = joined.withheld.get(&redaction.what.id.0);
         let same = found.is_some_and(|indexes| digest_of(indexes) == redaction.what.digest);
         explained += if same { redaction.what.count } else { 0 };
-        told.push((redaction.clone(), same));
+        // Where nothing is open, nothing is left to withhold: another redaction took it, or this is a copy of the leaves.
+        told.push((redaction.clone(), same || joined.counts.open == 0));
     }
     joined.counts.withheld.saturating_sub(explained)
 }

@@ -9,7 +9,7 @@ use super::split::{Parts, split};
 use crate::audit::json::write_json;
 use crate::audit::{AuditError, Event};
 use crate::base::{BootInstant, WallTime};
-use crate::crypto::{Digest, sha256};
+use crate::crypto::{Digest, sha256_parts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ pub struct NextKey {
 pub struct Cut {
     /// Bytes of the event as it would have been.
     pub bytes: u64,
-    /// Their digest.
+    /// Their digest; of an event with personal fields, that of their salt and them.
     pub sha256: Digest,
 }
 
@@ -151,11 +151,21 @@ pub struct Encoded {
 /// # Errors
 /// When it has no form in JSON, or the kernel gives no salt.
 pub fn encode_event(event: &Event) -> Result<Encoded, AuditError> {
-    let Parts { mut shown, hidden, .. } = fitting(Some(event.name()), event)?;
-    if hidden.is_empty() {
+    let name = Some(event.name());
+    let mut parts = line(name, event).map_err(failed)?;
+    let (is_personal, is_long) = (!parts.hidden.is_empty(), !fits(&parts));
+    let salt = if is_personal { sd::salt()? } else { [0; sd::SALT_BYTES] };
+    if is_long {
+        parts = shortened(name, event, if is_personal { &salt } else { &[] }).map_err(failed)?;
+    }
+    let Parts { mut shown, mut hidden, .. } = parts;
+    if !is_personal {
         return Ok(Encoded { leaf: shown, opening: Vec::new() });
     }
-    let salt = sd::salt()?;
+    if hidden.is_empty() {
+        // The salt is also that of what was cut.
+        hidden.extend(b"{}");
+    }
     sd::add_to(&mut shown, &Salted { salt: &salt, value: &hidden });
     Ok(Encoded { leaf: shown, opening: [&salt[..], &hidden].concat() })
 }
@@ -164,14 +174,13 @@ pub fn encode_event(event: &Event) -> Result<Encoded, AuditError> {
 /// # Errors
 /// When it has no form in JSON.
 pub(in crate::audit) fn encode(event: &impl Serialize) -> Result<Vec<u8>, AuditError> {
-    fitting(None, event).map(|parts| parts.shown)
+    let parts = line(None, event).map_err(failed)?;
+    let parts = if fits(&parts) { parts } else { shortened(None, event, &[]).map_err(failed)? };
+    Ok(parts.shown)
 }
 
-/// Both parts, no longer together than a leaf may be.
-fn fitting(name: Option<&str>, event: &impl Serialize) -> Result<Parts, AuditError> {
-    let failed = |error: serde_json::Error| AuditError::Encode { why: error.to_string() };
-    let parts = line(name, event).map_err(failed)?;
-    if fits(&parts) { Ok(parts) } else { shortened(name, event).map_err(failed) }
+fn failed(error: serde_json::Error) -> AuditError {
+    AuditError::Encode { why: error.to_string() }
 }
 
 /// With a commitment in the one, and a salt before the other.
@@ -196,11 +205,12 @@ fn line(name: Option<&str>, event: &impl Serialize) -> Result<Parts, serde_json:
     Ok(parts)
 }
 
-/// Cuts what is long in the event, more and more of it, until it fits.
-fn shortened(name: Option<&str>, event: &impl Serialize) -> Result<Parts, serde_json::Error> {
+/// Cuts what is long in the event, more and more of it, until it fits. The digest of what it was is salted where any of
+/// that is personal: else it would tell who guesses it, also when it is withheld.
+fn shortened(name: Option<&str>, event: &impl Serialize, salt: &[u8]) -> Result<Parts, serde_json::Error> {
     let mut whole = Vec::new();
     write_json(event, &mut whole)?;
-    let cut = Cut { bytes: whole.len() as u64, sha256: sha256(&whole) };
+    let cut = Cut { bytes: whole.len() as u64, sha256: sha256_parts(&[salt, &whole]) };
     let mut value: Value = serde_json::from_slice(&whole)?;
     for most in CUTS {
         if most == 0 {

@@ -99,6 +99,19 @@ impl Withholding {
         Ok(Ok(ready))
     }
 
+    /// Overwrites and removes what was left by a process that was killed while it withheld something of this log.
+    /// # Errors
+    /// When the folder cannot be read or a file not be overwritten.
+    pub fn clean(folder: &Path) -> Result<(), AuditError> {
+        let failed = |error: std::io::Error| AuditError::io("withhold fields of", folder, &error);
+        let lock = File::open(folder).map_err(failed)?;
+        if lock.try_lock().is_err() {
+            // Whoever is at it cleans up.
+            return Ok(());
+        }
+        wipe_leftovers(folder, &lock).map_err(failed)
+    }
+
     /// Its id, by which the records that it leaves name it.
     pub fn id(&self) -> RedactionId {
         self.id

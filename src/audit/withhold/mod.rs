@@ -128,6 +128,9 @@ pub fn retain(
     let mut all = Vec::new();
     for folder in folders {
         let (run, name) = named(folder)?;
+        if !dry {
+            Withholding::clean(folder)?;
+        }
         // A run is never older than its beginning says.
         let began = i128::from(run.unix_millis()) * 1_000_000;
         let (Age::Redact | Age::Prune) = windows.of(now.0 - began) else { continue };

@@ -4,7 +4,7 @@
 //! was changed or cut off, else 4 when something was found, else 0.
 
 use super::{exit_code, print, text};
-use crate::audit::log::{Judge, State};
+use crate::audit::log::{Judge, Opening, State};
 use crate::audit::{AuditError, find, json, with_logs};
 use crate::base::Escaped;
 use crate::cli::args::Detect;
@@ -36,6 +36,7 @@ struct Report<'a> {
     rules: usize,
     events: u64,
     unreadable: u64,
+    withheld: u64,
     runs: Vec<Run>,
     findings: Vec<Told<'a>>,
     left_out: u64,
@@ -52,6 +53,8 @@ struct Run {
 struct Looked {
     events: u64,
     unreadable: u64,
+    /// Events whose personal fields are not there to be looked at.
+    withheld: u64,
     left_out: u64,
     runs: Vec<Run>,
     found: Vec<Finding>,
@@ -86,6 +89,7 @@ pub(super) fn run(dir: &Path, wish: &Detect, out: &mut dyn Write) -> Result<u8, 
             rules: engine.rules().len(),
             events,
             unreadable,
+            withheld: looked.withheld,
             runs: looked.runs,
             findings: told,
             left_out,
@@ -103,6 +107,10 @@ pub(super) fn run(dir: &Path, wish: &Detect, out: &mut dyn Write) -> Result<u8, 
             out,
             &format!("{count} findings{more} in {} events of {} runs", looked.events, looked.runs.len()),
         )?;
+        if looked.withheld > 0 {
+            let words = "are withheld: what they hold was not looked at";
+            print(out, &format!("personal fields of {} events {words}", looked.withheld))?;
+        }
         if looked.unreadable > 0 {
             print(
                 out,
@@ -133,7 +141,9 @@ fn look(dir: &Path, wish: &Detect, engine: &mut Engine) -> Result<Looked, AuditE
         let mut found = Vec::new();
         let judged = judge.read(&folder, &mut |leaf| {
             looked.events += 1;
-            looked.unreadable += u64::from(engine.take(&name, leaf.index, leaf.bytes, &mut found).is_err());
+            looked.withheld += u64::from(matches!(leaf.opening, Opening::Withheld(_) | Opening::Missing));
+            let parts = (leaf.bytes, leaf.opening.value());
+            looked.unreadable += u64::from(engine.take(&name, leaf.index, parts, &mut found).is_err());
             let room = MOST_FINDINGS.saturating_sub(looked.found.len());
             looked.left_out += found.len().saturating_sub(room) as u64;
             looked.found.extend(found.drain(..).take(room));

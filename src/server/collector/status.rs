@@ -126,8 +126,9 @@ fn device(root: &Path, identity: &Hex<32>, patience: Duration) -> Result<Device,
     let told = there.iter().map(|run| of_run(&mut judge, &at, *run, patience)).collect();
     let known = own.iter().flat_map(|log| &log.runs);
     let absent = known.filter(|(run, known)| {
-        let never_there = matches!(known.end, Some((_, _, Ending::Missing)));
-        !there.contains(run) && !never_there
+        // What was removed by retention before it came is in the device's log, with its head.
+        let is_fine = known.pruned.is_some() || matches!(known.end, Some((_, _, Ending::Missing)));
+        !there.contains(run) && !is_fine
     });
     Ok(Device {
         identity: identity.to_string(),

@@ -170,6 +170,8 @@ fn state(run: String) -> RunState {
         requests: Vec::new(),
         grants: (0..GRANTS_EACH).map(grant).collect(),
         denials: Vec::new(),
+        alerts: Vec::new(),
+        frozen: None,
         run,
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Something that decides, as it was loaded: before anything is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PolicyLoaded {
-    /// `profile` (a file of it), `filter` (of system calls, compiled), `policy` (a bundle) or `dlp-rules`.
+    /// `profile` (a file of it), `filter` (of system calls, compiled), `policy` (a bundle), `dlp-rules` or
+    /// `detection-rules` (a file, or all that are built in, one behind the other by name).
     pub kind: String,
     /// Its path, or its name where it is built in.
     pub name: String,
@@ -46,4 +47,48 @@ pub struct Repeat {
     pub within_ms: u64,
     /// The process that asked.
     pub process: Seen,
+}
+
+/// A rule found something in the events of the run (aisandbox-audit(7), DETECTION), or rules cannot be asked any more. Kept
+/// before anything is done about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Alert {
+    /// Names it.
+    pub alert: String,
+    /// The rule, by name; [`Alert::LOST`] when rules cannot be asked any more.
+    pub rule: String,
+    /// The rule's UUID; empty for [`Alert::LOST`].
+    pub rule_id: String,
+    /// What it finds, in a few words.
+    pub title: String,
+    /// `informational`, `low`, `medium`, `high` or `critical`.
+    pub level: String,
+    /// What is done: `log`, `alert`, `ask`, `tighten`, `freeze` or `stop`.
+    pub action: String,
+    /// Fields that tell most about it, with the beginnings of their values.
+    pub about: Vec<(String, String)>,
+    /// The first event of it.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// How often it was found since the alert before.
+    pub count: u64,
+}
+
+impl Alert {
+    /// The rule of an alert that rules cannot be asked any more.
+    pub const LOST: &str = "detection-lost";
+}
+
+/// All that runs in the sandbox was frozen, or goes on again, or what an alert took away was given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Freeze {
+    /// `frozen`, `failed` or `resumed`.
+    pub what: String,
+    /// By what: `cgroup`, `signals`, or nothing where nothing was frozen.
+    pub how: String,
+    /// Who or what did it: a rule, or `person`.
+    pub by: String,
+    /// Processes that were stopped or go on, where they were counted.
+    pub processes: u64,
 }

@@ -6,7 +6,7 @@ use super::access::{
     AgentStart, ChannelClosed, Decision, Denial, Extend, Grant, GuardianEnd, GuardianStart, KnownFiles,
     ProgramCheck, ReasonGiven, Request, Revoke, Token, Transfer,
 };
-use super::beside::{ClockStep, PolicyLoaded, Repeat};
+use super::beside::{Alert, ClockStep, Freeze, PolicyLoaded, Repeat};
 use super::calls::Access;
 use super::coverage::Coverage;
 use super::network::{Network, NetworkStart};
@@ -74,6 +74,10 @@ pub enum Event {
     Repeat(Box<Repeat>),
     /// A file was opened or changed, or a program executed.
     Access(Box<Access>),
+    /// A rule found something.
+    Alert(Box<Alert>),
+    /// The sandbox was frozen, or goes on.
+    Freeze(Freeze),
 }
 
 impl Event {
@@ -106,6 +110,8 @@ impl Event {
             Self::ClockStep(_) => "clock_step",
             Self::Repeat(_) => "repeat",
             Self::Access(_) => "access",
+            Self::Alert(_) => "alert",
+            Self::Freeze(_) => "freeze",
         }
     }
 }

@@ -28,13 +28,14 @@ fn filter_text(role: Role) -> &'static str {
         Role::Reputation => include_str!("../../seccomp/role-reputation.yaml"),
         Role::Egress => include_str!("../../seccomp/role-egress.yaml"),
         Role::Dlp => include_str!("../../seccomp/role-dlp.yaml"),
+        Role::Detect => include_str!("../../seccomp/role-detect.yaml"),
     }
 }
 
 /// What a role reaches by Landlock when it was started without a ruleset.
 fn reach(role: Role) -> Option<Reach> {
     match role {
-        Role::Files | Role::Policy | Role::Dlp => Some(Reach::Nothing),
+        Role::Files | Role::Policy | Role::Dlp | Role::Detect => Some(Reach::Nothing),
         Role::Mounts => None,
         Role::Notify => Some(Reach::Sockets),
         Role::Reputation => Some(Reach::ReadAndConnect),

@@ -55,7 +55,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
         None => record::own_trace().map_err(|error| refuse(&error.to_string()))?,
     };
     let above = job.map(Job::placeholders).unwrap_or_default();
-    let mut doors = guarded::doors(&mut profile, &session, &context, &trace.id, above)?;
+    let mut doors = guarded::doors(&mut profile, &session, &context, (run, &trace.id), above)?;
     if let (Some(job), Some(doors)) = (job, &mut doors) {
         doors.go_back_to(job.under()?, job.overseer()?);
     }
@@ -116,6 +116,7 @@ fn launch(exec: &Exec, job: Option<&Job>) -> Result<u8, u8> {
     }
     tracing::debug!("every stage is done and every probe held: init is process {}", running.pid());
     status.started(running.pid(), &run.to_string(), running.namespaces());
+    running.can_freeze(cgroup.as_ref().and_then(|cgroup| cgroup.freezer().ok()));
     let begin =
         |doors: guarded::Doors| doors.start(&mut running, &plan, run, &session, &context, record.log());
     let serving = match doors.map(begin) {

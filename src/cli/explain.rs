@@ -13,7 +13,7 @@ use crate::plan::ask::AskEntry;
 use crate::plan::transitions::Covered;
 use crate::plan::view::{Act, BindFlags, Step};
 use crate::plan::{self, Plan};
-use crate::profile::{Context, NetworkMode};
+use crate::profile::{Context, Detection, NetworkMode};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -77,6 +77,21 @@ fn text(plan: &Plan, facts: &Facts, with_filter: bool) -> Result<String, u8> {
     Ok(out)
 }
 
+/// Rules over what happens, and what is done about what they find.
+fn write_detection(out: &mut String, detection: &Detection) -> std::fmt::Result {
+    if detection.rules.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\ndetection")?;
+    for rules in &detection.rules {
+        writeln!(out, "  {:<42} {}", format!("rules {}", rules.value), rules.asked)?;
+    }
+    for (name, action) in &detection.actions {
+        writeln!(out, "  {:<42} {}", format!("{} {}", name.value, action.word()), name.asked)?;
+    }
+    writeln!(out, "  when rules cannot be asked: {}", detection.when_lost().word())
+}
+
 fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result {
     let profile = &plan.profile;
     writeln!(out, "profile {} — {}", profile.name, profile.description)?;
@@ -137,6 +152,7 @@ fn write_text(out: &mut String, plan: &Plan, facts: &Facts) -> std::fmt::Result 
     if let Some((place, asked)) = parent_proxy(plan) {
         writeln!(out, "  all of it through the proxy {place} ({asked})")?;
     }
+    write_detection(out, &profile.detection)?;
     let lists = [
         ("sensitive places that are shown: what is sent of them is found", egress::known_of(plan)),
         ("decoys: one that is sent is an alert", decoys(plan)),

@@ -7,6 +7,7 @@
 use super::agent;
 use super::broker;
 use super::bundles;
+use super::detection;
 use super::egress;
 use super::output::complain;
 use super::reputation;
@@ -15,6 +16,7 @@ use super::session;
 use super::shape;
 use crate::audit::{DigestCache, SharedLog, digests_dir};
 use crate::base::{HostPath, InnerPath, RunId};
+use crate::consent::text::alert_text;
 use crate::guardian::ceiling::{Actions, Entry, How};
 use crate::guardian::consent::Kind;
 use crate::guardian::desk::Rates;
@@ -51,6 +53,7 @@ pub(super) struct Doors {
     under: Option<(TokenId, u8)>,
     overseer: Option<OwnedFd>,
     early: Option<egress::Early>,
+    rules: Option<detection::Early>,
     /// The run's trace, as hex.
     trace: String,
     /// The profile before anything of this run was put into it: what it can hand down.
@@ -63,13 +66,14 @@ pub(super) fn doors(
     profile: &mut Profile,
     session: &Session,
     context: &Context,
-    trace: &str,
+    (run, trace): (RunId, &str),
     above: &[Placeholder],
 ) -> Result<Option<Doors>, u8> {
     if !profile.guarded() {
         return Ok(None);
     }
     let given = profile.clone();
+    let rules = detection::Early::begin(&profile.detection, run).map_err(|why| refuse(&why))?;
     let early = egress::Early::begin(profile, &context.home, above).map_err(|why| refuse(&why))?;
     let told = |error: guardian::session::SessionError| {
         complain(&error.to_string(), error.hint());
@@ -97,7 +101,9 @@ pub(super) fn doors(
         .map_err(|errors| shape::report(&errors))?;
     let (under, overseer) = (None, None);
     let trace = trace.to_owned();
-    Ok(Some(Doors { ours, theirs, path, control, answers, standing, under, overseer, early, trace, given }))
+    let doors =
+        Doors { ours, theirs, path, control, answers, standing, under, overseer, early, rules, trace, given };
+    Ok(Some(doors))
 }
 
 fn shown(path: InnerPath, source: HostPath) -> FsEntry {
@@ -159,6 +165,9 @@ impl Doors {
         if let Some(knower) = knower {
             roles.0.push(reputation::start(knower)?);
         }
+        let detection = self.rules.map(|rules| rules.serve(&plan.profile.detection, &log, running));
+        let (role, detection) = detection.transpose()?.unzip();
+        roles.0.extend(role);
         let (stop, tell) = socket::message_pair().map_err(failed("make a socket pair"))?;
         let state_file = session.state_file().map_err(|error| error.to_string())?;
         let first = session::first_state(plan, run, running.pid());
@@ -195,6 +204,7 @@ impl Doors {
                 patience: knower.timeout + reputation::BESIDE,
                 refuse_unknown: plan.profile.programs.unknown == Unknown::Deny,
             }),
+            detection,
             roles: roles.ends().map_err(failed("hold a role's socket"))?,
             terminal: terminal(running, &plan.profile)?,
             overseer: self.overseer,
@@ -249,10 +259,12 @@ impl Serving {
     /// After the agent's end: the thread has heard of it, says its last words, and the roles end.
     pub(super) fn end(self) {
         match self.thread.join() {
-            Ok(Summary { ended_the_run: Some(why), .. }) => {
-                complain(&format!("the Guardian ended the run: {why}"), None);
+            Ok(Summary { ended_the_run, alerts, .. }) => {
+                alerts.iter().for_each(|alert| complain(&alert_text(alert), None));
+                if let Some(why) = ended_the_run {
+                    complain(&format!("the Guardian ended the run: {why}"), None);
+                }
             }
-            Ok(_) => {}
             Err(_) => complain("the Guardian failed, so the run was ended", None),
         }
         drop(self.roles);

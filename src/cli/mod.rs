@@ -11,6 +11,7 @@ pub mod broker;
 mod bundles;
 mod collector;
 mod confine;
+mod detection;
 mod dlp;
 mod doctor;
 mod egress;

@@ -6,6 +6,7 @@
 use super::confine;
 use super::output::complain;
 use crate::consent::notify;
+use crate::detect;
 use crate::dlp;
 use crate::egress;
 use crate::files;
@@ -27,6 +28,7 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Policy => policy::limit_memory(),
         Role::Egress => egress::set_limits().map(|most| descriptors = most),
         Role::Dlp => dlp::limit_memory(),
+        Role::Detect => detect::limit_memory(),
         Role::Mounts | Role::Files | Role::Notify | Role::Reputation => Ok(()),
     };
     if limited.is_err() {
@@ -44,5 +46,6 @@ pub(super) fn run(name: &str) -> u8 {
         Role::Reputation => reputation::serve(socket),
         Role::Egress => egress::serve(socket, descriptors),
         Role::Dlp => dlp::serve(socket),
+        Role::Detect => detect::serve(socket),
     }
 }

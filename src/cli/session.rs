@@ -48,6 +48,8 @@ pub(super) fn first_state(plan: &Plan, run: RunId, init: i32) -> RunState {
         requests: Vec::new(),
         grants: Vec::new(),
         denials: Vec::new(),
+        alerts: Vec::new(),
+        frozen: None,
     }
 }
 

@@ -4,11 +4,11 @@
 //! that came under the cursor less than a second ago, and every answer is confirmed.
 
 use super::plain;
-use super::text::{lines, resource, summary};
+use super::text::{alert_text, lines, resource, summary};
 use super::words::{actions, lasting};
 use crate::wire::consent::{Answer, Question};
 use crate::wire::denial::Denial;
-use crate::wire::session::{Command, GrantState, RunState};
+use crate::wire::session::{AlertState, Command, GrantState, RunState};
 use crate::wire::subject::Scope;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub enum Row {
     Question(Box<Question>),
     /// A lease, and its run.
     Grant(String, GrantState),
+    /// What a rule found, and its run.
+    Alert(String, AlertState),
     /// A refusal, and its run.
     Denial(String, Denial),
 }
@@ -74,6 +76,7 @@ impl Row {
             Self::Question(question) => &question.id,
             Self::Grant(_, grant) => &grant.id,
             Self::Denial(_, denial) => &denial.id,
+            Self::Alert(_, alert) => &alert.id,
         }
     }
 
@@ -91,6 +94,7 @@ impl Row {
                 let what = format!("{}: {}", actions(&grant.actions), resource(&grant.resource));
                 format!("LEASE   {}  {what} ({left})", plain(&grant.id))
             }
+            Self::Alert(_, alert) => format!("ALERT   {}  {}", plain(&alert.id), alert_text(alert)),
             Self::Denial(_, denial) => {
                 format!("REFUSED {}  {}: {}", plain(&denial.id), plain(&denial.what), denial.reason.text())
             }
@@ -112,6 +116,9 @@ impl Row {
                     false => " A file that is open stays open when it is taken back.".into(),
                 },
             ],
+            Self::Alert(run, alert) => {
+                vec![format!(" Run     {}", plain(run)), format!(" Found   {} times", alert.count)]
+            }
             Self::Denial(run, denial) => {
                 vec![format!(" Run     {}", plain(run)), format!(" Detail  {}", plain(&denial.detail))]
             }
@@ -132,7 +139,10 @@ impl Board {
         let denials = runs.iter().flat_map(|run| {
             run.denials.iter().rev().map(|denial| Row::Denial(run.run.clone(), denial.clone()))
         });
-        self.rows = questions.chain(grants).chain(denials).collect();
+        let alerts = runs
+            .iter()
+            .flat_map(|run| run.alerts.iter().rev().map(|alert| Row::Alert(run.run.clone(), alert.clone())));
+        self.rows = questions.chain(alerts).chain(grants).chain(denials).collect();
         self.runs = runs.len();
         let same = before.as_deref().and_then(|id| self.rows.iter().position(|row| row.id() == id));
         self.cursor = same.unwrap_or(self.cursor).min(self.rows.len().saturating_sub(1));
@@ -305,6 +315,8 @@ pub(super) mod tests {
             requests: vec![question()],
             grants: vec![grant],
             denials: vec![denial],
+            alerts: Vec::new(),
+            frozen: None,
         }
     }
 

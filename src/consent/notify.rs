@@ -3,11 +3,12 @@
 //! Never believes a signal of anybody but the server that showed the question, by its unique name on the bus. Never
 //! offers a yes for something sensitive, and never more than a yes for once. Every call has an end.
 
-use super::text::{is_sensitive, lines};
+use super::text::{alert_text, is_sensitive, lines};
 use crate::base::{BootInstant, WallTime};
 use crate::sys::{Errno, signal, socket};
 use crate::wire::codec;
 use crate::wire::consent::{Answer, Question, Show, Shown};
+use crate::wire::session::AlertState;
 use crate::wire::subject::Scope;
 use std::collections::HashMap;
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -107,6 +108,10 @@ impl Asking {
                 Ok(())
             }
             Show::Withdraw { .. } => Ok(()),
+            Show::Alert { alert } => {
+                self.alert(&alert);
+                Ok(())
+            }
         }
     }
 
@@ -135,6 +140,25 @@ impl Asking {
         let arguments = ("aisandbox", 0u32, "", summary, body, actions, hints, 0i32);
         let reply = server.call("Notify", &arguments)?;
         reply.body().deserialize::<u32>().map_err(|error| said(&error))
+    }
+
+    /// Tells what a rule found. Nothing comes back, and what cannot be shown is in the record.
+    fn alert(&mut self, alert: &AlertState) {
+        if self.server.is_none() {
+            self.server = Server::find().ok();
+        }
+        let Some(server) = &self.server else { return };
+        let summary = format!("aisandbox: alert {}", super::plain(&alert.id));
+        let text = marked(alert_text(alert), server.markup);
+        let hints = HashMap::from([("urgency", Variant::U8(2))]);
+        let arguments = ("aisandbox", 0u32, "", summary, text, Vec::<&str>::new(), hints, 0i32);
+        if let Err(why) = server.call("Notify", &arguments) {
+            tracing::debug!("an alert is not shown: {why}");
+            // A question that is shown is answered by this server.
+            if self.shown.is_none() {
+                self.server = None;
+            }
+        }
     }
 
     fn event(&mut self) -> Result<(), Errno> {
@@ -284,7 +308,11 @@ fn body(question: &Question, markup: bool) -> String {
         let id = super::plain(&question.id);
         text.push(format!(" To allow it: aisandbox ui, or aisandbox approve {id}"));
     }
-    let text = text.join("\n");
+    marked(text.join("\n"), markup)
+}
+
+/// A text for a server that may take it for markup.
+fn marked(text: String, markup: bool) -> String {
     if markup { text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") } else { text }
 }
 

@@ -6,6 +6,7 @@
 use super::plain::{columns, plain};
 use super::words::{actions, lasting, size, warning};
 use crate::wire::consent::{Object, Question};
+use crate::wire::session::AlertState;
 use crate::wire::subject::{Process, Resource};
 use crate::wire::upload::Upload;
 
@@ -70,6 +71,24 @@ pub fn summary(question: &Question) -> String {
     let on = object.unwrap_or_else(|| resource(&question.resource));
     let sent = question.upload.as_ref().map(|upload| format!(", {}", sent(upload))).unwrap_or_default();
     format!("{}: {on}{sent}", actions(&question.actions))
+}
+
+/// An alert in one line, printable.
+pub fn alert_text(alert: &AlertState) -> String {
+    let (level, title) = (plain(&alert.level), plain(&alert.title));
+    format!("alert ({level}): {title} [{}]{}", plain(&alert.rule), done(alert))
+}
+
+/// What was done about it, and the way back.
+fn done(alert: &AlertState) -> String {
+    let run = alert.id.rsplit_once('-').map_or("", |(run, _)| run);
+    match &*alert.action {
+        "ask" => "; the next requests come to you".to_owned(),
+        "tighten" => format!("; nothing more is granted until: aisandbox resume {}", plain(run)),
+        "freeze" => format!("; all is stopped until: aisandbox resume {}", plain(run)),
+        "stop" => "; the run is ended".to_owned(),
+        _ => String::new(),
+    }
 }
 
 /// A resource in words, as the agent sees it.

@@ -11,6 +11,7 @@ mod matcher;
 mod place;
 mod read;
 mod rule;
+mod serve;
 mod shipped;
 mod walk;
 
@@ -18,4 +19,5 @@ pub use engine::{Engine, Finding, MOST_RULES};
 pub use fields::Unreadable;
 pub use place::{RuleFile, engine, folder};
 pub use rule::{About, Level, MOST_BYTES};
+pub use serve::{limit_memory, serve};
 pub use shipped::shipped;

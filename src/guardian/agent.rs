@@ -102,6 +102,14 @@ impl Guardian {
             }
             Op::Open { paths, action } => self.open(channel, call.id, &paths, action, &claims),
             Op::Append { path, text } => self.append(channel, call.id, &path, &text, &claims),
+            Op::Spawn { .. } if self.detection.tightened().is_some() => {
+                self.deny(
+                    waiter,
+                    Reason::Detection,
+                    "a rule found something; a person can let the run go on",
+                    "an agent",
+                );
+            }
             Op::Spawn { argv, chdir, less } => {
                 let caller = Caller { channel, call: call.id };
                 self.spawn(caller, (argv, chdir), &less, (&*claims, pid));
@@ -306,6 +314,9 @@ fn hint(denial: &Denial) -> &'static str {
         Reason::NoRecord => "the disk of the records is full or failing; the owner must see to it",
         Reason::Protocol => "the call breaks a rule of aisandbox-broker(7); the detail says which",
         Reason::Withdrawn => "the connection that waited for the answer ended before it came",
+        Reason::Detection => {
+            "a rule found something; the person can look, and let the run go on with `aisandbox resume`"
+        }
         Reason::Ending => "the run is ending",
     }
 }

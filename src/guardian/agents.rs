@@ -183,16 +183,14 @@ impl Agents {
     /// Tells every agent that what it was started under was taken back: one lease, or everything. One that cannot be
     /// told is ended.
     pub fn tell_taken_back(&mut self, lease: Option<&Taken>) {
-        for agent in &self.running {
-            let Some(socket) = &agent.socket else { continue };
-            let message = ToLauncher::TakenBack { root: agent.root.clone(), lease: lease.cloned() };
-            let bytes = crate::wire::codec::encode(&message).unwrap_or_default();
-            match socket::send(socket.as_fd(), &bytes, None, false) {
-                // A launcher that is gone has taken its agent with it.
-                Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}
-                Err(_) => agent.end(libc::SIGKILL),
-            }
+        for agent in self.running.iter().filter(|agent| agent.socket.is_some()) {
+            agent.tell(&ToLauncher::TakenBack { root: agent.root.clone(), lease: lease.cloned() });
         }
+    }
+
+    /// Tells every agent. One that cannot be told, or has nobody who hears it, is ended.
+    pub fn tell_all(&mut self, message: &ToLauncher) {
+        self.running.iter().for_each(|agent| agent.tell(message));
     }
 
     /// Ends every agent whose channel is gone.
@@ -239,6 +237,16 @@ impl Agent {
     fn end(&self, signal: i32) {
         if let Err(errno) = process::signal_pidfd(self.pidfd.as_fd(), signal) {
             tracing::debug!("end agent {}: {errno}", self.run);
+        }
+    }
+
+    fn tell(&self, message: &ToLauncher) {
+        let Some(socket) = &self.socket else { return self.end(libc::SIGKILL) };
+        let bytes = crate::wire::codec::encode(message).unwrap_or_default();
+        match socket::send(socket.as_fd(), &bytes, None, false) {
+            // A launcher that is gone has taken its agent with it.
+            Ok(()) | Err(Errno::EPIPE | Errno::ECONNRESET) => {}
+            Err(_) => self.end(libc::SIGKILL),
         }
     }
 

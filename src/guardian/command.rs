@@ -115,6 +115,10 @@ impl Guardian {
                 under: Under::default(),
                 person: Some(seconds),
             }),
+            Command::Resume {} if self.resume() => {
+                self.sessions.reply(session, &Reply::Done { grant: None, left: Vec::new() });
+            }
+            Command::Resume {} => self.refuse_command(session, "no rule stopped anything in this run"),
             Command::Revoke { id } => self.revoke(session, &id),
             Command::Extend { id, seconds } => self.extend(session, &id, seconds),
         }
@@ -204,6 +208,7 @@ impl Guardian {
             match (state.denials.len(), state.requests.len()) {
                 (0, 0) => {
                     state.grants.clear();
+                    state.alerts.clear();
                     break;
                 }
                 (0, questions) => state.requests.truncate(questions / 2),

@@ -34,6 +34,7 @@ fn asked(sends: &[(u64, Show)]) -> Vec<(u64, String)> {
     let id = |show: &Show| match show {
         Show::Ask { question, .. } => question.id.clone(),
         Show::Withdraw { id } => format!("-{id}"),
+        Show::Alert { alert } => format!("!{}", alert.id),
     };
     sends.iter().map(|(way, show)| (*way, id(show))).collect()
 }

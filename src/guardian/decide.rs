@@ -100,11 +100,20 @@ impl Guardian {
                 if let Some(Err(refusal)) = answered {
                     return self.refuse(number, refusal);
                 }
+                if self.wants_person(number) {
+                    return self.ask_person(number);
+                }
                 let by = format!("policy {}", decision.policy);
                 self.approve(number, Approval { by, scope: self.usual_scope(number), shown: None });
             }
             Outcome::Prompt => self.ask_person(number),
         }
+    }
+
+    /// Whether a rule found something, so that no yes in advance counts for this.
+    fn wants_person(&self, number: u64) -> bool {
+        let request = self.requests.get(&number);
+        request.is_some_and(|request| self.detection.asks(super::detection::kind(&request.resource)))
     }
 
     /// How long a yes lasts when nobody says how long.
@@ -124,7 +133,8 @@ impl Guardian {
             let scope = seconds.map_or(Scope::Session {}, |seconds| Scope::For { seconds });
             return self.approve(number, Approval { by: "grant".to_owned(), scope, shown: None });
         }
-        match self.answered_in_advance(request) {
+        let in_advance = self.answered_in_advance(request);
+        match in_advance.filter(|answer| answer.is_err() || !self.wants_person(number)) {
             Some(Ok(approval)) => {
                 self.spend_template(&approval.by);
                 return self.approve(number, approval);
@@ -187,6 +197,9 @@ impl Guardian {
         };
         match answer {
             Answer::Allow { scope } => {
+                if let Some(request) = self.requests.get(&number) {
+                    self.detection.asked(super::detection::kind(&request.resource));
+                }
                 self.approve(number, Approval { by: by.to_owned(), scope, shown });
             }
             Answer::Deny {} => self.refuse(number, refusal(Reason::Refused, Closed::Refused)),

@@ -40,6 +40,7 @@ impl Guardian {
             }
             Said::Egress(said) => self.egress_said(said),
             Said::Learned(lesson, files, left_out) => self.learned(lesson, (files, left_out)),
+            Said::Looked(events, found) => self.looked(events, found),
             Said::Reputed(number, standing, reason) => self.reputed(number, standing, reason),
             Said::Decided(number, decision) => self.decided(number, *decision),
             Said::Gone(role, calls, asked) => self.lost(role, calls, asked),
@@ -67,6 +68,9 @@ impl Guardian {
         self.nobody_gives(role);
         if role == Role::Egress {
             self.way_out_lost();
+        }
+        if role == Role::Detect {
+            self.detection_lost();
         }
         if role == Role::Dlp {
             self.nobody_learns();

@@ -18,6 +18,7 @@ pub mod consent;
 mod consent_tests;
 mod decide;
 pub mod desk;
+pub mod detection;
 mod door;
 mod egress;
 mod give;
@@ -113,6 +114,8 @@ struct Guardian {
     over: VecDeque<record::Through>,
     /// The last refusals, newest last.
     denials: VecDeque<Denial>,
+    /// What rules find.
+    detection: detection::Watch,
     /// Refusals that are counted and told together.
     repeats: repeat::Repeats,
     /// The second, and the searches for sockets in it.

@@ -188,6 +188,13 @@ impl Recorder {
         if self.durable { self.log.append_durable(event) } else { self.log.append(event) }
     }
 
+    /// Waits until all that was noted is in the log. Without a log there is nothing to wait for.
+    pub(super) fn wait_for_all(&self) {
+        if let Err(error) = self.log.written() {
+            tracing::debug!("the log takes nothing more: {error}");
+        }
+    }
+
     pub(super) fn decision(&mut self, request: &str, decision: &Decision) {
         let outcome = match decision.outcome {
             Outcome::Allow => "allow",

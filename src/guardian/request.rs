@@ -155,6 +155,11 @@ impl Guardian {
         if wish.person.is_some() {
             return true;
         }
+        if let Some(rule) = self.detection.tightened() {
+            let why = format!("rule {rule} found something; a person can let the run go on");
+            self.turn_away(wish, Reason::Detection, &why);
+            return false;
+        }
         match self.desk.rule(key, wish.pid.unwrap_or(0), self.now) {
             Ruling::Go => return true,
             Ruling::Join(request) => self.join(request, wish),
@@ -288,8 +293,11 @@ impl Guardian {
         let words: Vec<&str> = actions.iter().map(|action| action.word()).collect();
         let text = format!("{} {}", words.join(", "), record::name(&wish.resource));
         let denial = self.new_denial(reason, detail, text);
-        let stands =
-            if reason == Reason::RateLimit { Duration::from_secs(1) } else { Duration::from_secs(5) };
+        let stands = match reason {
+            // It can be over at any time.
+            Reason::RateLimit | Reason::Detection => Duration::from_secs(1),
+            _ => Duration::from_secs(5),
+        };
         self.tell_denied(wish.waiter, &denial, stands);
         let what = record::what(&actions, &wish.resource, None, "");
         self.note_refusal(&denial, what, wish.pid);

@@ -86,7 +86,9 @@ impl Guardian {
                         self.taken_back_above(root, lease.as_ref());
                     }
                 }
-                Received::Message(_) => {}
+                Received::Message(ToLauncher::Freeze { rule }) => self.freeze(&rule, true),
+                Received::Message(ToLauncher::Resume {}) => self.resume_below(),
+                Received::Message(ToLauncher::Stream {} | ToLauncher::Start {}) => {}
                 Received::Nothing => return,
                 // It is gone, and this run ends with it.
                 Received::Gone(_) => self.overseer = None,

@@ -5,6 +5,7 @@
 use super::link::{Link, Received};
 use super::setup::RoleEnd;
 use crate::role::Role;
+use crate::wire::detect::{Found, FromDetect};
 use crate::wire::dlp::FromDlp;
 use crate::wire::egress::{FromEgress, ToEgress};
 use crate::wire::files::{FromFiles, ToFiles};
@@ -49,6 +50,7 @@ pub(super) struct Roles {
     pub(super) reputation: Option<Policy>,
     pub(super) egress: Option<Link>,
     pub(super) dlp: Option<Link>,
+    pub(super) detect: Option<Link>,
     /// There is a policy, so without its role nothing is allowed.
     pub(super) wants_policy: bool,
     /// What leaves is read, so without role `dlp` nothing that must not leave is given.
@@ -68,6 +70,8 @@ pub(super) enum Said {
     Egress(FromEgress),
     /// What became of a lesson: files that are known, and files that were left out.
     Learned(u64, u32, u32),
+    /// Role `detect` looked at so many events, and found this.
+    Looked(u64, Vec<Found>),
     /// It is gone, with the calls it left unanswered.
     Gone(Role, Vec<MountCall>, Vec<u64>),
 }
@@ -82,6 +86,7 @@ impl Roles {
             reputation: None,
             egress: None,
             dlp: None,
+            detect: None,
             wants_policy: false,
             wants_dlp: false,
             landlock,
@@ -105,6 +110,7 @@ impl Roles {
                     roles.wants_dlp = true;
                     roles.dlp = Some(Link::new(end.socket));
                 }
+                Role::Detect => roles.detect = Some(Link::new(end.socket)),
                 Role::Notify => others.push(end),
             }
         }
@@ -119,7 +125,8 @@ impl Roles {
         let reputation = self.reputation.as_ref().map(|reputation| (Role::Reputation, &reputation.link));
         let egress = self.egress.as_ref().map(|link| (Role::Egress, link));
         let dlp = self.dlp.as_ref().map(|link| (Role::Dlp, link));
-        files.into_iter().chain(mounts).chain(policy).chain(reputation).chain(egress).chain(dlp)
+        let detect = self.detect.as_ref().map(|link| (Role::Detect, link));
+        files.into_iter().chain(mounts).chain(policy).chain(reputation).chain(egress).chain(dlp).chain(detect)
     }
 
     /// Sends what waits.
@@ -127,8 +134,8 @@ impl Roles {
         match role {
             Role::Files => self.files.iter_mut().for_each(Link::flush),
             Role::Egress => self.egress.iter_mut().for_each(Link::flush),
-            // What it is taught goes by a thread of its own.
-            Role::Dlp => {}
+            // What they are told goes by threads of their own.
+            Role::Dlp | Role::Detect => {}
             Role::Mounts => self.mounts.iter_mut().for_each(|mounts| mounts.link.flush()),
             Role::Reputation => self.reputation.iter_mut().for_each(|role| role.link.flush()),
             _ => self.policy.iter_mut().for_each(|policy| policy.link.flush()),
@@ -224,6 +231,12 @@ impl Roles {
                 Received::Nothing => None,
                 Received::Gone(why) => Some(self.lose(Role::Dlp, &why)),
             },
+            Role::Detect => match self.detect.as_mut()?.receive() {
+                Received::Message(FromDetect::Looked { events, found }) => Some(Said::Looked(events, found)),
+                Received::Message(_) => Some(self.lose(Role::Detect, "it answered what nobody asked")),
+                Received::Nothing => None,
+                Received::Gone(why) => Some(self.lose(Role::Detect, &why)),
+            },
             Role::Reputation => self.hear_reputation(),
             _ => self.hear_policy(),
         }
@@ -270,6 +283,8 @@ impl Roles {
             Role::Egress => self.egress = None,
             // The launcher holds its socket too: without this the role would go on, and not hear what must not leave.
             Role::Dlp => self.dlp.take().iter().for_each(Link::hang_up),
+            // So does the thread that feeds it.
+            Role::Detect => self.detect.take().iter().for_each(Link::hang_up),
             Role::Mounts => {
                 calls.extend(
                     self.mounts.take().into_iter().flat_map(|mounts| mounts.calls).map(|(call, _)| call),
@@ -281,6 +296,16 @@ impl Roles {
             _ => asked.extend(self.policy.take().into_iter().flat_map(|policy| policy.asked.into_keys())),
         }
         Said::Gone(role, calls, asked)
+    }
+
+    /// Nothing more is handed to role `detect`: the thread that feeds it holds its socket too.
+    pub(super) fn end_detect(&mut self) {
+        self.detect.take().iter().for_each(Link::hang_up);
+    }
+
+    /// Role `detect` does not look at what it was handed.
+    pub(super) fn give_up_detect(&mut self) -> Said {
+        self.lose(Role::Detect, "it did not look in time")
     }
 
     /// Roles that did not answer in time are given up.

@@ -127,6 +127,7 @@ impl Serving {
             over: VecDeque::new(),
             denials: VecDeque::new(),
             claims: BTreeMap::new(),
+            detection: super::detection::Watch::new(setup.detection),
             repeats: super::repeat::Repeats::default(),
             searches: (0, 0),
             summary: Summary::default(),
@@ -294,6 +295,7 @@ impl Serving {
         }
         guardian.sessions.all.values_mut().for_each(|session| session.link.flush());
         guardian.tell_repeats(true);
+        guardian.end_detection();
         let mut summary = std::mem::take(&mut guardian.summary);
         summary.rejected = guardian.doors.rejected;
         guardian.recorder.note(&Event::GuardianEnd(access::GuardianEnd {
@@ -322,6 +324,7 @@ impl Guardian {
         }
         self.late_lessons();
         self.tell_repeats(false);
+        self.detection_due();
         if self.agents.due().is_some_and(|due| due <= self.now) {
             self.hear_agents();
         }
@@ -336,6 +339,7 @@ impl Guardian {
             self.lesson_due(),
             self.rotation.due(),
             self.repeats.due(),
+            self.detection.due(),
         ];
         all.into_iter().flatten().min()
     }

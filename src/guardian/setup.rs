@@ -90,6 +90,8 @@ pub struct Setup {
     pub control: Option<OwnedFd>,
     /// Who knows programs.
     pub reputation: Option<super::reputation::Reputation>,
+    /// Rules over the events, when the profile names some.
+    pub detection: Option<super::detection::Detection>,
     /// The roles that were started and know what they need.
     pub roles: Vec<RoleEnd>,
     /// Ways to ask that are there from the start.
@@ -123,4 +125,6 @@ pub struct Summary {
     pub rejected: u64,
     /// Why the Guardian ended the run, if it did.
     pub ended_the_run: Option<String>,
+    /// What rules found when nobody could be told any more but by the launcher.
+    pub alerts: Vec<crate::wire::session::AlertState>,
 }

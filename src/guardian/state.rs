@@ -56,6 +56,8 @@ impl Guardian {
                 .map(|lease| self.grant_state(lease))
                 .collect(),
             denials: self.denials.iter().cloned().collect(),
+            alerts: self.detection.shown(),
+            frozen: self.detection.frozen(),
         }
     }
 }

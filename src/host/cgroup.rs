@@ -136,6 +136,14 @@ impl Cgroup {
         &self.folder
     }
 
+    /// The file that freezes all in it when a 1 is written, and lets it go on with a 0 (Linux 5.2).
+    /// # Errors
+    /// As open(2).
+    pub fn freezer(&self) -> io::Result<OwnedFd> {
+        let file = std::fs::OpenOptions::new().write(true).open(self.folder.join("cgroup.freeze"))?;
+        Ok(file.into())
+    }
+
     /// How often the kernel ended the sandbox for want of memory (`oom_kill` of memory.events).
     pub fn memory_kills(&self) -> u64 {
         let text = std::fs::read_to_string(self.folder.join("memory.events")).unwrap_or_default();

@@ -7,6 +7,7 @@ use super::relay::Relay;
 use super::shown::Shown;
 use crate::base::{BootInstant, WallTime};
 use crate::consent::prompt::{self, Prompt, Step};
+use crate::consent::text::alert_text;
 use crate::sys::{Errno, fd, file, random, signal, socket, terminal};
 use crate::wire::codec;
 use crate::wire::consent::{Answer, Question, Show, Shown as Said};
@@ -28,6 +29,8 @@ pub(super) struct Ask {
     socket: Option<OwnedFd>,
     waiting: VecDeque<(Question, String)>,
     open: Option<Open>,
+    /// What is told when no question is on the screen.
+    alerts: VecDeque<String>,
     codes: VecDeque<String>,
     begun: BootInstant,
 }
@@ -52,6 +55,7 @@ impl Ask {
             socket: Some(socket),
             waiting: VecDeque::new(),
             open: None,
+            alerts: VecDeque::new(),
             codes: VecDeque::new(),
             begun: BootInstant::now(),
         }
@@ -86,6 +90,11 @@ impl Ask {
             && let Some((question, nonce)) = self.waiting.pop_front()
         {
             self.begin(question, nonce, relay.as_deref_mut());
+        }
+        if self.open.is_none()
+            && let Some(alert) = self.alerts.pop_front()
+        {
+            tell(&alert);
         }
     }
 
@@ -129,6 +138,10 @@ impl Ask {
                 if self.open.as_ref().is_some_and(|open| open.prompt.question().id == id) {
                     self.finish(relay);
                 }
+            }
+            Some(Show::Alert { alert }) => {
+                self.alerts.truncate(MOST_WAITING - 1);
+                self.alerts.push_back(alert_text(&alert));
             }
             // The Guardian is gone, or speaks another tongue: nobody would hear an answer.
             None => {
@@ -288,6 +301,17 @@ impl Open {
             self.to_screen.extend_from_slice(screen.as_bytes());
             self.drawn = screen;
         }
+    }
+}
+
+/// Writes an alert as a line of its own. A terminal that takes nothing now, or is not ours, is passed by: the record has it.
+fn tell(alert: &str) {
+    let flags = libc::O_WRONLY | libc::O_NOCTTY | libc::O_NONBLOCK;
+    let Ok(tty) = file::open(c"/dev/tty", flags) else { return };
+    if terminal::in_foreground(tty.as_fd())
+        && let Err(errno) = fd::write(tty.as_fd(), format!("\r\naisandbox: {alert}\r\n").as_bytes())
+    {
+        tracing::debug!("an alert is not on the terminal: {errno}");
     }
 }
 

@@ -9,6 +9,7 @@ mod child;
 mod classic;
 pub mod egress;
 mod ending;
+mod frozen;
 pub mod guard;
 pub mod hint;
 mod init;

@@ -5,6 +5,7 @@
 use super::ask::Ask;
 use super::child;
 use super::egress::{Handed, Receiving, Rung};
+use super::frozen::Freezing;
 use super::message::{LENGTH, Message, NAMESPACES};
 use super::observed::Observations;
 use super::outcome::Outcome;
@@ -61,6 +62,7 @@ pub struct Running {
     pub(super) stopped_meanwhile: Option<i32>,
     /// The agent was stopped by us; that init tells so is no news.
     stopped_by_us: bool,
+    pub(super) freezing: Freezing,
 }
 
 /// Clones. In the child this never returns. From here to [`Running::wait`] everything the child needs is laid out.
@@ -102,6 +104,7 @@ pub fn start(mut ready: Ready, ends: Ends, cgroup: Option<BorrowedFd<'_>>) -> Re
             ask: None,
             stopped_meanwhile: None,
             stopped_by_us: false,
+            freezing: Freezing::default(),
         }),
     }
 }
@@ -325,7 +328,7 @@ impl Running {
             match number {
                 libc::SIGWINCH => self.pass_size(),
                 libc::SIGTSTP => {
-                    self.stopped_by_us = true;
+                    self.stopped_by_us = !self.is_frozen();
                     self.send(libc::SIGSTOP);
                     self.stop_ourselves();
                     self.send(libc::SIGCONT);
@@ -336,13 +339,16 @@ impl Running {
         }
     }
 
-    pub(super) fn send(&self, number: i32) {
+    pub(super) fn send(&mut self, number: i32) {
+        if self.is_frozen() {
+            return self.heard_while_frozen(number);
+        }
         if self.tell(Message::Signal(number)).is_err() {
             tracing::debug!("init is gone; signal {number} has nobody to go to");
         }
     }
 
-    fn pass_size(&self) {
+    fn pass_size(&mut self) {
         let Some(relay) = &self.relay else { return };
         relay.resize();
         if relay.may_give_keys() {
@@ -353,6 +359,9 @@ impl Running {
     /// The agent was stopped. For wanting keys, it gets them. Otherwise (its terminal's stop key) so are we, until
     /// someone continues us.
     pub(super) fn stop_with_agent(&mut self, signal: i32) {
+        if self.is_frozen() {
+            return;
+        }
         if self.asks() {
             self.stopped_meanwhile = Some(signal);
             return;

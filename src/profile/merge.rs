@@ -4,7 +4,7 @@
 //! - `filesystem`: lists append, and an entry for a path that is there takes its place. A `rw` or `stage` entry in
 //!   the place of another keeps what was protected; a `mask` is never replaced by anything else;
 //! - `environment.keep`, `network.deny`, `landlock.require`, `allow_degraded`, `programs.allow`, `programs.deny`,
-//!   `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`: lists add up;
+//!   `policy.bundles`, `policy.keys`, `network.publish`, `dlp.rules`, `detection.rules`: lists add up;
 //! - `consent.templates`, `credentials`: lists add up, and one of a name that is there takes its place;
 //! - `network.allow`: lists add up, and what is said of a host and port takes the place of what was said before; a mode
 //!   other than `filtered` forgets it;
@@ -16,6 +16,7 @@
 
 use super::Context;
 use super::decode::At;
+use super::detection::{self, Detection};
 use super::entry::{expand, grow};
 use super::network::Network;
 use super::network_read;
@@ -59,6 +60,7 @@ pub(super) fn nothing(name: &str) -> Profile {
         agents: None,
         programs: Programs::default(),
         policies: Policies::default(),
+        detection: Detection::default(),
         later: Vec::new(),
     }
 }
@@ -148,6 +150,7 @@ pub(super) fn add(
     profile.agents = agents.map(|(most, depth)| Agents { most, depth }).or(profile.agents);
     programs::add(&mut profile.programs, file.programs.unwrap_or_default(), context, errors);
     policies::add(&mut profile.policies, file.policy.unwrap_or_default(), context, errors);
+    detection::add(&mut profile.detection, file.detection.unwrap_or_default(), context, errors);
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {

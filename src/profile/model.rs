@@ -1,6 +1,7 @@
 //! What a profile says once it is merged and its variables are filled in: the types `plan` reads.
 
 use super::ask::AskWish;
+use super::detection::Detection;
 use super::observe::Observe;
 use super::policies::Policies;
 use super::programs::Programs;
@@ -54,6 +55,8 @@ pub struct Profile {
     pub programs: Programs,
     /// Rules that decide about requests.
     pub policies: Policies,
+    /// Rules over what happens.
+    pub detection: Detection,
     /// Wishes that this build knows and cannot fulfil, each in words; [`unsupported`](super::unsupported) refuses them.
     pub later: Vec<Named>,
 }
@@ -78,6 +81,7 @@ impl Profile {
             || self.agents.is_some()
             || self.programs != Programs::default()
             || self.policies != Policies::default()
+            || !self.detection.rules.is_empty()
             || self.network.mode == NetworkMode::Filtered
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Never shows a value in a form that would mean something else when read again: the text is a profile itself.
 
+use super::detection::{self, Detection};
 use super::network_shown;
 use super::parse::resolve;
 use super::policies::{self, Policies};
@@ -62,6 +63,9 @@ pub fn to_json(profile: &Profile) -> Value {
     }
     if profile.policies != Policies::default() {
         all.insert("policy".into(), policies::shown(&profile.policies));
+    }
+    if profile.detection != Detection::default() {
+        all.insert("detection".into(), detection::shown(&profile.detection));
     }
     all.into()
 }

@@ -3,6 +3,7 @@
 //! Never fills in a default or a variable: `entry` and `merge` do. The JSON Schema is made from these types.
 
 use super::decode::{At, mapping, words};
+use super::detection::{ActionWord, Actions};
 use super::model::{AuditMode, Layer};
 use super::observe::Observe;
 use super::template::TemplateKeys;
@@ -58,6 +59,20 @@ mapping! {
         programs: ProgramKeys,
         /// Rules that decide about requests before a person is asked. They narrow the profile.
         policy: PolicyKeys,
+        /// Rules over what happens in the run, and what is done about what they find.
+        detection: DetectionKeys,
+    }
+}
+
+mapping! {
+    /// Rules over what happens in the run (aisandbox-audit(7), DETECTION).
+    DetectionKeys, required [] {
+        /// `shipped`, or folders with rules in Sigma, by path. Lists of several profiles add up.
+        rules: Vec<At<String>>,
+        /// What is done about a finding, by the name of a rule or of a level; what is not named is in the record.
+        actions: Actions,
+        /// What is done when the rules cannot be asked any more, or events were not looked at; `alert` when not said.
+        lost: ActionWord,
     }
 }
 

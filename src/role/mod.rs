@@ -28,11 +28,13 @@ pub enum Role {
     Egress,
     /// Finds what must not leave in what role `egress` reads.
     Dlp,
+    /// Looks for what rules find in the events of the run.
+    Detect,
 }
 
 impl Role {
     /// Every role with its name.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Files, "files"),
         (Self::Mounts, "mounts"),
         (Self::Policy, "policy"),
@@ -40,6 +42,7 @@ impl Role {
         (Self::Reputation, "reputation"),
         (Self::Egress, "egress"),
         (Self::Dlp, "dlp"),
+        (Self::Detect, "detect"),
     ];
 
     /// Its name, as `ps` shows it behind `aisandbox-`.
@@ -56,7 +59,13 @@ impl Role {
     fn environment(self) -> &'static [&'static str] {
         match self {
             Self::Notify => &["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR", "LANG", "LC_ALL"],
-            Self::Files | Self::Mounts | Self::Policy | Self::Reputation | Self::Egress | Self::Dlp => &[],
+            Self::Files
+            | Self::Mounts
+            | Self::Policy
+            | Self::Reputation
+            | Self::Egress
+            | Self::Dlp
+            | Self::Detect => &[],
         }
     }
 }

@@ -25,6 +25,13 @@ pub enum ToLauncher {
         /// The lease that was taken back; `None`: everything.
         lease: Option<Taken>,
     },
+    /// A rule froze the run above.
+    Freeze {
+        /// Its name.
+        rule: String,
+    },
+    /// A person lets the run above go on.
+    Resume {},
 }
 
 /// A lease that a person took back.

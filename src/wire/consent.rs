@@ -1,5 +1,6 @@
 //! A question to a person, as data, and the answer. The same messages reach the terminal, a notification and the TUI.
 
+use super::session::AlertState;
 use super::subject::{Action, Asker, Resource, Scope};
 use super::upload::Upload;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,11 @@ pub enum Show {
         question: Box<Question>,
         /// Echoed in the answer; random.
         nonce: String,
+    },
+    /// A rule found something. Nothing is asked.
+    Alert {
+        /// What.
+        alert: Box<AlertState>,
     },
     /// It was answered elsewhere, or its time is over.
     Withdraw {

@@ -60,6 +60,8 @@ reasons! {
     Protocol = "protocol", "the message is malformed or out of order",
     /// Who asked is gone.
     Withdrawn = "withdrawn", "who asked is gone",
+    /// A rule found something in the run, and nothing more is granted.
+    Detection = "detection", "a rule found something in this run, and nothing more is granted",
     /// The run is ending.
     Ending = "ending", "the run is ending",
 }

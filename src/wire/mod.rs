@@ -10,6 +10,7 @@ pub mod channel;
 pub mod codec;
 pub mod consent;
 pub mod denial;
+pub mod detect;
 pub mod dlp;
 pub mod egress;
 pub mod files;

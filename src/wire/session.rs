@@ -46,6 +46,8 @@ pub enum Command {
         /// Seconds from now.
         seconds: u64,
     },
+    /// Lets a run go on that rules stopped: what is frozen, and requests that are refused or asked about.
+    Resume {},
     /// Signs a statement of a lease, for somebody outside of the machine.
     Sign {
         /// The grant's id.
@@ -120,6 +122,30 @@ pub struct RunState {
     pub grants: Vec<GrantState>,
     /// The last refusals, newest last, at most 50.
     pub denials: Vec<Denial>,
+    /// What rules found, newest last.
+    pub alerts: Vec<AlertState>,
+    /// Everything in the sandbox is stopped: by what.
+    pub frozen: Option<String>,
+}
+
+/// An alert, as a person is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertState {
+    /// Names it in the record.
+    pub id: String,
+    /// The rule.
+    pub rule: String,
+    /// What it finds.
+    pub title: String,
+    /// `informational` to `critical`.
+    pub level: String,
+    /// What was done about it.
+    pub action: String,
+    /// How often.
+    pub count: u64,
+    /// Seconds since 1970.
+    pub at: u64,
 }
 
 /// One lease.

@@ -9,8 +9,10 @@ mod broker;
 mod coverage;
 mod cowork;
 mod descend;
+mod detection;
 mod end;
 mod exact;
+mod frozen;
 mod inside;
 mod inspect;
 mod kinds;
@@ -132,6 +134,12 @@ pub(crate) fn kill_role(launcher: i32, name: &str) {
 
 /// Signals a role of a launcher. The agent may run before each role has its name.
 pub(crate) fn signal_role(launcher: i32, name: &str, signal: nix::sys::signal::Signal) {
+    let pid = nix::unistd::Pid::from_raw(role_pid(launcher, name));
+    nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+/// The process of a role.
+pub(crate) fn role_pid(launcher: i32, name: &str) -> i32 {
     let is_role = |pid: &&str| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
@@ -144,6 +152,5 @@ pub(crate) fn signal_role(launcher: i32, name: &str, signal: nix::sys::signal::S
         pid.is_some()
     });
     assert!(begun, "no role {name}");
-    let pid = nix::unistd::Pid::from_raw(pid.unwrap());
-    nix::sys::signal::kill(pid, signal).unwrap();
+    pid.unwrap()
 }

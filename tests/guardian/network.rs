@@ -48,7 +48,7 @@ fn profile(home: &Home, network: &str) -> String {
 }
 
 /// Python that says a line to a host and prints what comes, or the error's name. `{}` are host and port.
-fn say(host: &str, port: u16) -> String {
+pub(crate) fn say(host: &str, port: u16) -> String {
     let text = format!(
         "import socket\ntry:\n s = socket.create_connection((\"{host}\", {port}), 120)\n s.sendall(b\"hey\\n\")\n \
          print(s.recv(99).decode().strip() or \"closed\")\nexcept OSError as e:\n print(type(e).__name__)\n"

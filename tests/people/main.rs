@@ -78,6 +78,8 @@ fn state(run: &str, short: &str, text: &str) -> RunState {
             revocable: false,
         }],
         denials: Vec::new(),
+        alerts: Vec::new(),
+        frozen: None,
     }
 }
 

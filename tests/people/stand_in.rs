@@ -176,7 +176,7 @@ fn done(command: &Command, state: &RunState) -> Reply {
         Command::Answer { answer: Answer::Allow { .. }, .. } => (lease("NEW-g9"), Vec::new()),
         Command::Grant { .. } | Command::Extend { .. } => (lease("NEW-g9"), Vec::new()),
         Command::Revoke { .. } => (None, vec!["pid 812 has \x1b[31mit open".to_owned()]),
-        Command::Answer { .. } | Command::Sign { .. } => (None, Vec::new()),
+        Command::Answer { .. } | Command::Sign { .. } | Command::Resume {} => (None, Vec::new()),
     };
     Reply::Done { grant, left }
 }

@@ -173,9 +173,10 @@ const TELLS = {
   channel_closed(data, facts) { facts.reason = keptAt(data, "/why"); },
   degraded(data, facts) { facts.reason = keptAt(data, "/layer"); },
   launch_failure(data, facts) { facts.reason = keptAt(data, "/stage"); },
+  alert(data, facts) { facts.reason = keptAt(data, "/rule"); },
 };
 
-const PLAIN = ["extend", "known_files", "reason_given", "run_end", "guardian_start", "guardian_end", "network_start", "clock_step", "unreadable"];
+const PLAIN = ["extend", "known_files", "reason_given", "run_end", "guardian_start", "guardian_end", "network_start", "clock_step", "freeze", "unreadable"];
 
 function unknown(data, facts) {
   if (at(data, "/what/resource") !== undefined) aboutWhat(data, facts);

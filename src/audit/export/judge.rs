@@ -64,7 +64,7 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
             _ => Outcome::Observed,
         },
         ("token", "refused") | ("network", "denied") => Outcome::Denied,
-        ("network", "lost") => Outcome::Failed,
+        ("network", "lost") | ("freeze", "failed") => Outcome::Failed,
         ("network", "alert" | "omitted") => Outcome::Observed,
         ("access", _) => match word(data, "/outcome") {
             "denied" => Outcome::Denied,
@@ -78,7 +78,7 @@ pub(super) fn outcome(name: &str, data: &Value) -> Outcome {
         (
             "degraded" | "revoke" | "known_files" | "channel_closed" | "device.enrolled" | "device.read"
             | "log.redacted" | "log.held" | "log.released" | "log.pruned" | "policy_loaded" | "clock_step"
-            | "forward.alert" | "forward.checkpoint",
+            | "alert" | "forward.alert" | "forward.checkpoint",
             _,
         ) => Outcome::Observed,
         _ => Outcome::Allowed,
@@ -156,6 +156,13 @@ pub(super) fn severity(schema: Option<&EventSchema>, data: &Value, outcome: Outc
     let Some((low, high)) = schema.map(|schema| schema.cef.severity) else { return 3 };
     match (schema.map(|schema| schema.name), word(data, "/what")) {
         (Some("network"), "alert") => high,
+        (Some("alert"), _) => match word(data, "/level") {
+            "informational" => 1,
+            "low" => 3,
+            "medium" => 5,
+            "critical" => 10,
+            _ => high,
+        },
         // Programs try hosts that nobody needs; what they carry is what alarms.
         (Some("network"), "denied") => low.midpoint(high),
         (Some("channel_closed"), _) if word(data, "/why") != ChannelClosed::ORDERLY => high,

@@ -73,13 +73,13 @@ fn head(item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> Map<String, Va
 fn profiles(class: u32) -> &'static [&'static str] {
     match class {
         0 => &["host"],
-        2006 => &["host", "security_control", "record_integrity"],
+        2004 | 2006 => &["host", "security_control", "record_integrity"],
         _ => &["host", "security_control", "record_integrity", "ai_operation"],
     }
 }
 
 fn agent(context: &Context, class: u32) -> Option<Value> {
-    let program = context.program.as_deref().filter(|_| class != 2006)?;
+    let program = context.program.as_deref().filter(|_| class / 1000 != 2)?;
     let uid = context.program_sha256.as_deref().unwrap_or(program);
     Some(json!({ "name": file_name(program), "uid": uid, "instance_uid": context.run, "type_id": 0 }))
 }
@@ -102,7 +102,7 @@ fn control(facts: &Facts<'_>) -> Map<String, Value> {
         (Outcome::Denied, 3003) => (2, 25),
         (Outcome::Denied, _) => (2, 2),
         (Outcome::Asked, _) => (0, 0),
-        (Outcome::Observed, 2006) => (3, 19),
+        (Outcome::Observed, 2004 | 2006) => (3, 19),
         (Outcome::Observed, _) => (3, 17),
         (Outcome::Failed, _) => (3, 27),
     };
@@ -120,6 +120,7 @@ fn object(class: u32, item: &Item<'_>, facts: &Facts<'_>, context: &Context) -> 
         1001 => json!({ "file": objects::file(facts.file(), facts.sha256.as_deref(), 0) }),
         1007 => json!({ "process": launched(item, facts) }),
         1008 => json!({ "log_name": context.log_name(), "log_provider": "aisandbox" }),
+        2004 => json!({ "finding_info": { "uid": item.id(), "title": title(item), "types": [facts.rule] } }),
         2006 => finding(item, facts),
         3003 | 3005 => rights(facts, context),
         3004 => {
@@ -144,6 +145,11 @@ fn launched(item: &Item<'_>, facts: &Facts<'_>) -> Value {
         "file": path.map(|path| objects::file(Some(path), facts.sha256.as_deref(), EXECUTABLE)),
         "cmd_line": facts.command.join(" "),
     }))
+}
+
+/// What a rule finds, in its own words.
+fn title<'a>(item: &'a Item<'_>) -> Option<&'a str> {
+    item.record.data.get("title")?.as_str()
 }
 
 fn finding(item: &Item<'_>, facts: &Facts<'_>) -> Value {

@@ -192,7 +192,8 @@ impl Facts {
             "launch_failure" => facts.reason = data.kept("/stage"),
             name if name.starts_with("log.") => facts.ids.clear(),
             "extend" | "known_files" | "reason_given" | "run_end" | "guardian_start" | "guardian_end"
-            | "network_start" | "clock_step" => {}
+            | "network_start" | "clock_step" | "freeze" => {}
+            "alert" => facts.reason = data.kept("/rule"),
             _ => facts.unknown(&data),
         }
         if matches!(record.event.as_str(), "extend" | "revoke" | "known_files" | "transfer") {

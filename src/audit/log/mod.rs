@@ -34,6 +34,7 @@ mod stored;
 mod theft_tests;
 mod verdict;
 mod walk;
+mod watch;
 mod withhold;
 mod witness;
 mod writer;
@@ -61,6 +62,7 @@ pub use reader::{Follow, Found, Signed, State, Verdict, Whole, goes_on, read, ve
 pub use sd::Salted;
 pub(in crate::audit) use stored::is_there;
 pub use stored::{segment_from, segments};
+pub use watch::{Fed, Feed, Handed, lines};
 pub use withhold::{NotNow, Withholding, matching};
 pub use witness::{Cosigned, MOST_SUBMISSION, Refused, Submission, checkpoint};
 pub use writer::{Log, Turn};

@@ -6,10 +6,12 @@
 use super::batch::Batch;
 use super::leaf::encode_event;
 use super::merkle::leaf_hash;
+use super::reader::{Found, read};
+use super::watch::{Feed, Watcher};
 use super::writer::{Log, Turn};
 use crate::audit::{AuditError, Event};
 use crate::base::HostPath;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -155,6 +157,14 @@ impl SharedLog {
         self.0.wait(number, true)
     }
 
+    /// Waits until every event so far is in the kernel.
+    /// # Errors
+    /// As [`Log::append`].
+    pub fn written(&self) -> Result<(), AuditError> {
+        let number = locked(&self.0.queue).queued;
+        self.0.wait(number, false)
+    }
+
     /// Waits until every event so far is on the disk.
     /// # Errors
     /// As [`Log::sync`].
@@ -173,6 +183,24 @@ impl SharedLog {
         let path = self.0.path.clone();
         locked(&self.0.queue).failed.get_or_insert(AuditError::Closed { path });
         sealed
+    }
+
+    /// Hands every event of the log to somebody who looks on: those that are written already, then each once it is.
+    /// # Errors
+    /// When what is written cannot be read.
+    pub fn watch(&self, feed: Feed) -> Result<(), AuditError> {
+        let folder = self.0.path.parent().map(Path::to_owned).unwrap_or_default();
+        let feed = Arc::new(feed);
+        let later = Arc::clone(&feed);
+        // While the log is held nothing is written: what is there is read first.
+        let mut log = locked(&self.0.log);
+        let before = log.watch(Watcher(Box::new(move |found: Found<'_>| later.take(&found))));
+        read(&folder, &mut |found| {
+            if found.index < before {
+                feed.take(&found);
+            }
+        })
+        .map(drop)
     }
 
     /// The log's own path; a file that exists and that no sandbox may see.

@@ -4,6 +4,7 @@
 //! epoch it signed. What a caller was told to be written is in a block that is whole.
 
 use super::batch::Batch;
+use super::block;
 use super::device::Cert;
 use super::epoch::Epoch;
 use super::hex::Hex;
@@ -12,6 +13,7 @@ use super::ledger::{Ending, Ledger};
 use super::merkle::Edge;
 use super::note::{Head, signature_line};
 use super::segment::Segments;
+use super::watch::{Watcher, each_open};
 use crate::audit::AuditError;
 use crate::audit::event::Event;
 use crate::base::{BootInstant, RunId};
@@ -52,6 +54,7 @@ pub struct Log {
     state: PathBuf,
     begun: Batch,
     ended: bool,
+    watcher: Option<Watcher>,
 }
 
 impl Log {
@@ -77,6 +80,7 @@ impl Log {
             state,
             begun: Batch::new(),
             ended: false,
+            watcher: None,
         };
         log.start(cert)?;
         Ok(log)
@@ -148,6 +152,9 @@ impl Log {
         let (block, openings) =
             whole.ok_or_else(|| AuditError::Encode { why: "the block is too large".to_owned() })?;
         self.segments.write(block, openings)?;
+        if let (Some(watcher), Ok(written)) = (&mut self.watcher, block::parse(block)) {
+            each_open(&written, openings, &mut watcher.0);
+        }
         self.edge = edge;
         self.epoch.wrote(note.as_bytes(), last);
         Ok(())
@@ -227,6 +234,12 @@ impl Log {
     #[cfg(test)]
     pub(super) fn keys_left(&self) -> &super::keys::Ratchet {
         self.epoch.keys()
+    }
+
+    /// Hears of every leaf that is written from now on; gives how many there are before.
+    pub(super) fn watch(&mut self, watcher: Watcher) -> u64 {
+        self.watcher = Some(watcher);
+        self.edge.size()
     }
 
     /// The path of the first segment, for messages.

@@ -61,4 +61,28 @@ pub(super) const ROWS: &[Row] = &[
             In("command", COMMAND),
         ],
     },
+    Row {
+        name: "alert",
+        version: 1,
+        meaning: "A rule found something in the events of the run, or rules cannot be asked any more.",
+        durability: Sync,
+        ocsf: &[200_401],
+        cef: ("Detection", 7, 7),
+        ecs: ("intrusion_detection", &["info"]),
+        parts: &[
+            Of(Public, &["alert", "rule", "rule_id", "title", "level", "action"]),
+            Of(Personal, &["about[][]"]),
+            Of(Public, &["first", "last", "count"]),
+        ],
+    },
+    Row {
+        name: "freeze",
+        version: 1,
+        meaning: "All that runs in the sandbox was frozen, or goes on.",
+        durability: Sync,
+        ocsf: &[600_299],
+        cef: ("Sandbox frozen", 6, 9),
+        ecs: ("process", &["change"]),
+        parts: &[Of(Public, &["what", "how", "by", "processes"])],
+    },
 ];

@@ -84,15 +84,20 @@ fn relaxed(mut variant: Value) -> Value {
     variant
 }
 
+/// Whether a value, or each that it is made of, is personal.
+fn is_personal(value: &Value) -> bool {
+    let each = [value.get("items"), value.get("additionalProperties")];
+    let parts = value.get("prefixItems").and_then(Value::as_array);
+    value.get(CLASS).is_some_and(|class| class == "personal")
+        || each.into_iter().flatten().any(is_personal)
+        || parts.is_some_and(|parts| !parts.is_empty() && parts.iter().all(is_personal))
+}
+
 /// What is personal need not be there: it is beside the leaf, and may be withheld.
 fn relax(schema: &mut Value) {
-    let personal = |value: &Value| {
-        let inner = [Some(value), value.get("items"), value.get("additionalProperties")];
-        inner.into_iter().flatten().any(|value| value.get(CLASS).is_some_and(|class| class == "personal"))
-    };
     let names: Vec<String> = match schema.get("properties").and_then(Value::as_object) {
         Some(fields) => {
-            fields.iter().filter(|(_, field)| personal(field)).map(|(name, _)| name.clone()).collect()
+            fields.iter().filter(|(_, field)| is_personal(field)).map(|(name, _)| name.clone()).collect()
         }
         None => Vec::new(),
     };

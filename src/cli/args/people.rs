@@ -58,6 +58,14 @@ pub enum People {
         #[arg(long)]
         json: bool,
     },
+    /// Let a run go on that a rule froze, or in which it stopped what can be granted
+    Resume {
+        /// The run's id, or as much of its start or end as names one
+        run: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Let a grant last so long from now
     Extend {
         /// The grant's id, or as much of its start or end as names one

@@ -4,7 +4,7 @@ use crate::audit::access::{
     AgentStart, ChannelClosed, Decision, Denial, Grant, GuardianEnd, GuardianStart, ProgramCheck,
     ReasonGiven, Request, Revoke, Seen, Transfer, What, Who,
 };
-use crate::audit::beside::{PolicyLoaded, Repeat};
+use crate::audit::beside::{Alert, Freeze, PolicyLoaded, Repeat};
 use crate::audit::calls::Access;
 use crate::audit::event::Event;
 use crate::base::{Escaped, escape};
@@ -48,12 +48,34 @@ pub(super) fn fields(event: &Event) -> Option<Vec<String>> {
         Event::ClockStep(step) => vec![super::text::clock(step.delta_ns)],
         Event::Repeat(repeat) => repeated(repeat),
         Event::Access(access) => observed(access),
+        Event::Alert(alert) => alerted(alert),
+        Event::Freeze(freeze) => vec![frozen(freeze)],
         _ => return None,
     })
 }
 
 fn shown(text: &str) -> Escaped<'_> {
     Escaped(text.as_bytes())
+}
+
+fn alerted(alert: &Alert) -> Vec<String> {
+    let mut lines = vec![
+        format!("{} {}: {}", shown(&alert.level), shown(&alert.rule), shown(&alert.title)),
+        format!(
+            "action {}; events {} to {}, found {} times",
+            shown(&alert.action),
+            alert.first,
+            alert.last,
+            alert.count
+        ),
+    ];
+    lines.extend(alert.about.iter().map(|(field, value)| format!("{}: {}", shown(field), shown(value))));
+    lines
+}
+
+fn frozen(freeze: &Freeze) -> String {
+    let how = if freeze.how.is_empty() { String::new() } else { format!(" by {}", shown(&freeze.how)) };
+    format!("{}{how}, {} processes; {}", shown(&freeze.what), freeze.processes, shown(&freeze.by))
 }
 
 fn list(texts: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! `grant`, `revoke`, `extend`: what a person does without being asked.
+//! `grant`, `revoke`, `extend`, `resume`: what a person does without being asked.
 
 use super::words::{actions, left};
 use super::{Failure, carry_out, find};
@@ -47,6 +47,13 @@ pub(super) fn revoke(listed: &Listed, what: &str, all: bool, json: bool) -> Resu
     let text =
         format!("revoked {}: {} {}\n", plain(&grant.id), actions(&grant.actions), resource(&grant.resource));
     Ok(if json { line } else { text + &held(&reply) })
+}
+
+/// `resume`.
+pub(super) fn resume(listed: &Listed, what: &str, json: bool) -> Result<String, Failure> {
+    let run = find::run(listed, what)?;
+    let (_, line) = carry_out(run, &Command::Resume {}, &run.state.alerts, json)?;
+    Ok(if json { line } else { format!("run {} goes on\n", run.id) })
 }
 
 /// `extend`.

@@ -1,5 +1,5 @@
 //! The person's commands to runs that live: `ps`, `requests`, `approve`, `deny`, `grants`, `grant`, `revoke`, `extend`,
-//! `ui`.
+//! `resume`, `ui`.
 //!
 //! Never decides and never changes a run: a run's own Guardian does, and says what came of it. Nothing of a run is printed
 //! unescaped. Exit codes: 0 done, 1 not done (refused, not found, more than one meant, no Guardian, not from inside),
@@ -33,6 +33,7 @@ pub(super) fn run(command: &People) -> u8 {
         People::Grants { run, json } => show::grants(&listed, run.as_deref(), *json),
         People::Grant(wish) => lease::grant(&listed, wish),
         People::Revoke { what, all, json } => lease::revoke(&listed, what, *all, *json),
+        People::Resume { run, json } => lease::resume(&listed, run, *json),
         People::Extend { id, seconds, json } => lease::extend(&listed, id, *seconds, *json),
     });
     match done {

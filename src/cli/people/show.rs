@@ -23,8 +23,8 @@ pub(super) fn runs(listed: &Listed, json: bool) -> Result<String, Failure> {
     }
     let now = WallTime::now().unix_seconds();
     let rows: Vec<Vec<String>> = states.iter().map(|state| run_row(state, now)).collect();
-    let heads = ["RUN", "PROFILE", "FOR", "PID", "ASKS", "GRANTS", "COMMAND"];
-    Ok(if rows.is_empty() { "no run lives\n".to_owned() } else { table(&heads, &rows, 6) })
+    let heads = ["RUN", "PROFILE", "FOR", "PID", "ASKS", "GRANTS", "ALERTS", "COMMAND"];
+    Ok(if rows.is_empty() { "no run lives\n".to_owned() } else { table(&heads, &rows, 7) })
 }
 
 fn run_row(state: &RunState, now: u64) -> Vec<String> {
@@ -37,6 +37,11 @@ fn run_row(state: &RunState, now: u64) -> Vec<String> {
         state.init.to_string(),
         counted(state.requests.len()),
         counted(state.grants.len()),
+        if state.frozen.is_some() {
+            format!("{}, frozen", state.alerts.len())
+        } else {
+            counted(state.alerts.len())
+        },
         command.join(" "),
     ]
 }

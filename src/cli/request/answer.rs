@@ -140,6 +140,7 @@ fn hint(reason: Reason) -> &'static str {
         Reason::Kernel => "do without: the person could not do it either",
         Reason::NoRecord => "tell the person: the record of this run cannot be written",
         Reason::Withdrawn => "ask again: the answer came when nobody waited for it any more",
+        Reason::Detection => "stop and tell the person: a rule found something in this run",
         Reason::Ending => "finish: the run is over",
     }
 }

@@ -4,6 +4,7 @@
 
 mod append;
 mod device;
+pub(super) mod freeze;
 pub(super) mod holders;
 pub(super) mod open;
 pub(super) mod spawn;

@@ -71,6 +71,8 @@ fn state(run: RunId) -> RunState {
         requests: Vec::new(),
         grants: Vec::new(),
         denials: Vec::new(),
+        alerts: Vec::new(),
+        frozen: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Samples of what happens beside requests.
 
 use super::{digest, some, text, who};
-use crate::audit::beside::{ClockStep, PolicyLoaded, Repeat};
+use crate::audit::beside::{Alert, ClockStep, Freeze, PolicyLoaded, Repeat};
 use crate::audit::calls::Access;
 use crate::audit::event::{Command, Event};
 
@@ -47,6 +47,20 @@ pub(super) fn all() -> Vec<(&'static str, Event)> {
     let command = Command::of(&["git", "push"]);
     let executed =
         Access { src: text("notify"), command: Some(command), ..access("execute", "execve", "/usr/bin/git") };
+    let alert = Alert {
+        alert: text("8F3K-a1"),
+        rule: text("decoy-taken"),
+        rule_id: text("1d3f0f5e-2c55-5e0e-9a53-6a7f0f3e0a11"),
+        title: text("A decoy was on its way out"),
+        level: text("critical"),
+        action: text("freeze"),
+        about: vec![(text("data.host"), text("paste.example.net"))],
+        first: 40,
+        last: 41,
+        count: 2,
+    };
+    let frozen = Freeze { what: text("frozen"), how: text("signals"), by: text("decoy-taken"), processes: 4 };
+    let failed = Freeze { what: text("failed"), ..frozen.clone() };
     vec![
         ("access", event(access("read", "openat", "/work/report.txt"))),
         ("access.created", event(moved)),
@@ -62,6 +76,9 @@ pub(super) fn all() -> Vec<(&'static str, Event)> {
             }),
         ),
         ("repeat.access", repeat("access", "read", "file /home/alice/a", "file /home/alice/z")),
+        ("alert", Event::Alert(Box::new(alert))),
+        ("freeze", Event::Freeze(frozen)),
+        ("freeze.failed", Event::Freeze(failed)),
         ("policy_loaded", Event::PolicyLoaded(loaded)),
         ("clock_step", Event::ClockStep(ClockStep { delta_ns: -3_600_000_000_000 })),
         ("repeat", repeat("denial", "read", "file /home/alice/.ssh/a", "file /home/alice/.ssh/z")),

@@ -158,10 +158,10 @@ fn a_hundred_in_a_row_leave_nothing_behind() {
             std::thread::sleep(Duration::from_millis(50));
         }
         assert_eq!(children(), 1, "init alone");
-        // It cannot be looked at by its own user.
+        // It cannot be looked at by its own user. One that each start leaves would be a hundred.
         if nix::unistd::getuid().is_root() {
             let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-            assert!(descriptors < 64, "{descriptors} descriptors of the launcher");
+            assert!(descriptors < 96, "{descriptors} descriptors of the launcher");
         }
         child.stdin.take().unwrap().write_all(b"\n").unwrap();
         assert!(child.wait().unwrap().success());

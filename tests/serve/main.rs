@@ -71,7 +71,9 @@ impl Server {
         let words = ["audit", "serve", "--socket", socket.to_str().unwrap()];
         let started = home.aisandbox(&words).args(more).start();
         let server = Self { started, socket };
-        assert!(comes_true(PATIENCE, || server.socket.exists()), "it should listen");
+        // The name is there a moment before it listens.
+        let listens = || std::os::unix::net::UnixStream::connect(&server.socket).is_ok();
+        assert!(comes_true(PATIENCE, listens), "it should listen");
         server
     }
 

@@ -100,6 +100,28 @@ impl Decoder {
         }
     }
 
+    /// The entries of a mapping whose keys are names of the person's own, of lower-case letters, digits and hyphens or
+    /// `also`. Others are reported in the words of `wrong`, and one that comes twice.
+    pub(crate) fn by_name<T: Decode>(
+        &mut self,
+        node: Node,
+        also: &[&str],
+        wrong: (&str, Option<&str>),
+    ) -> Option<Vec<(At<String>, T)>> {
+        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let mut found: Vec<(At<String>, T)> = Vec::new();
+        for (Key { name, line }, node) in self.map(node)? {
+            if !also.contains(&&*name) && (name.is_empty() || !name.bytes().all(fit)) {
+                self.refuse::<()>(line, format!("not {}: `{name}`", wrong.0), wrong.1.map(str::to_owned));
+            } else if found.iter().any(|(known, _)| known.value == name) {
+                self.refuse::<()>(line, format!("`{name}` comes twice"), Some("keep one".into()));
+            } else if let Some(value) = T::decode(node, self) {
+                found.push((At { value: name, asked: self.source(line) }, value));
+            }
+        }
+        Some(found)
+    }
+
     /// Text; numbers and truth values are not taken for it.
     pub(crate) fn text(&mut self, node: Node) -> Option<At<String>> {
         let asked = self.source(node.line);

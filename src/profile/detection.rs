@@ -94,26 +94,7 @@ pub(crate) struct Actions(Vec<(At<String>, ActionWord)>);
 
 impl Decode for Actions {
     fn decode(node: Node, decoder: &mut Decoder) -> Option<Self> {
-        let mut actions: Vec<(At<String>, ActionWord)> = Vec::new();
-        for (key, node) in decoder.map(node)? {
-            let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            if key.name.is_empty() || !key.name.bytes().all(fit) {
-                decoder.refuse::<()>(
-                    key.line,
-                    format!("not the name of a rule or a level: `{}`", key.name),
-                    None,
-                );
-            } else if actions.iter().any(|(known, _)| known.value == key.name) {
-                decoder.refuse::<()>(
-                    key.line,
-                    format!("`{}` comes twice", key.name),
-                    Some("keep one".into()),
-                );
-            } else if let Some(word) = ActionWord::decode(node, decoder) {
-                actions.push((At { value: key.name, asked: decoder.source(key.line) }, word));
-            }
-        }
-        Some(Self(actions))
+        decoder.by_name(node, &[], ("the name of a rule or a level", None)).map(Self)
     }
 }
 

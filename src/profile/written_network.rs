@@ -223,26 +223,8 @@ pub(crate) struct Actions(pub(crate) Vec<(String, At<ActWord>)>);
 
 impl super::decode::Decode for Actions {
     fn decode(node: super::parse::Node, decoder: &mut super::decode::Decoder) -> Option<Self> {
-        let fit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let mut actions = Vec::new();
-        for (key, node) in decoder.map(node)? {
-            if key.name != "*" && (key.name.is_empty() || !key.name.bytes().all(fit)) {
-                decoder.refuse::<()>(
-                    key.line,
-                    format!("not a kind: `{}`", key.name),
-                    Some("see aisandbox dlp rules list".into()),
-                );
-            } else if actions.iter().any(|(name, _)| *name == key.name) {
-                decoder.refuse::<()>(
-                    key.line,
-                    format!("`{}` comes twice", key.name),
-                    Some("keep one".into()),
-                );
-            } else if let Some(act) = At::<ActWord>::decode(node, decoder) {
-                actions.push((key.name, act));
-            }
-        }
-        Some(Self(actions))
+        let found = decoder.by_name(node, &["*"], ("a kind", Some("see aisandbox dlp rules list")))?;
+        Some(Self(found.into_iter().map(|(name, act): (At<String>, _)| (name.value, act)).collect()))
     }
 }
 

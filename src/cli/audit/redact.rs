@@ -6,7 +6,7 @@ use super::{event_of, print};
 use crate::audit::index::Pattern;
 use crate::audit::log::{Custody, Why};
 use crate::audit::withhold::{Became, Chosen, Done, Windows, redact, retain};
-use crate::audit::{AuditError, find, runs};
+use crate::audit::{AuditError, find, runs, settings};
 use crate::base::{Escaped, WallTime, escape};
 use crate::cli::args::{Hold, Redact, Retain};
 use crate::profile::parse_duration;
@@ -132,11 +132,8 @@ pub(super) fn retain_runs(dir: &Path, wish: &Retain, out: &mut dyn Write) -> Res
 
 /// What an administrator says counts; else what the user says; else what is usual.
 fn windows(named: Option<&Path>) -> Result<Windows, AuditError> {
-    let own = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
-    let own = own.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")));
-    let own = own.map(|folder| folder.join("aisandbox/retention.conf"));
     let places = named.map_or_else(
-        || [Some(PathBuf::from(SYSTEM)), own].into_iter().flatten().collect(),
+        || [PathBuf::from(SYSTEM)].into_iter().chain(settings("retention.conf").ok()).collect(),
         |path| vec![path.to_owned()],
     );
     for path in places {

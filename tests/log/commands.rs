@@ -219,7 +219,7 @@ fn python_sees_every_byte_of_an_epoch(place: &Place) {
             let (from, to) = (places[block], places[block + 1]);
             let mut changed = bytes.clone();
             changed[to - 20] ^= 1; // in the signature
-            super::damage::sum_anew(&mut changed[from..to]);
+            super::support::segment::sum_anew(&mut changed[from..to]);
             fs::write(segment(&folder), &changed).unwrap();
             let (code, said) = python(&[name]);
             assert!(code == Some(1) && said.contains(&format!("byte {from}:")), "{said}");

@@ -1,5 +1,6 @@
 //! Cuts, changed bits, zeros, garbage, blocks that were removed, moved or made anew: none is silent.
 
+use super::support::segment::sum_anew;
 use super::{Place, blocks, event, messages, segment, state, step};
 use aisandbox::audit::log::{State, verify};
 use aisandbox::base::RunId;
@@ -140,17 +141,6 @@ fn a_changed_event_with_a_sum_made_anew_is_found() {
         assert_eq!((verdict.state, verdict.at.unwrap().1), (State::Tampered, from as u64));
         assert!(verdict.why.unwrap().contains("root"));
     }
-}
-
-/// Gives a block the sum of its bytes.
-pub(super) fn sum_anew(block: &mut [u8]) {
-    let sum = crc(&[&block[..24], &block[28..]].concat());
-    block[24..28].copy_from_slice(&sum.to_be_bytes());
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    let step = |sum: u32| sum >> 1 ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
-    !bytes.iter().fold(!0, |sum: u32, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum)))
 }
 
 /// Another log of the same run, by the same device, with keys of its own: as a thief of the device's next key makes it.

@@ -1,6 +1,6 @@
 //! Epochs: when a key goes, and that no byte of the blocks before the one whose signature is checked can change.
 
-use super::damage::sum_anew;
+use super::support::segment::sum_anew;
 use super::{Place, blocks, event, segment, state, step, verify};
 use aisandbox::audit::event::{Event, LaunchFailure};
 use aisandbox::audit::log::{Batch, Leaf, Log, Own, SharedLog, State, Turn, read};

@@ -28,6 +28,7 @@ use aisandbox::base::RunId;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use support::segment::blocks;
 
 /// A private folder of one test, removed at its end.
 struct Place(PathBuf);
@@ -111,16 +112,4 @@ fn messages(folder: &Path) -> (Vec<String>, Verdict) {
         }
     });
     (found, verdict.unwrap())
-}
-
-/// Where each block of a segment begins, and where the last ends. The layout is read by hand on purpose.
-fn blocks(bytes: &[u8]) -> Vec<usize> {
-    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let mut places = vec![0];
-    while *places.last().unwrap() < bytes.len() {
-        let at = *places.last().unwrap();
-        assert_eq!(&bytes[at..at + 4], b"ASB1");
-        places.push(at + 28 + number(at + 16) + number(at + 20));
-    }
-    places
 }

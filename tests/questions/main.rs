@@ -6,7 +6,6 @@ mod browser;
 mod hostile;
 mod page;
 mod report;
-mod segment;
 mod story;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,7 +2,7 @@
 //! agent wrote is text in it.
 
 use crate::browser::Browser;
-use crate::segment::{blocks, sum_anew};
+use crate::support::segment::{blocks, sums_anew};
 use crate::support::{Home, for_each_user};
 use crate::{ask, json, runs, story, with_runs};
 use aisandbox::audit::Event;
@@ -154,7 +154,7 @@ fn a_page_says_from_where_its_record_was_changed_and_shows_nothing_behind() {
         let (found, text) = changed(&|bytes| {
             let at = place(bytes, "8F3K-d1");
             bytes[at] ^= 1;
-            sum_anew(bytes);
+            sums_anew(bytes);
         });
         assert_eq!(found["proof"], "tampered", "{found}");
         assert!(text.contains("the root that was signed is not that of the leaves"), "{text}");
@@ -162,7 +162,7 @@ fn a_page_says_from_where_its_record_was_changed_and_shows_nothing_behind() {
         let (found, text) = changed(&|bytes| {
             let at = place(bytes, "\u{2014} aisandbox.run/") + 60;
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            sum_anew(bytes);
+            sums_anew(bytes);
         });
         assert_eq!((&found["badge"], &found["leaves"]), (&"bad".into(), &"0".into()), "{found}: {text}");
         // The end cut off, with and without the middle of a block.
@@ -243,7 +243,7 @@ fn a_browser_without_ed25519_checks_by_the_pages_own_arithmetic() {
             let all = blocks(bytes);
             let at = all[1] - 20;
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-            sum_anew(bytes);
+            sums_anew(bytes);
         });
         assert_eq!(browser.open(&file)["badge"], "bad");
     });

@@ -3,6 +3,7 @@
 use super::world::Certs;
 use super::{curl, header, runs, story, with_runs};
 use crate::support::run::{Output, PATIENCE, Started, comes_true};
+use crate::support::segment::blocks;
 use crate::support::{Home, for_each_user, skip};
 use aisandbox::audit::log::{Log, Submission, read_device};
 use aisandbox::base::RunId;
@@ -100,17 +101,6 @@ fn open_run(home: &Home, events: usize) -> (RunId, Log) {
     log.append(&story::denial("last", "/x", 1)).unwrap();
     super::give_back(home);
     (run, log)
-}
-
-/// Where each block of a segment begins, and where the last ends.
-fn blocks(bytes: &[u8]) -> Vec<usize> {
-    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let mut places = vec![0];
-    while *places.last().unwrap() < bytes.len() {
-        let at = *places.last().unwrap();
-        places.push(at + 28 + number(at + 16) + number(at + 20));
-    }
-    places
 }
 
 #[test]

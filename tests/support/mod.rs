@@ -8,6 +8,7 @@
 pub(crate) mod pages;
 pub(crate) mod pty;
 pub(crate) mod run;
+pub(crate) mod segment;
 
 use run::{Output, Run};
 use std::fs;
